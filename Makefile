@@ -1,0 +1,63 @@
+# make demo   set everything up and run the real graph (SOURCE=0|FILE|URL to choose the input)
+# make test   set everything up and run all tests
+# make bench  measure on VIDEOS=...
+#
+# Works on a bare x86-64 Linux with Python 3.10 to 3.12, make and a C++ compiler: ROS 2 comes as
+# wheels into a virtual environment. On a normal Jazzy install use colcon instead, see README.md.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+PYTHON ?= python3
+VENV ?= .venv
+SOURCE ?=
+VIDEOS ?= $(wildcard ../shared/data/videos/*.mp4)
+
+# Nothing of another ROS install, or of the caller's Python, may leak in.
+unexport PYTHONPATH PYTHONHOME AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH
+unexport LD_LIBRARY_PATH ROS_DISTRO RMW_IMPLEMENTATION
+export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
+PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
+TORCH := torch==2.13.0
+SETUP := export PATH="$(abspath $(VENV))/bin:$$PATH" AMENT_PREFIX_PATH="$(abspath $(VENV))"
+RUN := $(SETUP); set +u; source install/setup.bash; set -u
+
+.PHONY: demo test lint bench build clean
+.DEFAULT_GOAL := demo
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' || \
+	  { echo "Python 3.10 to 3.12 is needed; give one with PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	touch $(VENV)/COLCON_IGNORE
+
+# --no-deps: the lock file is complete, and leaves out 330 MB that mediapipe asks for in vain.
+$(VENV)/.runtime: requirements/lock.txt | $(VENV)/bin/python
+	$(PIP) --no-deps -r requirements/lock.txt
+	touch $@
+
+$(VENV)/.dev: requirements/lock-dev.txt $(VENV)/.runtime
+	$(PIP) $(TORCH)
+	$(PIP) --no-deps -r requirements/lock-dev.txt
+	touch $@
+
+# colcon knows itself what is up to date.
+build: $(VENV)/.runtime
+	@$(SETUP); colcon --log-base build/log build --symlink-install --event-handlers \
+	  console_direct- console_stderr- summary- \
+	  --cmake-args -DBUILD_TESTING=OFF -DPython3_EXECUTABLE="$(abspath $(VENV))/bin/python" \
+	  > build.log 2>&1 || { cat build.log; exit 1; }; rm -f build.log
+
+demo: build
+	@$(RUN); python install/bharnet_ros/lib/bharnet_ros/demo $(if $(SOURCE),--source '$(SOURCE)')
+
+lint: $(VENV)/.dev
+	@$(VENV)/bin/ruff check .
+
+test: build $(VENV)/.dev lint
+	@$(RUN); python -m pytest $(PYTEST_ARGS)
+
+bench: build
+	@$(RUN); bharnet bench $(VIDEOS)
+
+clean:
+	rm -rf build install log build.log

@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+"""bharnet: recognise actions without ROS, measure, and look at models."""
+
+import argparse
+import json
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+from bharnet_ros import __version__
+from bharnet_ros.decision import DecisionConfig
+
+DEFAULT_MODEL = 'asl_words'
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    parser = argparse.ArgumentParser(prog='bharnet', description=__doc__)
+    parser.add_argument('--version', action='version', version=__version__)
+    commands = parser.add_subparsers(dest='command', required=True)
+
+    run = commands.add_parser('run', help='recognise actions from a camera, file or stream')
+    run.add_argument('--source', default='0', help='camera number or device, video file, URL or '
+                     'GStreamer pipeline (default: camera 0)')
+    run.add_argument('--model', default=DEFAULT_MODEL, help='file or name (default: %(default)s)')
+    run.add_argument('--provider', default='cpu', choices=('cpu', 'cuda'))
+    run.add_argument('--realtime', action='store_true', help='play a file at its own rate, '
+                     'dropping frames if need be (default: every frame, as fast as possible)')
+    run.add_argument('--show', action='store_true', help='open a window; q closes it')
+    run.add_argument('--save', type=Path, metavar='FILE.mp4', help='write an annotated video')
+    run.add_argument('--json', type=Path, metavar='FILE.jsonl', help='write events, one a line')
+    run.add_argument('--bag', type=Path, metavar='FOLDER', help='write keypoints as a rosbag2')
+    for item in fields(DecisionConfig):
+        run.add_argument(f'--{item.name.replace("_", "-")}', type=float, default=item.default,
+                         help='of the decision, see the README (default: %(default)s)')
+
+    bench = commands.add_parser('bench', help='time every stage against the bare libraries')
+    bench.add_argument('videos', type=Path, nargs='+')
+    bench.add_argument('--model', default=DEFAULT_MODEL)
+    bench.add_argument('--rounds', type=int, default=3)
+    bench.add_argument('--no-ros', action='store_true', help='do not publish')
+    bench.add_argument('--json', type=Path, metavar='FILE', help='write all numbers')
+
+    info = commands.add_parser('info', help='print the contract of a model')
+    info.add_argument('model', nargs='?', default=DEFAULT_MODEL)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the command line; an error that the user can mend is one line and status 1."""
+    args = make_parser().parse_args(argv)
+    # Here, because MediaPipe takes two seconds to import and `--help` should not wait for it.
+    from bharnet_ros.bag import BagError
+    from bharnet_ros.recognizer import ModelError, Recognizer
+    from bharnet_ros.sources import SourceConfig, SourceError
+    try:
+        if args.command == 'run':
+            from bharnet_ros.run import RunOptions, run
+            decision = DecisionConfig(**{item.name: getattr(args, item.name)
+                                         for item in fields(DecisionConfig)})
+            run(RunOptions(SourceConfig(args.source, realtime=args.realtime or args.show),
+                           args.model, args.provider, args.show, args.save, args.json, args.bag,
+                           decision), note=lambda text: print(text, file=sys.stderr, flush=True))
+        elif args.command == 'bench':
+            from bharnet_ros.bench import bench
+            bench(args.videos, args.model, args.rounds, not args.no_ros, args.json)
+        else:
+            recognizer = Recognizer(args.model)
+            print(json.dumps({'file': str(recognizer.path), 'model_id': recognizer.model_id}
+                             | json.loads(recognizer.contract.to_json()), indent=1))
+    except (BagError, ModelError, SourceError, ValueError, OSError) as error:
+        sys.exit(f'error: {error}')
+
+
+if __name__ == '__main__':
+    main()

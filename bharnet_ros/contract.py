@@ -1,0 +1,88 @@
+"""What an exported model expects and gives: JSON inside the ONNX file, checked before use."""
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from bharnet_ros.layouts import DETECTOR_LAYOUTS
+
+METADATA_KEY = 'bharnet_contract'
+SCHEMA_VERSION = 1  # raised when a reader of the old schema would misuse a new model
+
+# The graph's inputs, in order, for N windows of T steps: body (N, T, V, 4), hands (N, T, V, 3),
+# mask (N, T, 3), aspect (N,), all float32 and raw (see window.Clip).
+INPUTS = ('body', 'left_hand', 'right_hand', 'mask', 'aspect')
+OUTPUT = 'probabilities'  # (N, K) float32, rows sum to 1
+
+
+class ContractError(ValueError):
+    """A model file that this version cannot serve."""
+
+
+@dataclass(frozen=True)
+class Contract:
+    """All that a program must know of a model to feed it and to name its answers."""
+
+    name: str
+    labels: tuple[str, ...]
+    idle: str | None  # the label of people who do nothing known
+    layout: str  # detector layout of the raw keypoints
+    window_seconds: float
+    window_steps: int  # T
+    preprocessing: dict[str, Any]  # for people: it is inside the graph
+    network: dict[str, Any]
+    training: dict[str, Any]  # data, licences, assumptions
+    metrics: dict[str, Any]
+    commit: str
+    package_version: str
+    schema_version: int = SCHEMA_VERSION
+    license: str = 'Apache-2.0'
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def idle_id(self) -> int:
+        """Index of the idle label, -1 if there is none."""
+        return self.labels.index(self.idle) if self.idle is not None else -1
+
+    def to_json(self) -> str:
+        """Return the text that goes into the file."""
+        return json.dumps(asdict(self), indent=1, ensure_ascii=False)
+
+    @classmethod
+    def from_metadata(cls, metadata: dict[str, str]) -> 'Contract':
+        """Read the metadata map of an ONNX file; ContractError says what is wrong with it."""
+        if METADATA_KEY not in metadata:
+            raise ContractError('not a bharnet_ros model: it carries no contract; '
+                                'export it with `bharnet-train export`')
+        try:
+            data = json.loads(metadata[METADATA_KEY])
+            version = data['schema_version']
+        except (ValueError, KeyError, TypeError) as error:
+            raise ContractError(f'its contract is damaged ({error}); export it again') from error
+        if version != SCHEMA_VERSION:
+            raise ContractError(f'its contract has schema version {version}, this package reads '
+                                f'{SCHEMA_VERSION}; export it again with this version')
+        known = {item.name for item in fields(cls)}
+        try:
+            data['labels'] = tuple(data['labels'])
+            contract = cls(**{key: value for key, value in data.items() if key in known})
+            contract.check()
+        except (TypeError, KeyError) as error:
+            raise ContractError(f'its contract is incomplete: {error}') from error
+        return contract
+
+    def check(self) -> None:
+        """Raise ContractError if the values cannot be served."""
+        labels = self.labels
+        if not labels or not all(isinstance(name, str) and name for name in labels):
+            raise ContractError('its contract names no labels')
+        if len(set(labels)) != len(labels):
+            raise ContractError('its contract names a label twice')
+        if self.idle is not None and self.idle not in labels:
+            raise ContractError(f"its idle label '{self.idle}' is not among its labels")
+        if self.layout not in DETECTOR_LAYOUTS:
+            raise ContractError(f"it needs keypoint layout '{self.layout}', this package gives "
+                                f'{", ".join(DETECTOR_LAYOUTS)}')
+        if not 0.1 <= self.window_seconds <= 60 or not 2 <= self.window_steps <= 1024:
+            raise ContractError(f'impossible window: {self.window_seconds} s, '
+                                f'{self.window_steps} steps')

@@ -1,0 +1,69 @@
+"""The keypoints of one person in one frame: what the detector gives and the window takes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bharnet_ros.layouts import DETECTOR_LAYOUTS
+
+BODY_CHANNELS = 4  # x, y, z, visibility
+HAND_CHANNELS = 3  # x, y, z
+WORLD_CHANNELS = 3  # x, y, z in metres
+
+NOBODY = ''  # person id of a frame in which nobody was found
+
+
+class KeypointsError(ValueError):
+    """Keypoints that cannot be used: wrong counts, NaN, unknown layout, impossible image size."""
+
+
+@dataclass(frozen=True)
+class FrameKeypoints:
+    """Body and hands of one person at one time.
+
+    x, y are normalised by image width and height, z is in image widths about the mid-hip (body)
+    or the wrist (hand); `body_world` is in metres about the mid-hip. `left_hand` is the person's
+    own left. None means: not found in this frame.
+    """
+
+    stamp: int  # acquisition time of the image, nanoseconds
+    width: int  # of the image, pixels
+    height: int
+    person_id: str = NOBODY
+    body: np.ndarray | None = None  # (V_body, 4) float32
+    body_world: np.ndarray | None = None  # (V_body, 3) float32
+    left_hand: np.ndarray | None = None  # (V_hand, 3) float32
+    right_hand: np.ndarray | None = None  # (V_hand, 3) float32
+    layout: str = 'mediapipe_holistic'
+    frame_id: str = ''  # coordinate frame of the camera (ROS header)
+
+    @property
+    def aspect(self) -> float:
+        """Image height over width: y * aspect and x are in the same unit, image widths."""
+        return self.height / self.width
+
+    def check(self) -> None:
+        """Raise KeypointsError with one plain line if these keypoints cannot be used."""
+        layout = DETECTOR_LAYOUTS.get(self.layout)
+        if layout is None:
+            known = ', '.join(DETECTOR_LAYOUTS)
+            raise KeypointsError(f"unknown keypoint layout '{self.layout}' (known: {known})")
+        if not (0 < self.width <= 65535 and 0 < self.height <= 65535):
+            raise KeypointsError(f'impossible image size {self.width} x {self.height}')
+        if self.body is not None and not self.person_id:
+            raise KeypointsError('a body without a person_id (an empty id means nobody)')
+        expected = {
+            'body': (len(layout.body), BODY_CHANNELS),
+            'body_world': (len(layout.body), WORLD_CHANNELS),
+            'left_hand': (len(layout.hand), HAND_CHANNELS),
+            'right_hand': (len(layout.hand), HAND_CHANNELS),
+        }
+        for name, shape in expected.items():
+            points = getattr(self, name)
+            if points is None:
+                continue
+            if points.shape != shape:
+                raise KeypointsError(
+                    f'{name} has shape {points.shape}, layout {self.layout} needs {shape}')
+            if not np.isfinite(points).all():
+                raise KeypointsError(f'{name} contains NaN or infinite values')

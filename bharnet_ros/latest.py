@@ -1,0 +1,52 @@
+"""A buffer between threads in which only the newest item counts, so that nothing ever queues."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+T = TypeVar('T')
+
+
+class Latest(Generic[T]):
+    """Holds at most one item a key. `put` replaces what nobody took and counts it as dropped."""
+
+    def __init__(self):
+        self._condition = threading.Condition()
+        self._items: OrderedDict[Hashable, T] = OrderedDict()
+        self._closed = False
+        self.dropped = 0
+
+    def put(self, item: T, key: Hashable = None) -> None:
+        """Offer an item; never blocks. The key keeps its place in the order of `take`."""
+        with self._condition:
+            self.dropped += key in self._items
+            self._items[key] = item
+            self._condition.notify_all()
+
+    def put_when_free(self, item: T) -> bool:
+        """Wait until the buffer is empty, then fill it; False if it was closed meanwhile."""
+        with self._condition:
+            self._condition.wait_for(lambda: not self._items or self._closed)
+            if self._closed:
+                return False
+            self._items[None] = item
+            self._condition.notify_all()
+            return True
+
+    def take(self, timeout: float | None = None) -> T | None:
+        """Wait for an item, remove and return it, oldest key first.
+
+        None when closed and empty, or after `timeout` seconds.
+        """
+        with self._condition:
+            self._condition.wait_for(lambda: self._items or self._closed, timeout)
+            item = self._items.popitem(last=False)[1] if self._items else None
+            self._condition.notify_all()
+            return item
+
+    def close(self) -> None:
+        """Let waiting threads go on; an item that is still there can be taken."""
+        with self._condition:
+            self._closed = True
+            self._condition.notify_all()

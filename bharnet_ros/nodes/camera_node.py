@@ -1,0 +1,212 @@
+#!/usr/bin/env python3
+"""camera_node: images in, keypoints out."""
+
+import threading
+import time
+
+from rclpy.duration import Duration
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.task import Future
+from sensor_msgs.msg import CompressedImage, Image
+
+from bharnet_ros.detector import HolisticDetector
+from bharnet_ros.draw import draw_keypoints
+from bharnet_ros.latest import Latest
+from bharnet_ros.msg import Keypoints
+from bharnet_ros.nodes import messages
+from bharnet_ros.nodes.diagnostics import ERROR, OK, WARN, Rate, Report
+from bharnet_ros.nodes.managed import ManagedNode
+from bharnet_ros.nodes.parameters import Param
+from bharnet_ros.nodes.run import main
+from bharnet_ros.sources import Capture, Frame, Kind, SourceConfig, VideoReader
+
+TOPIC = 'topic'  # as a source: images come from a ROS topic
+
+PARAMS = (
+    Param('source', '0', 'Camera number or device, video file, URL, GStreamer pipeline, or '
+          "'topic' for an image topic."),
+    Param('image_transport', 'raw', "With source 'topic': subscribe to image or image/compressed.",
+          choices=('raw', 'compressed')),
+    Param('reliability', 'best_effort', "With source 'topic': QoS of the subscription. Raw images "
+          'above 512 KB need reliable or a larger shared-memory segment with Fast DDS.',
+          choices=('best_effort', 'reliable')),
+    Param('frame_id', 'camera_optical_frame', 'Coordinate frame of own sources.'),
+    Param('width', 0, 'Image width asked of a camera; 0 takes its default.', 0, 8192),
+    Param('height', 0, 'Image height asked of a camera; 0 takes its default.', 0, 8192),
+    Param('fps', 0.0, 'Frame rate asked of a camera; 0 takes its default.', 0, 1000),
+    Param('realtime', True, 'A file plays at its own rate; false: as fast as it is processed, '
+          'without dropping a frame.'),
+    Param('at_end', 'exit', 'What to do at the end of a file: end the process, start again, or '
+          'stay.', choices=('exit', 'loop', 'stay')),
+    Param('wait_for_subscriber', 5.0, 'Seconds that a file waits for a subscriber of keypoints '
+          'before it starts.', 0, 600),
+    Param('reconnect_seconds', 2.0, 'Pause between attempts to open a lost camera or stream.',
+          0.1, 3600),
+    Param('min_detection', 0.5, 'Least score of a person to be found.', 0, 1),
+    Param('min_tracking', 0.5, 'Least score of a person to be followed.', 0, 1),
+)
+
+
+class CameraNode(ManagedNode):
+    """Publishes `keypoints`, and `annotated` images while somebody looks at them."""
+
+    def __init__(self, done: Future | None = None, **kwargs):
+        super().__init__('camera_node', PARAMS, **kwargs)
+        self._done = done or Future()
+        self._detector = self._publisher = self._annotated = self._annotated_jpeg = None
+        self._subscription = self._capture = self._worker = None
+        self._slot: Latest[Frame] = Latest()
+
+    def configure(self) -> None:
+        """Load the detector and check the source."""
+        p = self.params
+        self._config = SourceConfig(
+            p['source'], p['width'], p['height'], p['fps'], p['realtime'], p['at_end'] == 'loop')
+        if p['source'] != TOPIC and self._config.kind is Kind.FILE:
+            # A file does not come by itself, a camera may: only a file fails the transition.
+            VideoReader(self._config).close()
+        self._detector = HolisticDetector(min_detection=p['min_detection'],
+                                          min_tracking=p['min_tracking'])
+        self._publisher = self.create_lifecycle_publisher(Keypoints, 'keypoints', 10)
+        self._annotated = self.create_lifecycle_publisher(Image, 'annotated', 1)
+        self._annotated_jpeg = self.create_lifecycle_publisher(CompressedImage,
+                                                               'annotated/compressed', 1)
+
+    def activate(self) -> None:
+        """Start to grab and to detect."""
+        self._slot = Latest()
+        self._problem: str | None = None  # what is wrong with the input at present
+        self._bad_images, self._last_image = 0, time.monotonic()
+        self._input_rate, self._output_rate = Rate(), Rate()
+        self._latency = self._detect_time = 0.0
+        if self.params['source'] == TOPIC:
+            self._subscribe()
+        else:
+            self._capture = Capture(
+                self._config, self._slot, epoch=self.get_clock().now().nanoseconds,
+                reconnect_seconds=self.params['reconnect_seconds'], report=self._on_source,
+                ready=lambda: self._publisher.get_subscription_count() > 0,
+                wait_seconds=self.params['wait_for_subscriber'])
+            self._capture.start()
+        self._worker = threading.Thread(target=self._work, name='detector', daemon=True)
+        self._worker.start()
+
+    def _subscribe(self) -> None:
+        reliable = self.params['reliability'] == 'reliable'
+        qos = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE if reliable
+                         else ReliabilityPolicy.BEST_EFFORT)
+        if self.params['image_transport'] == 'compressed':
+            self._subscription = self.create_subscription(
+                CompressedImage, 'image/compressed',
+                lambda m: self._on_image(m, messages.image_from_compressed_msg), qos)
+        else:
+            self._subscription = self.create_subscription(
+                Image, 'image', lambda m: self._on_image(m, messages.image_from_msg), qos)
+
+    def deactivate(self) -> None:
+        """Stop both threads."""
+        if self._subscription is not None:
+            self.destroy_subscription(self._subscription)
+            self._subscription = None
+        if self._capture is not None:
+            self._capture.stop()
+            self._capture = None
+        self._slot.close()
+        if self._worker is not None:
+            self._worker.join()
+            self._worker = None
+
+    def cleanup(self) -> None:
+        """Free detector and publishers."""
+        if self._detector is not None:
+            self._detector.close()
+            self._detector = None
+        for publisher in (self._publisher, self._annotated, self._annotated_jpeg):
+            if publisher is not None:
+                self.destroy_lifecycle_publisher(publisher)
+        self._publisher = self._annotated = self._annotated_jpeg = None
+
+    # Input.
+
+    def _on_source(self, error: str | None) -> None:
+        """Hear from the capture thread: the source failed (why), or works again (None)."""
+        if error and error != self._problem:
+            self.get_logger().error(error)
+        elif self._problem and not error:
+            self.get_logger().info('the source is back')
+        self._problem = error
+
+    def _on_image(self, message: Image | CompressedImage, convert) -> None:
+        self._last_image = time.monotonic()
+        try:
+            frame = convert(message)
+        except messages.ImageError as error:
+            self._bad_images += 1
+            if str(error) != self._problem:
+                self.get_logger().error(str(error))
+            self._problem = str(error)
+            return
+        self._problem = None
+        self._frame_id = message.header.frame_id
+        self._slot.put(frame)
+
+    # Detection.
+
+    def _work(self) -> None:
+        from_topic = self.params['source'] == TOPIC
+        while (frame := self._slot.take()) is not None:
+            self._last_image = time.monotonic()
+            self._input_rate.tick()
+            frame_id = self._frame_id if from_topic else self.params['frame_id']
+            began = time.perf_counter()
+            people = self._detector.detect(frame, frame_id)
+            self._detect_time = time.perf_counter() - began
+            for person in people:
+                self._publisher.publish(messages.keypoints_to_msg(person))
+            self._output_rate.tick()
+            self._latency = (self.get_clock().now().nanoseconds - frame.stamp) / 1e9
+            self._publish_annotated(frame, people)
+        if self._capture is not None and not self._capture.stopping:
+            self._on_end()
+
+    def _publish_annotated(self, frame: Frame, people: list) -> None:
+        raw = self._annotated.get_subscription_count() > 0
+        jpeg = self._annotated_jpeg.get_subscription_count() > 0
+        if not raw and not jpeg:
+            return
+        drawn = Frame(draw_keypoints(frame.image.copy(), people), frame.stamp)
+        frame_id = people[0].frame_id
+        if raw:
+            self._annotated.publish(messages.image_to_msg(drawn, frame_id))
+        if jpeg:
+            self._annotated_jpeg.publish(messages.image_to_compressed_msg(drawn, frame_id))
+
+    def _on_end(self) -> None:
+        """Handle the end of a file."""
+        # The last keypoints must have arrived before the process goes.
+        self._publisher.wait_for_all_acked(Duration(seconds=2))
+        error = self._capture.error
+        if not error:
+            self.get_logger().info(f'end of {self._config.source}')
+        if self.params['at_end'] == 'exit':
+            self._done.set_result(1 if error else 0)
+
+    def report(self) -> Report:
+        """See ManagedNode."""
+        silence = time.monotonic() - self._last_image
+        values = {
+            'source': self._config.display_name, 'input_rate_hz': self._input_rate(),
+            'output_rate_hz': self._output_rate(), 'frames_dropped': self._slot.dropped,
+            'bad_images': self._bad_images, 'detect_ms': self._detect_time * 1e3,
+            'latency_ms': self._latency * 1e3, 'seconds_since_image': silence,
+            'detector': 'mediapipe holistic', 'last_error': self._problem or '',
+        }
+        if self._problem:
+            return Report(ERROR, self._problem, values)
+        if silence > 2.0:
+            return Report(WARN, f'no image for {silence:.0f} s', values)
+        return Report(OK, 'detecting', values)
+
+
+if __name__ == '__main__':
+    main(lambda done: [CameraNode(done)])

@@ -1,0 +1,18 @@
+#!/usr/bin/env python3
+"""Camera and recognition in one process: images never leave it."""
+
+from rclpy.task import Future
+
+from bharnet_ros.nodes.camera_node import CameraNode
+from bharnet_ros.nodes.managed import ManagedNode
+from bharnet_ros.nodes.recognition_node import RecognitionNode
+from bharnet_ros.nodes.run import main
+
+
+def make_nodes(done: Future) -> list[ManagedNode]:
+    """Recognition first, so that it listens when the camera starts."""
+    return [RecognitionNode(done), CameraNode(done)]
+
+
+if __name__ == '__main__':
+    main(make_nodes)

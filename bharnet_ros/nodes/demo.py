@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+"""demo: starts the real graph in processes of its own and prints the actions it publishes."""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import rclpy
+from ament_index_python.packages import get_package_prefix
+from rclpy.node import Node
+
+from bharnet_ros.msg import Action, Keypoints
+from bharnet_ros.nodes.messages import from_time
+from bharnet_ros.resources import share_dir
+from bharnet_ros.window import SECOND
+
+PHASES = {Action.STARTED: 'started', Action.ONGOING: 'ongoing', Action.ENDED: 'ended'}
+
+
+class Printer(Node):
+    """Prints actions as they come."""
+
+    def __init__(self, live: bool):
+        super().__init__('bharnet_demo')
+        self.live, self.frames, self.actions = live, 0, 0
+        self._first: int | None = None
+        self.create_subscription(Keypoints, 'keypoints', self._on_keypoints, 100)
+        self.create_subscription(Action, 'actions', self._on_action, 100)
+
+    def _on_keypoints(self, message: Keypoints) -> None:
+        self.frames += 1
+        if self._first is None:
+            self._first = from_time(message.header.stamp)
+
+    def _on_action(self, message: Action) -> None:
+        if message.phase == Action.ONGOING:
+            return
+        self.actions += message.phase == Action.STARTED
+        since = (from_time(message.header.stamp) - (self._first or 0)) / SECOND
+        latency = message.latency.sec + message.latency.nanosec / SECOND
+        print(f'{since:7.2f} s  {message.person_id:<7} {message.label:<12} '
+              f'{PHASES[message.phase]:<8} {message.confidence:5.0%}'
+              + (f'   {latency * 1e3:.0f} ms after the image' if self.live else ''), flush=True)
+
+
+def start(executable: str, **params: object) -> subprocess.Popen:
+    """Start one of the package's nodes in a session of its own."""
+    path = Path(get_package_prefix('bharnet_ros')) / 'lib' / 'bharnet_ros' / executable
+    args = ['--ros-args', '--log-level', 'warn']
+    for name, value in params.items():
+        args += ['-p', f'{name}:={str(value).lower() if isinstance(value, bool) else value}']
+    return subprocess.Popen([sys.executable, str(path), *args], start_new_session=True)
+
+
+def stop(process: subprocess.Popen) -> int:
+    """End a node in order; return its exit status."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGINT)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+    return process.wait()
+
+
+def main() -> None:
+    """Run until the input ends; status 0 if keypoints came through."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--source', default='', help='camera, file or URL (default: the webcam if '
+                        'there is one, else the recording that came with the package)')
+    parser.add_argument('--model', default='asl_words')
+    parser.add_argument('--seconds', type=float, default=120, help='longest run')
+    args = parser.parse_args()
+    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+    source = args.source or ('0' if Path('/dev/video0').exists() else '')
+    print(f'input: {source or "the recording of class prototypes in models/demo_keypoints"}; '
+          'Ctrl-C ends the demo\n', flush=True)
+
+    rclpy.init()
+    printer = Printer(live=bool(source))
+    processes = [start('recognition_node', autostart=True, model=args.model,
+                       use_sim_time=not source)]
+    if source:
+        processes.append(start('camera_node', autostart=True, source=f"'{source}'"))
+    else:
+        processes.append(start('replay_node', bag=share_dir() / 'models' / 'demo_keypoints'))
+    status = 1
+    try:
+        deadline = time.monotonic() + args.seconds
+        while time.monotonic() < deadline and all(p.poll() is None for p in processes):
+            rclpy.spin_once(printer, timeout_sec=0.1)
+        status = processes[-1].poll() or 0
+    except KeyboardInterrupt:
+        status = 0
+    finally:
+        codes = [stop(process) for process in reversed(processes)]
+        end = time.monotonic() + 1.0  # the ENDED of an action that was going on
+        while time.monotonic() < end:
+            rclpy.spin_once(printer, timeout_sec=0.1)
+        print(f'\n{printer.frames} frames of keypoints, {printer.actions} actions', flush=True)
+        printer.destroy_node()
+        rclpy.try_shutdown()
+    sys.exit(status or max(codes) or (0 if printer.frames else 1))
+
+
+if __name__ == '__main__':
+    main()

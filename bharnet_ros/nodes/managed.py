@@ -1,0 +1,123 @@
+"""What our lifecycle nodes share: parameters, transitions that explain themselves, diagnostics."""
+
+from collections.abc import Callable, Iterable
+
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+
+from bharnet_ros.nodes.diagnostics import ERROR, OK, Report, start_diagnostics
+from bharnet_ros.nodes.parameters import Param, ParamTable
+
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+
+
+class ManagedNode(LifecycleNode):
+    """A lifecycle node whose subclass implements the four steps and `report`.
+
+    rclpy swallows exceptions of transition callbacks. Here a step that raises fails its
+    transition, with one line in the log and in the diagnostics.
+    """
+
+    def __init__(self, name: str, params: Iterable[Param], **kwargs):
+        super().__init__(name, **kwargs)
+        self.state = 'unconfigured'
+        self.fault = ''  # why the last transition failed
+        autostart = Param('autostart', False, 'Configure and activate at start, without a launch '
+                          'file or lifecycle manager.', read_only=True)
+        self.params = ParamTable(self, [autostart, *params])
+        self.add_on_set_parameters_callback(self._judge)
+        start_diagnostics(self, self._collect)
+
+    # What subclasses implement.
+
+    def configure(self) -> None:
+        """Create what the node needs; ValueError, RuntimeError or OSError if it cannot be."""
+
+    def activate(self) -> None:
+        """Start to work."""
+
+    def deactivate(self) -> None:
+        """Stop to work; the node's publishers still publish."""
+
+    def cleanup(self) -> None:
+        """Free what `configure` created, also when it broke off half-way."""
+
+    def report(self) -> Report:
+        """Say how an active node is doing."""
+        return Report(OK, 'active')
+
+    def judge(self, changes: list[Parameter]) -> str:
+        """Return why a change of live parameters cannot be, '' if it can."""
+        return ''
+
+    # Lifecycle.
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """See ManagedNode."""
+        def step() -> None:
+            self.params.check()
+            self.configure()
+        if not self._try('configure', step):
+            self.cleanup()
+            return FAILURE
+        self.state = 'inactive'
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """See ManagedNode."""
+        super().on_activate(state)
+        if not self._try('activate', self.activate):
+            self.deactivate()
+            super().on_deactivate(state)
+            return FAILURE
+        self.state = 'active'
+        return SUCCESS
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """See ManagedNode."""
+        self._try('deactivate', self.deactivate)
+        self.state = 'inactive'
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """See ManagedNode."""
+        self._try('clean up', self.cleanup)
+        self.state = 'unconfigured'
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """See ManagedNode."""
+        if self.state == 'active':
+            self._try('deactivate', self.deactivate)
+        if self.state != 'unconfigured':
+            self._try('clean up', self.cleanup)
+        self.state = 'finalized'
+        return super().on_shutdown(state)
+
+    def _try(self, verb: str, step: Callable[[], None]) -> bool:
+        self.fault = ''
+        try:
+            step()
+        except (ValueError, RuntimeError, OSError) as error:
+            self.fault = f'cannot {verb}: {error}'
+            self.get_logger().error(self.fault)
+            return False
+        return True
+
+    # Parameters and diagnostics.
+
+    def _judge(self, changes: list[Parameter]) -> SetParametersResult:
+        result = self.params.judge(changes, configured=self.state in ('inactive', 'active'))
+        if result.successful and (reason := self.judge(changes)):
+            return SetParametersResult(successful=False, reason=reason)
+        return result
+
+    def _collect(self) -> Report:
+        if self.fault:
+            return Report(ERROR, self.fault, {'state': self.state})
+        if self.state != 'active':
+            return Report(OK, self.state, {'state': self.state})
+        report = self.report()
+        report.values = {'state': self.state} | report.values
+        return report

@@ -1,0 +1,219 @@
+#!/usr/bin/env python3
+"""recognition_node: keypoints in, scores and actions out."""
+
+import threading
+import time
+
+from rclpy.clock import Clock, ClockType
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.task import Future
+
+from bharnet_ros.decision import ActionEvent, DecisionConfig
+from bharnet_ros.keypoints import KeypointsError
+from bharnet_ros.latest import Latest
+from bharnet_ros.msg import Action, Keypoints, LabelMap, Scores
+from bharnet_ros.nodes import messages
+from bharnet_ros.nodes.diagnostics import ERROR, OK, WARN, Rate, Report
+from bharnet_ros.nodes.managed import ManagedNode
+from bharnet_ros.nodes.parameters import Param
+from bharnet_ros.nodes.run import main
+from bharnet_ros.pipeline import ActionPipeline, DueWindow, PipelineConfig
+from bharnet_ros.pipeline import Scores as WindowScores
+from bharnet_ros.recognizer import ModelError, Recognizer
+
+DECISION = ('threshold', 'exit_threshold', 'min_duration', 'hold', 'smoothing')
+DEFAULT = DecisionConfig()
+
+PARAMS = (
+    Param('model', 'asl_words', 'Model file (.onnx), or the name of one that came with the '
+          'package.'),
+    Param('provider', 'cpu', 'Where the model runs; cuda falls back to the CPU with a warning.',
+          choices=('cpu', 'cuda')),
+    Param('threads', 1, 'Threads of ONNX Runtime.', 1, 64),
+    Param('rate', 7.5, 'Decisions a second and person.', 0.1, 120),
+    Param('max_gap', 0.5, 'Seconds without a person that end the action and empty the window.',
+          0.05, 10),
+    Param('min_fill', 0.5, 'Share of the window that must be there before the first decision.',
+          0, 1),
+    Param('max_persons', 8, 'Persons that are followed at the same time.', 1, 100),
+    Param('keypoints_timeout', 2.0, 'Seconds without any keypoints message after which all '
+          'actions end.', 0.1, 60),
+    Param('threshold', DEFAULT.threshold, 'Least probability to start an action.', 0.01, 1,
+          live=True),
+    Param('exit_threshold', DEFAULT.exit_threshold, 'Probability below which an action ends; not '
+          'above threshold.', 0.01, 1, live=True),
+    Param('min_duration', DEFAULT.min_duration, 'Seconds a class must be favoured to start.', 0,
+          10, live=True),
+    Param('hold', DEFAULT.hold, 'Seconds below exit_threshold before an action ends.', 0, 10,
+          live=True),
+    Param('smoothing', DEFAULT.smoothing, 'Time constant of the smoothing of probabilities, '
+          'seconds.', 0, 10, live=True),
+)
+
+
+class RecognitionNode(ManagedNode):
+    """Publishes `scores` and `actions`, and the latched `labels`."""
+
+    def __init__(self, done: Future | None = None, **kwargs):
+        super().__init__('recognition_node', PARAMS, **kwargs)
+        self._done = done or Future()
+        self._recognizer = self._actions = self._scores = self._labels = None
+        self._subscription = self._worker = self._timer = None
+        self._lock = threading.Lock()  # of the pipeline: executor and worker both use it
+        self.add_post_set_parameters_callback(self._apply)
+
+    def configure(self) -> None:
+        """Load the model and publish its labels."""
+        p = self.params
+        self._recognizer = Recognizer(p['model'], p['provider'], p['threads'])
+        contract = self._recognizer.contract
+        config = PipelineConfig(p['rate'], p['max_gap'], p['min_fill'], p['max_persons'],
+                                DecisionConfig(**{name: p[name] for name in DECISION}))
+        self._pipeline = ActionPipeline(contract, config)
+        if self._recognizer.provider != p['provider']:
+            self.get_logger().warning(f"provider {p['provider']} is not available here, running "
+                                      f'on {self._recognizer.provider}')
+        self._actions = self.create_lifecycle_publisher(Action, 'actions', 10)
+        self._scores = self.create_lifecycle_publisher(Scores, 'scores', 10)
+        # Not a lifecycle publisher: labels are true whether the node is active or not.
+        self._labels = self.create_publisher(LabelMap, 'labels', QoSProfile(
+            depth=1, reliability=ReliabilityPolicy.RELIABLE,
+            durability=DurabilityPolicy.TRANSIENT_LOCAL))
+        self._labels.publish(messages.labels_to_msg(
+            contract, self._recognizer.model_id, self.get_clock().now().to_msg()))
+        self.get_logger().info(f'model {contract.name} ({self._recognizer.model_id}) on '
+                               f'{self._recognizer.provider}, {len(contract.labels)} classes')
+
+    def activate(self) -> None:
+        """Subscribe and start the inference thread."""
+        self._jobs: Latest[DueWindow] = Latest()
+        self._problem, self._bad_messages = '', 0
+        self._last_message: float | None = None
+        self._frame_id = ''
+        self._input_rate, self._decision_rate = Rate(), Rate()
+        self._infer_time = self._latency = 0.0
+        self._worker = threading.Thread(target=self._work, name='inference', daemon=True)
+        self._worker.start()
+        # Reliable and deep: keypoints are small, and a lost one is a hole in a window.
+        self._subscription = self.create_subscription(Keypoints, 'keypoints', self._on_keypoints,
+                                                      QoSProfile(depth=100))
+        self._timer = self.create_timer(0.25, self._watch,
+                                        clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def deactivate(self) -> None:
+        """End all actions and stop the thread."""
+        if self._subscription is not None:
+            self.destroy_subscription(self._subscription)
+            self.destroy_timer(self._timer)
+            self._subscription = None
+        if self._worker is not None:
+            self._jobs.close()
+            self._worker.join()
+            self._worker = None
+            with self._lock:
+                self._publish(self._pipeline.flush())
+
+    def cleanup(self) -> None:
+        """Free the model and the publishers."""
+        for publisher in (self._actions, self._scores):
+            if publisher is not None:
+                self.destroy_lifecycle_publisher(publisher)
+        if self._labels is not None:
+            self.destroy_publisher(self._labels)
+        self._recognizer = self._actions = self._scores = self._labels = None
+
+    # Parameters.
+
+    def judge(self, changes: list[Parameter]) -> str:
+        """See ManagedNode."""
+        try:
+            DecisionConfig(**self.params.merged(DECISION, changes))
+        except ValueError as error:
+            return str(error)
+        return ''
+
+    def _apply(self, changes: list[Parameter]) -> None:
+        if self._recognizer is not None and any(c.name in DECISION for c in changes):
+            with self._lock:
+                self._pipeline.set_decision(
+                    DecisionConfig(**{name: self.params[name] for name in DECISION}))
+
+    # Data.
+
+    def _on_keypoints(self, message: Keypoints) -> None:
+        self._last_message = time.monotonic()
+        self._input_rate.tick()
+        try:
+            frame = messages.keypoints_from_msg(message)
+            with self._lock:
+                events, window = self._pipeline.push(frame)
+                self._frame_id = frame.frame_id
+                self._publish(events)
+        except KeypointsError as error:
+            self._bad_messages += 1
+            if self._problem != str(error):
+                self._problem = str(error)
+                self.get_logger().error(f'keypoints refused: {error}')
+            return
+        self._problem = ''
+        if window is not None:
+            self._jobs.put(window, key=window.person_id)
+
+    def _work(self) -> None:
+        while (window := self._jobs.take()) is not None:
+            began = time.perf_counter()
+            try:
+                probabilities = self._recognizer.infer([window.clip])[0]
+            except ModelError as error:
+                self._problem = str(error)
+                self.get_logger().error(str(error))
+                continue
+            self._infer_time = time.perf_counter() - began
+            scores = WindowScores(window, probabilities)
+            self._scores.publish(messages.scores_to_msg(scores, self._recognizer.model_id))
+            with self._lock:
+                self._publish(self._pipeline.decide(scores))
+            self._decision_rate.tick()
+            self._latency = (self.get_clock().now().nanoseconds - window.stamp) / 1e9
+
+    def _publish(self, events: list[ActionEvent]) -> None:
+        """Publish in order; the caller holds the lock."""
+        for event in events:
+            self._actions.publish(messages.action_to_msg(
+                event, self._frame_id, self.get_clock().now().nanoseconds))
+
+    def _silence(self) -> float:
+        return 0.0 if self._last_message is None else time.monotonic() - self._last_message
+
+    def _watch(self) -> None:
+        """End actions when keypoints stop; wall time, because stamps stop too."""
+        if self._silence() > self.params['keypoints_timeout']:
+            with self._lock:
+                self._publish(self._pipeline.flush())
+
+    def report(self) -> Report:
+        """See ManagedNode."""
+        contract, counters = self._recognizer.contract, self._pipeline.counters
+        values = {
+            'model': contract.name, 'model_id': self._recognizer.model_id,
+            'provider': self._recognizer.provider, 'input_rate_hz': self._input_rate(),
+            'decision_rate_hz': self._decision_rate(), 'infer_ms': self._infer_time * 1e3,
+            'latency_ms': self._latency * 1e3, 'decisions_skipped': self._jobs.dropped,
+            'keypoints_refused': self._bad_messages, 'stale_stamps': counters.stale,
+            'clock_steps': counters.clock_steps, 'last_error': self._problem,
+        }
+        if self._problem:
+            return Report(ERROR, self._problem, values)
+        if self._last_message is None:
+            return Report(WARN, 'no keypoints yet', values)
+        if self._silence() > self.params['keypoints_timeout']:
+            return Report(WARN, f'no keypoints for {self._silence():.0f} s', values)
+        if self._recognizer.provider != self.params['provider']:
+            return Report(WARN, f'running on {self._recognizer.provider}, not on '
+                          f"{self.params['provider']}", values)
+        return Report(OK, 'recognising', values)
+
+
+if __name__ == '__main__':
+    main(lambda done: [RecognitionNode(done)])

@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+"""replay_node: plays the keypoints of a bag; `ros2 bag play` does it too where there is one."""
+
+import threading
+import time
+from pathlib import Path
+
+from rclpy.duration import Duration
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from rclpy.serialization import deserialize_message
+from rclpy.task import Future
+from rosgraph_msgs.msg import Clock
+
+from bharnet_ros.bag import BagError, read_raw
+from bharnet_ros.msg import Keypoints
+from bharnet_ros.nodes.messages import from_time, to_time
+from bharnet_ros.nodes.parameters import Param, ParamTable
+from bharnet_ros.nodes.run import main
+from bharnet_ros.window import SECOND
+
+PARAMS = (
+    Param('bag', '', 'Folder of the bag.', read_only=True),
+    Param('speed', 1.0, 'Times its own rate.', 0.1, 10, read_only=True),
+    Param('loop', False, 'Start again at the end.', read_only=True),
+    Param('clock', True, "Publish /clock with the keypoints' stamps, for use_sim_time.",
+          read_only=True),
+    Param('wait_for_subscriber', 10.0, 'Seconds to wait for a subscriber before the first '
+          'message.', 0, 600, read_only=True),
+)
+
+
+class ReplayNode(Node):
+    """Publishes `keypoints`, and /clock, from a bag, with their own stamps and spacing."""
+
+    def __init__(self, done: Future | None = None, **kwargs):
+        super().__init__('replay_node', **kwargs)
+        self.params, self._done = ParamTable(self, PARAMS), done or Future()
+        if not self.params['bag']:
+            raise ValueError("parameter 'bag' names no bag; give -p bag:=FOLDER")
+        self._bag = Path(self.params['bag']).expanduser()
+        next(read_raw(self._bag))  # a bad bag is an error now, not in a thread later
+        self._publisher = self.create_publisher(Keypoints, 'keypoints', QoSProfile(depth=100))
+        self._clock = (self.create_publisher(Clock, '/clock', 10) if self.params['clock']
+                       else None)
+        threading.Thread(target=self._play, name='replay', daemon=True).start()
+
+    def _play(self) -> None:
+        deadline = time.monotonic() + self.params['wait_for_subscriber']
+        while self._publisher.get_subscription_count() == 0 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        try:
+            self._play_once()
+            while self.params['loop'] and not self._done.done():
+                self._play_once()
+        except BagError as error:
+            self.get_logger().error(str(error))
+            self._done.set_result(1)
+            return
+        self._publisher.wait_for_all_acked(Duration(seconds=2))
+        self.get_logger().info(f'end of {self._bag}')
+        self._done.set_result(0)
+
+    def _play_once(self) -> None:
+        began, first = time.monotonic(), None
+        for _, data in read_raw(self._bag):
+            if self._done.done():
+                return
+            stamp = from_time(deserialize_message(data, Keypoints).header.stamp)
+            first = stamp if first is None else first
+            ahead = (stamp - first) / SECOND / self.params['speed'] - (time.monotonic() - began)
+            if ahead > 0:
+                time.sleep(ahead)
+            if self._clock is not None:
+                self._clock.publish(Clock(clock=to_time(stamp)))
+            self._publisher.publish(data)
+
+
+if __name__ == '__main__':
+    main(lambda done: [ReplayNode(done)])

@@ -1,0 +1,70 @@
+"""Running nodes as a process: start, spin until done or told to stop, shut down in order."""
+
+import signal
+import sys
+from collections.abc import Callable, Sequence
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+from rclpy.task import Future
+
+
+def run(make_nodes: Callable[[Future], Sequence[Node]], args: Sequence[str] | None = None) -> int:
+    """Create nodes, spin, shut down; return the exit status of the process.
+
+    `make_nodes` gets a future; a node sets its result to an exit status when its work is done.
+    SIGINT and SIGTERM end the spin too, but leave ROS up until the nodes are deactivated, so that
+    their last messages go out. Lifecycle nodes whose parameter `autostart` is true are configured
+    and activated first; if that fails the process ends with status 1.
+    """
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    done = Future()
+
+    def stop(*_: object) -> None:
+        if not done.done():
+            done.set_result(0)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    executor = SingleThreadedExecutor()
+    nodes: Sequence[Node] = []
+    status = 1
+    try:
+        nodes = make_nodes(done)
+        for node in nodes:
+            executor.add_node(node)
+        if all(start(node) for node in nodes):
+            # A short timeout, because a signal does not wake the executor.
+            while not done.done():
+                executor.spin_once(timeout_sec=0.2)
+            status = done.result()
+    except KeyboardInterrupt:
+        status = 0
+    finally:
+        for node in nodes:
+            if isinstance(node, LifecycleNode):
+                node.trigger_shutdown()
+        executor.shutdown()
+        for node in nodes:
+            node.destroy_node()
+        rclpy.try_shutdown()
+    return status
+
+
+def start(node: Node) -> bool:
+    """Configure and activate a lifecycle node that asks for it; False if that failed."""
+    if not isinstance(node, LifecycleNode) or not node.get_parameter('autostart').value:
+        return True
+    return (node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+            and node.trigger_activate() == TransitionCallbackReturn.SUCCESS)
+
+
+def main(make_nodes: Callable[[Future], Sequence[Node]]) -> None:
+    """Run as a program; an error at start is one line on stderr."""
+    try:
+        sys.exit(run(make_nodes))
+    except (ValueError, RuntimeError) as error:
+        sys.exit(f'error: {error}')

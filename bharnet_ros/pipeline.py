@@ -1,0 +1,173 @@
+"""Keypoints to actions: a window and a decision state for each person.
+
+The three steps are apart, because inference may run in another thread than the rest:
+`push` -> due windows, `Recognizer.infer` -> scores, `decide` -> events. `process` does all three.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from bharnet_ros.contract import Contract
+from bharnet_ros.decision import ActionEvent, Decider, DecisionConfig, EventCounter
+from bharnet_ros.keypoints import FrameKeypoints, KeypointsError
+from bharnet_ros.layouts import DETECTOR_LAYOUTS
+from bharnet_ros.recognizer import Recognizer
+from bharnet_ros.window import SECOND, Clip, SlidingWindow
+
+
+@dataclass(frozen=True)
+class PipelineConfig:
+    """How windows are kept and when they are judged."""
+
+    rate: float = 7.5  # decisions a second and person
+    max_gap: float = 0.5  # seconds without a body that empty a window and end an action
+    min_fill: float = 0.5  # share of the window that must be there before the first decision
+    max_persons: int = 8  # the person seen longest ago is forgotten beyond this
+    decision: DecisionConfig = field(default_factory=DecisionConfig)
+
+
+@dataclass(frozen=True)
+class DueWindow:
+    """A window that wants scores."""
+
+    person_id: str
+    stamp: int  # newest image, nanoseconds
+    start: int  # oldest image
+    frame_id: str
+    clip: Clip
+    generation: int  # of the pipeline when it was cut; scores of an older one are void
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Class probabilities (K,) of one window."""
+
+    window: DueWindow
+    probabilities: np.ndarray
+
+
+@dataclass
+class Person:
+    """State of one person."""
+
+    window: SlidingWindow
+    decider: Decider
+    seen: int  # stamp of the last frame with a body
+    due: int  # stamp from which the next decision is wanted
+
+
+@dataclass
+class Counters:
+    """What was refused, for diagnostics."""
+
+    stale: int = 0  # stamps that repeat or go back a little
+    clock_steps: int = 0  # stamps that go back a lot: everything starts anew
+    forgotten: int = 0  # persons dropped because there were too many
+
+
+class ActionPipeline:
+    """Windows and decisions of all persons before one camera. Not thread-safe.
+
+    Time is that of the stamps alone: the same keypoints give the same actions, live or replayed.
+    """
+
+    def __init__(self, contract: Contract, config: PipelineConfig):
+        self.contract, self.config, self.counters = contract, config, Counters()
+        self._layout = DETECTOR_LAYOUTS[contract.layout]
+        self._people: OrderedDict[str, Person] = OrderedDict()
+        self._now: int | None = None  # newest stamp
+        self._next_event = EventCounter()
+        self._generation = 0
+
+    def set_decision(self, config: DecisionConfig) -> None:
+        """Use other thresholds from the next decision on."""
+        self.config = replace(self.config, decision=config)
+        for person in self._people.values():
+            person.decider.config = config
+
+    def push(self, frame: FrameKeypoints) -> tuple[list[ActionEvent], DueWindow | None]:
+        """Take one person's keypoints, or the news that nobody is there.
+
+        Returns the actions that end because somebody left, and a window if a decision is due.
+        Raises KeypointsError, with nothing changed, if the keypoints cannot be used.
+        """
+        frame.check()
+        if frame.layout != self.contract.layout:
+            raise KeypointsError(f"keypoints have layout '{frame.layout}', the model needs "
+                                 f"'{self.contract.layout}'")
+        events = []
+        if self._now is not None and frame.stamp < self._now - self.config.max_gap * SECOND:
+            # A bag loops or a clock was set: nothing before this can be compared with it.
+            self.counters.clock_steps += 1
+            events += self.flush()
+        self._now = frame.stamp if self._now is None else max(self._now, frame.stamp)
+        events += self._forget_absent()
+        if frame.body is None:
+            return events, None
+        person = self._person(frame, events)
+        if not person.window.push(frame):
+            self.counters.stale += 1
+            return events, None
+        person.seen = frame.stamp
+        return events, self._due_window(frame, person)
+
+    def _person(self, frame: FrameKeypoints, events: list[ActionEvent]) -> Person:
+        person = self._people.get(frame.person_id)
+        if person is None:
+            while len(self._people) >= self.config.max_persons:
+                _, oldest = self._people.popitem(last=False)
+                self.counters.forgotten += 1
+                events += oldest.decider.end(frame.stamp)
+            contract = self.contract
+            person = self._people[frame.person_id] = Person(
+                SlidingWindow(self._layout, contract.window_seconds, contract.window_steps,
+                              self.config.max_gap),
+                Decider(contract.labels, contract.idle_id, self.config.decision,
+                        frame.person_id, self._next_event),
+                frame.stamp, frame.stamp)
+        self._people.move_to_end(frame.person_id)
+        return person
+
+    def _due_window(self, frame: FrameKeypoints, person: Person) -> DueWindow | None:
+        if frame.stamp < person.due or person.window.filled < self.config.min_fill:
+            return None
+        # From the last due time, not from this frame, so that the rate holds on average; but
+        # never in the past, so that a pause is not made up for.
+        period = int(SECOND / self.config.rate)
+        person.due = max(person.due + period, frame.stamp + period // 2)
+        clip = person.window.clip()
+        return DueWindow(frame.person_id, frame.stamp, person.window.first_stamp, frame.frame_id,
+                         clip, self._generation)
+
+    def _forget_absent(self) -> list[ActionEvent]:
+        gone = [name for name, person in self._people.items()
+                if self._now - person.seen > self.config.max_gap * SECOND]
+        return [event for name in gone for event in self._people.pop(name).decider.end(self._now)]
+
+    def decide(self, scores: Scores) -> list[ActionEvent]:
+        """Judge the scores of a window; void if the person left or the clock stepped since."""
+        window = scores.window
+        person = self._people.get(window.person_id)
+        if person is None or window.generation != self._generation:
+            return []
+        return person.decider.update(window.stamp, scores.probabilities)
+
+    def flush(self) -> list[ActionEvent]:
+        """Forget everybody: the input ended, or stamps cannot be compared. Ends all actions."""
+        events = [event for person in self._people.values()
+                  for event in person.decider.end(self._now)]
+        self._people.clear()
+        self._now = None
+        self._generation += 1
+        return events
+
+    def process(self, frame: FrameKeypoints, recognizer: Recognizer
+                ) -> tuple[list[ActionEvent], Scores | None]:
+        """Push, infer and decide in this thread."""
+        events, window = self.push(frame)
+        if window is None:
+            return events, None
+        scores = Scores(window, recognizer.infer([window.clip])[0])
+        return events + self.decide(scores), scores

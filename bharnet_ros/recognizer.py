@@ -1,0 +1,118 @@
+"""From windows to class probabilities: an exported model in ONNX Runtime."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+
+from bharnet_ros.contract import INPUTS, OUTPUT, Contract, ContractError
+from bharnet_ros.layouts import DETECTOR_LAYOUTS
+from bharnet_ros.resources import share_dir
+from bharnet_ros.window import Clip
+
+MODEL_SUFFIX = '.onnx'
+MAX_BYTES = 500_000_000
+PROVIDERS = {
+    'cpu': ['CPUExecutionProvider'],
+    'cuda': ['CUDAExecutionProvider', 'CPUExecutionProvider'],
+}
+
+
+class ModelError(RuntimeError):
+    """A model that cannot be loaded or run; the text says what to do."""
+
+
+def find_model(name: str) -> Path:
+    """Return the file for a path, or for the name of a model that came with the package."""
+    path = Path(name).expanduser()
+    if path.is_file():
+        return path
+    models = share_dir() / 'models'
+    if path.name == name:
+        shipped = models / (name if name.endswith(MODEL_SUFFIX) else name + MODEL_SUFFIX)
+        if shipped.is_file():
+            return shipped
+    have = ', '.join(sorted(file.stem for file in models.glob('*' + MODEL_SUFFIX)))
+    raise ModelError(f"no such model: '{name}' is neither a file nor one of the package's own "
+                     f'({have or "none installed"})')
+
+
+class Recognizer:
+    """A loaded model. `contract` says what it needs, `provider` what it really runs on."""
+
+    def __init__(self, model: str | Path, provider: str = 'cpu', threads: int = 1):
+        """Load and check; ModelError in one plain line if it cannot serve.
+
+        Args:
+            model: a path, or the name of a model of the package.
+            provider: 'cpu' or 'cuda' (which falls back to the CPU, see `provider`).
+            threads: of ONNX Runtime; 1 leaves the other cores to the detector.
+
+        """
+        self.path = find_model(str(model))
+        size = self.path.stat().st_size
+        if size > MAX_BYTES:
+            raise ModelError(f'{self.path}: {size / 1e6:.0f} MB is too large for a model')
+        if provider not in PROVIDERS:
+            raise ModelError(f"unknown provider '{provider}' (known: {', '.join(PROVIDERS)})")
+        data = self.path.read_bytes()
+        self.model_id = hashlib.sha256(data).hexdigest()[:12]
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        # A spinning worker would hold a core that MediaPipe needs.
+        options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+        options.log_severity_level = 4
+        try:
+            self._session = ort.InferenceSession(data, options, providers=PROVIDERS[provider])
+        except Exception as error:
+            reason = str(error).strip().splitlines()[0][:160]
+            raise ModelError(f'{self.path} is not a model that ONNX Runtime can load, or is '
+                             f'truncated: {reason}') from error
+        try:
+            self.contract = Contract.from_metadata(
+                self._session.get_modelmeta().custom_metadata_map)
+            self._check_graph()
+        except ContractError as error:
+            raise ModelError(f'{self.path}: {error}') from error
+        self.provider = self._session.get_providers()[0].removesuffix('ExecutionProvider').lower()
+        self.infer([self._empty_clip()])  # the first run allocates; do it before the first frame
+
+    def _check_graph(self) -> None:
+        layout = DETECTOR_LAYOUTS[self.contract.layout]
+        steps = self.contract.window_steps
+        inner = {'body': (steps, len(layout.body), 4), 'left_hand': (steps, len(layout.hand), 3),
+                 'right_hand': (steps, len(layout.hand), 3), 'mask': (steps, 3), 'aspect': ()}
+        inputs = {item.name: item for item in self._session.get_inputs()}
+        if set(inputs) != set(INPUTS):
+            raise ContractError(f'its graph takes {sorted(inputs)}, not {sorted(INPUTS)}')
+        for name, shape in inner.items():
+            if tuple(inputs[name].shape[1:]) != shape or inputs[name].type != 'tensor(float)':
+                raise ContractError(f'its input {name} is {inputs[name].shape} '
+                                    f'{inputs[name].type}, the contract says {shape}')
+        outputs = {item.name: item for item in self._session.get_outputs()}
+        if OUTPUT not in outputs or outputs[OUTPUT].shape[-1] != len(self.contract.labels):
+            raise ContractError('its graph does not give one probability a label')
+
+    def _empty_clip(self) -> Clip:
+        layout, steps = DETECTOR_LAYOUTS[self.contract.layout], self.contract.window_steps
+        hand = np.zeros((steps, len(layout.hand), 3), np.float32)
+        return Clip(np.zeros((steps, len(layout.body), 4), np.float32), hand, hand,
+                    np.zeros((steps, 3), np.float32), 0.5625)
+
+    def bare(self) -> tuple[ort.InferenceSession, dict[str, np.ndarray]]:
+        """Return the session and a feed for it, for measuring ONNX Runtime alone."""
+        return self._session, self._feed([self._empty_clip()])
+
+    @staticmethod
+    def _feed(clips: list[Clip]) -> dict[str, np.ndarray]:
+        return {name: np.stack([getattr(clip, name) for clip in clips]).astype(
+            np.float32, copy=False) for name in INPUTS}
+
+    def infer(self, clips: list[Clip]) -> np.ndarray:
+        """Return (N, K) float32 probabilities for N windows; ModelError if the run fails."""
+        try:
+            return self._session.run([OUTPUT], self._feed(clips))[0]
+        except Exception as error:
+            raise ModelError(f'{self.path}: inference failed: {error}') from error

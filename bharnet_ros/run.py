@@ -1,0 +1,148 @@
+"""`bharnet run`: the whole path in one process, without ROS."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+
+from bharnet_ros.bag import BagWriter
+from bharnet_ros.decision import ActionEvent, DecisionConfig, Phase
+from bharnet_ros.detector import HolisticDetector
+from bharnet_ros.draw import draw_caption, draw_keypoints
+from bharnet_ros.keypoints import FrameKeypoints
+from bharnet_ros.latest import Latest
+from bharnet_ros.pipeline import ActionPipeline, PipelineConfig
+from bharnet_ros.recognizer import Recognizer
+from bharnet_ros.sources import Capture, Frame, Kind, SourceConfig, SourceError, VideoReader
+from bharnet_ros.window import SECOND
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What `bharnet run` is asked to do."""
+
+    source: SourceConfig
+    model: str
+    provider: str = 'cpu'
+    show: bool = False
+    save: Path | None = None  # annotated video
+    json: Path | None = None  # events, one JSON object a line
+    bag: Path | None = None  # keypoints
+    decision: DecisionConfig = DecisionConfig()
+
+
+def event_to_json(event: ActionEvent) -> str:
+    """Return one line; times in seconds, of a file from its start."""
+    return json.dumps({
+        'stamp': event.stamp / SECOND, 'person_id': event.person_id, 'event_id': event.event_id,
+        'label': event.label, 'class_id': event.class_id, 'confidence': round(event.confidence, 4),
+        'phase': event.phase.name.lower(), 'start': event.start / SECOND})
+
+
+def describe(event: ActionEvent) -> str:
+    """Return one line for a person to read."""
+    after = (event.stamp - event.start) / SECOND
+    return (f'{event.stamp / SECOND:9.2f} s  {event.person_id}  {event.label:<12} '
+            f'{event.phase.name.lower():<8} {event.confidence:4.0%}  '
+            + (f'after {after:.1f} s' if event.phase is Phase.ENDED else ''))
+
+
+class Outputs:
+    """The files and the window that a run writes to; closed in any case."""
+
+    def __init__(self, options: RunOptions):
+        self._options = options
+        self._json = options.json.open('w') if options.json else None
+        self._bag = BagWriter(options.bag) if options.bag else None
+        self._video: cv2.VideoWriter | None = None
+        self._caption = ''
+
+    def __enter__(self) -> 'Outputs':
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._json:
+            self._json.close()
+        if self._bag:
+            self._bag.close()
+        if self._video:
+            self._video.release()
+        if self._options.show:
+            cv2.destroyAllWindows()
+
+    def keypoints(self, person: FrameKeypoints) -> None:
+        """Record keypoints."""
+        if self._bag:
+            self._bag.write(person)
+
+    def events(self, events: list[ActionEvent]) -> None:
+        """Print and write events."""
+        for event in events:
+            if self._json:
+                self._json.write(event_to_json(event) + '\n')
+                self._json.flush()
+            if event.phase is not Phase.ONGOING:
+                print(describe(event).rstrip(), flush=True)
+            ended = event.phase is Phase.ENDED
+            self._caption = '' if ended else f'{event.label} {event.confidence:.0%}'
+
+    def frame(self, frame: Frame, people: list[FrameKeypoints], fps: float) -> bool:
+        """Show and save an annotated image; False when the user closed the window."""
+        if not self._options.show and not self._options.save:
+            return True
+        drawn = draw_caption(draw_keypoints(frame.image.copy(), people), self._caption)
+        if self._options.save:
+            if self._video is None:
+                height, width = drawn.shape[:2]
+                self._video = cv2.VideoWriter(str(self._options.save), cv2.CAP_FFMPEG,
+                                              cv2.VideoWriter_fourcc(*'mp4v'), fps,
+                                              (width, height))
+                if not self._video.isOpened():
+                    raise SourceError(f'cannot write video {self._options.save}')
+            self._video.write(drawn)
+        if self._options.show:
+            cv2.imshow('bharnet', drawn)
+            return cv2.waitKey(1) & 0xFF not in (27, ord('q'))
+        return True
+
+
+def run(options: RunOptions, note: Callable[[str], None]) -> None:
+    """Run until the source ends, the window is closed, or Ctrl-C.
+
+    Raises SourceError, ModelError or BagError with one plain line.
+    """
+    recognizer = Recognizer(options.model, options.provider)
+    pipeline = ActionPipeline(recognizer.contract, PipelineConfig(decision=options.decision))
+    with VideoReader(options.source) as reader:  # a bad source fails here, not in a thread
+        fps = reader.fps
+    detector = HolisticDetector()
+    slot: Latest[Frame] = Latest()
+    capture = Capture(options.source, slot, reconnect_seconds=None)
+    note(f'{recognizer.contract.name} ({recognizer.model_id}) on {recognizer.provider}, '
+         f'{options.source.kind.value} {options.source.display_name}')
+    frames = 0
+    with Outputs(options) as out:
+        capture.start()
+        try:
+            while (frame := slot.take()) is not None:
+                frames += 1
+                people = detector.detect(frame)
+                for person in people:
+                    out.keypoints(person)
+                    events, _ = pipeline.process(person, recognizer)
+                    out.events(events)
+                if not out.frame(frame, people, fps):
+                    break
+        except KeyboardInterrupt:
+            pass
+        finally:
+            capture.stop()
+            out.events(pipeline.flush())
+            detector.close()
+    note(f'{frames} frames, {slot.dropped} dropped')
+    if capture.error:
+        raise SourceError(capture.error)
+    if options.source.kind is not Kind.FILE:
+        note('stopped')

@@ -1,0 +1,1 @@
+"""Training of BHaRNet on skeleton clips: the only part of the package that needs PyTorch."""

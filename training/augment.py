@@ -1,0 +1,157 @@
+"""Augmentation of raw clips. Each function returns a new clip and never invents a missing part."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bharnet_ros.layouts import MEDIAPIPE_HAND, MEDIAPIPE_HOLISTIC, MEDIAPIPE_POSE
+from bharnet_ros.window import PARTS, Clip
+
+HANDS = ('left_hand', 'right_hand')
+SHOULDERS = [MEDIAPIPE_POSE.index(f'{side}_shoulder') for side in ('left', 'right')]
+ARMS = {f'{side}_hand': (MEDIAPIPE_POSE.index(f'{side}_elbow'),
+                         MEDIAPIPE_POSE.index(f'{side}_wrist')) for side in ('left', 'right')}
+PALM = MEDIAPIPE_HAND.index('middle_1')
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Strength of each augmentation; a probability or limit of 0 turns it off."""
+
+    mirror: float = 0.5  # probability
+    crop: float = 0.6  # least share of a clip that is kept, in one random piece
+    late_start: float = 0.2  # probability that the window's first steps are missing
+    rotate: float = 12.0  # degrees in the image plane, at most
+    stretch: float = 0.1  # relative change of the aspect ratio, at most
+    body_noise: float = 0.02  # standard deviation a step, shoulder widths
+    hand_noise: float = 0.03  # standard deviation a step, palm sizes
+    body_offset: float = 0.08  # the same, one draw a clip: another person's proportions
+    hand_offset: float = 0.06
+    drop_step: float = 0.1  # at most this share of steps loses a hand
+    drop_hand: float = 0.05  # probability that one hand is missing throughout
+    rest_hands: float = 0.5  # probability that an idle clip without hands gets resting ones
+
+
+def _with(clip: Clip, **parts: np.ndarray) -> Clip:
+    """Replace arrays and keep missing entries zero."""
+    mask = parts.get('mask', clip.mask)
+    for part, name in enumerate(PARTS):
+        points = parts.get(name, getattr(clip, name))
+        parts[name] = np.where(mask[:, part, None, None] > 0, points, 0).astype(np.float32)
+    return replace(clip, **parts)
+
+
+def mirror(clip: Clip) -> Clip:
+    """Swap left and right: x becomes 1 - x, paired joints and the two hands change places."""
+    flipped = {}
+    for name in PARTS:
+        flipped[name] = getattr(clip, name).copy()
+        flipped[name][..., 0] = 1.0 - flipped[name][..., 0]
+    return _with(clip, body=flipped['body'][:, MEDIAPIPE_HOLISTIC.body.mirror],
+                 left_hand=flipped['right_hand'], right_hand=flipped['left_hand'],
+                 mask=clip.mask[:, [0, 2, 1]])
+
+
+def rotate(clip: Clip, degrees: float) -> Clip:
+    """Rotate everything about the image centre; the angle is true on the image's pixels."""
+    cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    turned = {}
+    for name in PARTS:
+        points = getattr(clip, name).copy()
+        x, y = points[..., 0] - 0.5, (points[..., 1] - 0.5) * clip.aspect
+        points[..., 0] = cos * x - sin * y + 0.5
+        points[..., 1] = (sin * x + cos * y) / clip.aspect + 0.5
+        turned[name] = points
+    return _with(clip, **turned)
+
+
+def add_noise(clip: Clip, body: float, hand: float, rng: np.random.Generator,
+              constant: bool = False) -> Clip:
+    """Add Gaussian noise; `body` in shoulder widths, `hand` in palm sizes.
+
+    With `constant` every joint is displaced by the same amount at all steps: not the noise of a
+    detector but the build of another person.
+    """
+    noisy = {}
+    for part, name in enumerate(PARTS):
+        points = getattr(clip, name)
+        seen = clip.mask[:, part] > 0
+        if not seen.any():
+            continue
+        a, b = SHOULDERS if name == 'body' else (0, PALM)
+        across = (points[seen][:, a, :2] - points[seen][:, b, :2]) * (1.0, clip.aspect)
+        unit = np.linalg.norm(across, axis=-1).mean()
+        sigma = unit * (body if name == 'body' else hand)
+        steps = 1 if constant else len(points)
+        jitter = rng.normal(0, sigma, (steps, points.shape[1], 3)) / (1.0, clip.aspect, 1.0)
+        noisy[name] = points.copy()
+        noisy[name][..., :3] += jitter
+    return _with(clip, **noisy)
+
+
+def drop_hands(clip: Clip, steps: np.ndarray) -> Clip:
+    """Mark hands missing where the (T, 2) bool `steps` says so."""
+    mask = clip.mask.copy()
+    mask[:, 1:] *= ~steps
+    return _with(clip, mask=mask)
+
+
+def late_start(clip: Clip, first: int) -> Clip:
+    """Mark all steps before `first` missing, as in the window of a person who just came."""
+    mask = clip.mask.copy()
+    mask[:first] = 0
+    return _with(clip, mask=mask)
+
+
+def rest_hands(clip: Clip, donor: np.ndarray, donor_aspect: float) -> Clip:
+    """Hang a hand on each wrist of a clip without hands, fingers along the forearm.
+
+    The training clips of idle people show no hands (they are below the picture), but a robot that
+    sees the whole person sees hands at rest. The hand keeps the donor's shape; its size follows
+    the shoulders (palm about 0.3 shoulder widths, the median of the clips).
+
+    Args:
+        clip: a clip without hands; returned unchanged if it has any.
+        donor: (21, 3) right hand of another clip, normalised coordinates.
+        donor_aspect: its image height over width.
+
+    """
+    if clip.mask[:, 1:].any() or not clip.mask[:, 0].any():
+        return clip
+    scale = np.array([1.0, clip.aspect, 1.0])
+    shape = (donor - donor[0]) * (1.0, donor_aspect, 1.0)
+    shape = shape / max(np.linalg.norm(shape[PALM]), 1e-4)
+    body = clip.body[..., :3] * scale
+    seen = clip.mask[:, 0] > 0
+    across = (body[:, SHOULDERS[0], :2] - body[:, SHOULDERS[1], :2])[seen]
+    size = 0.3 * np.linalg.norm(across, axis=-1).mean()
+    mask, hands = clip.mask.copy(), {}
+    for part, (name, (elbow, wrist)) in enumerate(ARMS.items(), start=1):
+        side = shape * (-1.0, 1.0, 1.0) if name == 'left_hand' else shape
+        along = (body[:, wrist, :2] - body[:, elbow, :2])[seen].mean(0)
+        turn = np.arctan2(along[1], along[0]) - np.arctan2(side[PALM, 1], side[PALM, 0])
+        cos, sin = np.cos(turn), np.sin(turn)
+        placed = side @ np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]]) * size
+        points = placed + body[:, wrist, None] * (1.0, 1.0, 0.0)
+        hands[name] = points / scale
+        mask[:, part] = clip.mask[:, 0]
+    return _with(clip, **hands, mask=mask)
+
+
+def augment(clip: Clip, config: AugmentConfig, rng: np.random.Generator) -> Clip:
+    """Apply the random augmentations of `config` except the temporal crop and resting hands."""
+    steps = len(clip.mask)
+    if rng.random() < config.mirror:
+        clip = mirror(clip)
+    clip = replace(clip, aspect=clip.aspect * (1 + rng.uniform(-1, 1) * config.stretch))
+    clip = rotate(clip, rng.uniform(-1, 1) * config.rotate)
+    clip = add_noise(clip, config.body_noise * rng.random(), config.hand_noise * rng.random(),
+                     rng)
+    clip = add_noise(clip, config.body_offset * rng.random(), config.hand_offset * rng.random(),
+                     rng, constant=True)
+    lost = rng.random((steps, 2)) < rng.random() * config.drop_step
+    lost |= (rng.random() < config.drop_hand) & (np.arange(2) == rng.integers(2))
+    clip = drop_hands(clip, lost)
+    if rng.random() < config.late_start:
+        clip = late_start(clip, int(rng.integers(1, steps // 2)))
+    return clip

@@ -1,0 +1,35 @@
+"""The configuration of a training run: defaults here, a YAML file overrides what differs."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bharnet_ros.training.augment import AugmentConfig
+from bharnet_ros.training.data import SourceConfig
+from bharnet_ros.training.model import ModelConfig
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """Optimiser and schedule: AdamW, one cycle."""
+
+    epochs: int = 30
+    batch: int = 32
+    rate: float = 3e-3
+    weight_decay: float = 0.01
+    label_smoothing: float = 0.1
+    balance: bool = True  # every class is drawn equally often
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """All of a run. The seed fixes weights, order and augmentation."""
+
+    sources: list[SourceConfig]
+    model: ModelConfig = field(default_factory=ModelConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    idle: str = '-'  # class of people who do nothing known
+    steps: int = 32  # T
+    window_seconds: float = 1.5  # length of a window on the robot
+    seed: int = 0
+    out: Path = Path('runs/latest')
