@@ -30,7 +30,7 @@ PALM = MEDIAPIPE_HAND.index('middle_1')
 class Detector(Protocol):
     """Anything that finds people's keypoints in images."""
 
-    def detect(self, frame: Frame, frame_id: str = '') -> list[FrameKeypoints]:
+    def detect(self, frame: Frame) -> list[FrameKeypoints]:
         """Return one entry a person; a single entry with an empty person_id if nobody is there."""
 
     def close(self) -> None:
@@ -176,14 +176,14 @@ class HolisticDetector:
         self._graph = HolisticGraph(complexity, min_detection, min_tracking)
         self._time, self._track = MonotonicTime(), BodyTracker()
 
-    def detect(self, frame: Frame, frame_id: str = '') -> list[FrameKeypoints]:
+    def detect(self, frame: Frame) -> list[FrameKeypoints]:
         """See `Detector.detect`."""
         height, width = frame.image.shape[:2]
         found = self._graph.process_at(cv2.cvtColor(frame.image, cv2.COLOR_BGR2RGB),
                                        self._time(frame.stamp))
         body = landmarks(found.pose_landmarks, 'x', 'y', 'z', 'visibility')
         if body is None:
-            return [FrameKeypoints(frame.stamp, width, height, frame_id=frame_id)]
+            return [FrameKeypoints(frame.stamp, width, height, frame_id=frame.frame_id)]
         aspect = height / width
         left, right = drop_duplicate_hand(
             body, landmarks(found.left_hand_landmarks, 'x', 'y', 'z'),
@@ -191,7 +191,7 @@ class HolisticDetector:
         return [FrameKeypoints(
             frame.stamp, width, height, person_id=self._track(body, aspect, frame.stamp),
             body=body, body_world=landmarks(found.pose_world_landmarks, 'x', 'y', 'z'),
-            left_hand=left, right_hand=right, frame_id=frame_id)]
+            left_hand=left, right_hand=right, frame_id=frame.frame_id)]
 
     def close(self) -> None:
         """Free the graph."""

@@ -4,7 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -31,6 +31,7 @@ class Frame:
 
     image: np.ndarray  # (H, W, 3) uint8, BGR, not mirrored
     stamp: int  # nanoseconds
+    frame_id: str = ''  # coordinate frame of the camera (ROS header)
 
 
 class Kind(Enum):
@@ -51,6 +52,7 @@ class SourceConfig:
     fps: float = 0.0
     realtime: bool = True  # a file plays at its own rate; False: as fast as it is consumed
     loop: bool = False  # a file starts again at its end
+    frame_id: str = ''  # given to every frame
 
     @property
     def kind(self) -> Kind:
@@ -131,7 +133,7 @@ class VideoReader:
                 raise SourceError(f'{self.config.kind.value} {self.config.display_name} '
                                   'gives no more images')
             self.frames += 1
-            return Frame(image, stamp)
+            return Frame(image, stamp, self.config.frame_id)
         if not ok:
             # Containers round their frame count; a hole of more than 2 % is a broken file.
             if self.frames < self.length * 0.98 - 1 or self.frames == 0:
@@ -143,7 +145,7 @@ class VideoReader:
             media = self._media_ns + int(1e9 / self.fps) if self.frames else 0
         self._media_ns = media
         self.frames += 1
-        return Frame(image, media)
+        return Frame(image, media, self.config.frame_id)
 
 
 class Capture(threading.Thread):
@@ -225,7 +227,7 @@ class Capture(threading.Thread):
                     self.slot.put(frame)
                     continue
                 stamp = frame.stamp
-                frame = Frame(frame.image, self.epoch + self._shift + stamp)
+                frame = replace(frame, stamp=self.epoch + self._shift + stamp)
                 if self.config.realtime:
                     ahead = (started + stamp - time.monotonic_ns()) / 1e9
                     if ahead > 0 and self._stopping.wait(ahead):

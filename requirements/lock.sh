@@ -11,7 +11,8 @@ compile() {
 compile --extra colcon --output-file requirements/lock.txt
 # torch comes with its own dependencies (a CUDA build brings gigabytes, a CPU build none),
 # so it is installed first by `pip install torch==...`; the lock holds everything else.
-compile --extra colcon --extra training --extra test --output-file requirements/lock-dev.txt \
+compile --extra colcon --extra training --extra test --constraints requirements/lock.txt \
+  --output-file requirements/lock-dev.txt \
   $(printf -- '--no-emit-package %s ' torch triton cuda-toolkit cuda-bindings cuda-pathfinder \
     nvidia-{cublas,cuda-cupti,cuda-nvrtc,cuda-runtime,cudnn-cu13,cufft,cufile,curand,cusolver,cusparse} \
     nvidia-{cusparselt-cu13,nccl-cu13,nvjitlink,nvshmem-cu13,nvtx})

@@ -19,7 +19,7 @@ class AugmentConfig:
     """Strength of each augmentation; a probability or limit of 0 turns it off."""
 
     mirror: float = 0.5  # probability
-    crop: float = 0.6  # least share of a clip that is kept, in one random piece
+    crop: float = 0.5  # least share of a clip that is kept, in one random piece
     late_start: float = 0.2  # probability that the window's first steps are missing
     rotate: float = 12.0  # degrees in the image plane, at most
     stretch: float = 0.1  # relative change of the aspect ratio, at most

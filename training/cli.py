@@ -23,7 +23,7 @@ from jsonargparse import CLI, ArgumentParser
 
 def load(config: RunConfig) -> Clips:
     """Return the clips of all sources of a run."""
-    return merge([load_clips(source, config.idle) for source in config.sources])
+    return merge([load_clips(source, config.idle) for source in config.sources], config.classes)
 
 
 def train(recipe: RunConfig) -> None:

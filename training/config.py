@@ -1,5 +1,6 @@
 """The configuration of a training run: defaults here, a YAML file overrides what differs."""
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,8 +29,15 @@ class RunConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
+    classes: list[str] | None = None  # which to learn; null: all. Quote 'yes' and 'no' in YAML
     idle: str = '-'  # class of people who do nothing known
-    steps: int = 32  # T
-    window_seconds: float = 1.5  # length of a window on the robot
+    steps: int = 24  # T; must be divisible by the product of the streams' strides
+    window_seconds: float = 2.0  # length of a window on the robot
     seed: int = 0
     out: Path = Path('runs/latest')
+
+    def __post_init__(self):
+        for stream in (self.model.body, self.model.hand):
+            if stream is not None and self.steps % math.prod(stream.strides):
+                raise ValueError(f'steps ({self.steps}) must be divisible by the product of the '
+                                 f'strides {stream.strides}')

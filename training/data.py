@@ -1,5 +1,6 @@
 """Clips of MediaPipe keypoints: loading, cleaning, splitting."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -99,9 +100,14 @@ def load_clips(source: SourceConfig, idle: str) -> Clips:
     return clips.select(keep)
 
 
-def merge(parts: list[Clips]) -> Clips:
-    """Join sets under the union of their class names."""
-    names = tuple(dict.fromkeys(name for part in parts for name in part.class_names))
+def merge(parts: list[Clips], classes: Sequence[str] | None = None) -> Clips:
+    """Join sets under the union of their class names, or keep only clips of `classes`."""
+    union = tuple(dict.fromkeys(name for part in parts for name in part.class_names))
+    names = tuple(classes or union)
+    if missing := set(names) - set(union):
+        raise DataError(f'no clips of {sorted(missing)}; there are {list(union)}')
+    parts = [part.select(np.isin(np.array(part.class_names)[part.label], names))
+             for part in parts]
     frames = max(part.body.shape[1] for part in parts)
 
     def pad(array: np.ndarray) -> np.ndarray:
@@ -110,7 +116,7 @@ def merge(parts: list[Clips]) -> Clips:
     joined = [replace(
         part, body=pad(part.body), left_hand=pad(part.left_hand),
         right_hand=pad(part.right_hand), mask=pad(part.mask), class_names=names,
-        label=np.array([names.index(name) for name in part.class_names])[part.label],
+        label=np.array([names.index(part.class_names[k]) for k in part.label], np.int64),
     ) for part in parts]
     return Clips(**{name: np.concatenate([getattr(part, name) for part in joined])
                     for name in ARRAYS}, class_names=names)

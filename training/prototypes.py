@@ -100,7 +100,7 @@ def visible(hand: np.ndarray | None) -> np.ndarray | None:
 
 
 def write_recording(clips: Clips, words: list[str], idle: str, path: Path,
-                    seconds: float = 2.0) -> int:
+                    seconds: float = 2.5) -> int:
     """Write the sequence as a bag; return the number of frames."""
     count = 0
     scale = np.array([1.0, WIDTH / HEIGHT, 1.0])

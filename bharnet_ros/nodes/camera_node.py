@@ -3,7 +3,9 @@
 
 import threading
 import time
+from dataclasses import replace
 
+import cv2
 from rclpy.duration import Duration
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.task import Future
@@ -61,7 +63,8 @@ class CameraNode(ManagedNode):
         """Load the detector and check the source."""
         p = self.params
         self._config = SourceConfig(
-            p['source'], p['width'], p['height'], p['fps'], p['realtime'], p['at_end'] == 'loop')
+            p['source'], p['width'], p['height'], p['fps'], p['realtime'], p['at_end'] == 'loop',
+            p['frame_id'])
         if p['source'] != TOPIC and self._config.kind is Kind.FILE:
             # A file does not come by itself, a camera may: only a file fails the transition.
             VideoReader(self._config).close()
@@ -141,25 +144,34 @@ class CameraNode(ManagedNode):
         try:
             frame = convert(message)
         except messages.ImageError as error:
-            self._bad_images += 1
-            if str(error) != self._problem:
-                self.get_logger().error(str(error))
-            self._problem = str(error)
+            self._refuse(str(error))
             return
+        if frame.stamp == 0:
+            self.get_logger().warning('images carry no stamp, taking the time of their arrival',
+                                      once=True)
+            frame = replace(frame, stamp=self.get_clock().now().nanoseconds)
         self._problem = None
-        self._frame_id = message.header.frame_id
         self._slot.put(frame)
+
+    def _refuse(self, reason: str) -> None:
+        self._bad_images += 1
+        if reason != self._problem:
+            self.get_logger().error(reason)
+        self._problem = reason
 
     # Detection.
 
     def _work(self) -> None:
-        from_topic = self.params['source'] == TOPIC
         while (frame := self._slot.take()) is not None:
             self._last_image = time.monotonic()
             self._input_rate.tick()
-            frame_id = self._frame_id if from_topic else self.params['frame_id']
             began = time.perf_counter()
-            people = self._detector.detect(frame, frame_id)
+            try:
+                people = self._detector.detect(frame)
+            except (RuntimeError, ValueError, cv2.error) as error:
+                # One image must not end the thread that all later ones need.
+                self._refuse(f'detector: {str(error).splitlines()[0]}')
+                continue
             self._detect_time = time.perf_counter() - began
             for person in people:
                 self._publisher.publish(messages.keypoints_to_msg(person))
@@ -174,12 +186,11 @@ class CameraNode(ManagedNode):
         jpeg = self._annotated_jpeg.get_subscription_count() > 0
         if not raw and not jpeg:
             return
-        drawn = Frame(draw_keypoints(frame.image.copy(), people), frame.stamp)
-        frame_id = people[0].frame_id
+        drawn = replace(frame, image=draw_keypoints(frame.image.copy(), people))
         if raw:
-            self._annotated.publish(messages.image_to_msg(drawn, frame_id))
+            self._annotated.publish(messages.image_to_msg(drawn))
         if jpeg:
-            self._annotated_jpeg.publish(messages.image_to_compressed_msg(drawn, frame_id))
+            self._annotated_jpeg.publish(messages.image_to_compressed_msg(drawn))
 
     def _on_end(self) -> None:
         """Handle the end of a file."""

@@ -128,7 +128,7 @@ def image_from_msg(message: Image) -> Frame:
         image = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     elif message.encoding == 'mono8':
         image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
-    return Frame(image, from_time(message.header.stamp))
+    return Frame(image, from_time(message.header.stamp), message.header.frame_id)
 
 
 def image_from_compressed_msg(message: CompressedImage) -> Frame:
@@ -138,26 +138,26 @@ def image_from_compressed_msg(message: CompressedImage) -> Frame:
     if image is None:
         raise ImageError(f"compressed image of format '{message.format}' and {len(data)} bytes "
                          'cannot be decoded')
-    return Frame(image, from_time(message.header.stamp))
+    return Frame(image, from_time(message.header.stamp), message.header.frame_id)
 
 
-def image_to_msg(frame: Frame, frame_id: str) -> Image:
+def image_to_msg(frame: Frame) -> Image:
     """Fill a bgr8 message."""
     height, width = frame.image.shape[:2]
     data = array.array('B')
     data.frombytes(np.ascontiguousarray(frame.image).tobytes())
     message = Image(height=height, width=width, encoding='bgr8', step=width * 3, data=data)
     message.header.stamp = to_time(frame.stamp)
-    message.header.frame_id = frame_id
+    message.header.frame_id = frame.frame_id
     return message
 
 
-def image_to_compressed_msg(frame: Frame, frame_id: str) -> CompressedImage:
+def image_to_compressed_msg(frame: Frame) -> CompressedImage:
     """Fill a JPEG message."""
     _, jpeg = cv2.imencode('.jpg', frame.image, [cv2.IMWRITE_JPEG_QUALITY, 80])
     data = array.array('B')
     data.frombytes(jpeg.tobytes())
     message = CompressedImage(format='jpeg', data=data)
     message.header.stamp = to_time(frame.stamp)
-    message.header.frame_id = frame_id
+    message.header.frame_id = frame.frame_id
     return message

@@ -91,6 +91,7 @@ class RecognitionNode(ManagedNode):
         self._problem, self._bad_messages = '', 0
         self._last_message: float | None = None
         self._frame_id = ''
+        self._stale_reported = self._pipeline.counters.stale
         self._input_rate, self._decision_rate = Rate(), Rate()
         self._infer_time = self._latency = 0.0
         self._worker = threading.Thread(target=self._work, name='inference', daemon=True)
@@ -207,6 +208,10 @@ class RecognitionNode(ManagedNode):
             return Report(ERROR, self._problem, values)
         if self._last_message is None:
             return Report(WARN, 'no keypoints yet', values)
+        stale, self._stale_reported = counters.stale - self._stale_reported, counters.stale
+        if stale:
+            return Report(WARN, f'{stale} keypoints refused: their stamps repeat or go back',
+                          values)
         if self._silence() > self.params['keypoints_timeout']:
             return Report(WARN, f'no keypoints for {self._silence():.0f} s', values)
         if self._recognizer.provider != self.params['provider']:

@@ -1,0 +1,23 @@
+"""Shared fixtures of the tests; helpers that are plain functions are in helpers.py."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+sys.path.insert(0, str(Path(__file__).parent))  # `import helpers` with importmode importlib
+
+ROOT = Path(__file__).parents[1]
+
+settings.register_profile('bharnet', deadline=None, max_examples=60)
+settings.load_profile('bharnet')
+
+
+@pytest.fixture(scope='session')
+def data_dir() -> Path:
+    """Real data; it is not part of the repository."""
+    path = ROOT.parent / 'shared' / 'data'
+    if not path.is_dir():
+        pytest.skip(f'no real data at {path}')
+    return path
