@@ -42,10 +42,10 @@ $(VENV)/.dev: requirements/lock-dev.txt $(VENV)/.runtime
 
 # colcon knows itself what is up to date.
 build: $(VENV)/.runtime
-	@$(SETUP); colcon --log-base build/log build --symlink-install --event-handlers \
+	@mkdir -p build; $(SETUP); colcon --log-base build/log build --symlink-install --event-handlers \
 	  console_direct- console_stderr- summary- \
 	  --cmake-args -DBUILD_TESTING=OFF -DPython3_EXECUTABLE="$(abspath $(VENV))/bin/python" \
-	  > build.log 2>&1 || { cat build.log; exit 1; }; rm -f build.log
+	  > build/make.log 2>&1 || { cat build/make.log; exit 1; }
 
 demo: build
 	@$(RUN); python install/bharnet_ros/lib/bharnet_ros/demo $(if $(SOURCE),--source '$(SOURCE)')
@@ -60,4 +60,4 @@ bench: build
 	@$(RUN); bharnet bench $(VIDEOS)
 
 clean:
-	rm -rf build install log build.log
+	rm -rf build install log
