@@ -103,7 +103,10 @@ class Outputs:
                     raise SourceError(f'cannot write video {self._options.save}')
             self._video.write(drawn)
         if self._options.show:
-            cv2.imshow('bharnet', drawn)
+            try:
+                cv2.imshow('bharnet', drawn)
+            except cv2.error as error:
+                raise SourceError('cannot open a window here; run without --show') from error
             return cv2.waitKey(1) & 0xFF not in (27, ord('q'))
         return True
 

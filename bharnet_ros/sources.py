@@ -203,7 +203,7 @@ class Capture(threading.Thread):
                 self._play()
                 if not self.config.loop:
                     break
-            except SourceError as error:
+            except (SourceError, cv2.error) as error:
                 self.report(str(error))
                 if self.config.kind is Kind.FILE or self.reconnect_seconds is None:
                     self.error = str(error)

@@ -5,7 +5,6 @@ import threading
 import time
 from dataclasses import replace
 
-import cv2
 from rclpy.duration import Duration
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.task import Future
@@ -162,24 +161,21 @@ class CameraNode(ManagedNode):
     # Detection.
 
     def _work(self) -> None:
-        while (frame := self._slot.take()) is not None:
-            self._last_image = time.monotonic()
-            self._input_rate.tick()
-            began = time.perf_counter()
-            try:
-                people = self._detector.detect(frame)
-            except (RuntimeError, ValueError, cv2.error) as error:
-                # One image must not end the thread that all later ones need.
-                self._refuse(f'detector: {str(error).splitlines()[0]}')
-                continue
-            self._detect_time = time.perf_counter() - began
-            for person in people:
-                self._publisher.publish(messages.keypoints_to_msg(person))
-            self._output_rate.tick()
-            self._latency = (self.get_clock().now().nanoseconds - frame.stamp) / 1e9
-            self._publish_annotated(frame, people)
+        self.consume(self._slot, self._detect, self._refuse)
         if self._capture is not None and not self._capture.stopping:
             self._on_end()
+
+    def _detect(self, frame: Frame) -> None:
+        self._last_image = time.monotonic()
+        self._input_rate.tick()
+        began = time.perf_counter()
+        people = self._detector.detect(frame)
+        self._detect_time = time.perf_counter() - began
+        for person in people:
+            self._publisher.publish(messages.keypoints_to_msg(person))
+        self._output_rate.tick()
+        self._latency = (self.get_clock().now().nanoseconds - frame.stamp) / 1e9
+        self._publish_annotated(frame, people)
 
     def _publish_annotated(self, frame: Frame, people: list) -> None:
         raw = self._annotated.get_subscription_count() > 0

@@ -1,14 +1,17 @@
 """What our lifecycle nodes share: parameters, transitions that explain themselves, diagnostics."""
 
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
+from bharnet_ros.latest import Latest
 from bharnet_ros.nodes.diagnostics import ERROR, OK, Report, start_diagnostics
 from bharnet_ros.nodes.parameters import Param, ParamTable
 
+T = TypeVar('T')
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
@@ -104,6 +107,19 @@ class ManagedNode(LifecycleNode):
             self.get_logger().error(self.fault)
             return False
         return True
+
+    def consume(self, slot: Latest[T], handle: Callable[[T], None],
+                complain: Callable[[str], None]) -> None:
+        """Handle items until the slot is closed; the body of a worker thread.
+
+        An item that cannot be handled is complained of; it must not end the thread that all later
+        ones need.
+        """
+        while (item := slot.take()) is not None:
+            try:
+                handle(item)
+            except Exception as error:
+                complain(str(error).strip().splitlines()[0] if str(error) else repr(error))
 
     # Parameters and diagnostics.
 

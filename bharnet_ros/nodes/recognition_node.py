@@ -20,7 +20,7 @@ from bharnet_ros.nodes.parameters import Param
 from bharnet_ros.nodes.run import main
 from bharnet_ros.pipeline import ActionPipeline, DueWindow, PipelineConfig
 from bharnet_ros.pipeline import Scores as WindowScores
-from bharnet_ros.recognizer import ModelError, Recognizer
+from bharnet_ros.recognizer import Recognizer
 
 DECISION = ('threshold', 'exit_threshold', 'min_duration', 'hold', 'smoothing')
 DEFAULT = DecisionConfig()
@@ -153,30 +153,30 @@ class RecognitionNode(ManagedNode):
                 self._publish(events)
         except KeypointsError as error:
             self._bad_messages += 1
-            if self._problem != str(error):
-                self._problem = str(error)
-                self.get_logger().error(f'keypoints refused: {error}')
+            self._complain(f'keypoints refused: {error}')
             return
         self._problem = ''
         if window is not None:
             self._jobs.put(window, key=window.person_id)
 
     def _work(self) -> None:
-        while (window := self._jobs.take()) is not None:
-            began = time.perf_counter()
-            try:
-                probabilities = self._recognizer.infer([window.clip])[0]
-            except ModelError as error:
-                self._problem = str(error)
-                self.get_logger().error(str(error))
-                continue
-            self._infer_time = time.perf_counter() - began
-            scores = WindowScores(window, probabilities)
-            self._scores.publish(messages.scores_to_msg(scores, self._recognizer.model_id))
-            with self._lock:
-                self._publish(self._pipeline.decide(scores))
-            self._decision_rate.tick()
-            self._latency = (self.get_clock().now().nanoseconds - window.stamp) / 1e9
+        self.consume(self._jobs, self._recognise, self._complain)
+
+    def _recognise(self, window: DueWindow) -> None:
+        began = time.perf_counter()
+        scores = WindowScores(window, self._recognizer.infer([window.clip])[0])
+        self._infer_time = time.perf_counter() - began
+        self._scores.publish(messages.scores_to_msg(scores, self._recognizer.model_id))
+        with self._lock:
+            self._publish(self._pipeline.decide(scores))
+        self._decision_rate.tick()
+        self._latency = (self.get_clock().now().nanoseconds - window.stamp) / 1e9
+
+    def _complain(self, reason: str) -> None:
+        """Report a problem in diagnostics, and once in the log."""
+        if self._problem != reason:
+            self._problem = reason
+            self.get_logger().error(reason)
 
     def _publish(self, events: list[ActionEvent]) -> None:
         """Publish in order; the caller holds the lock."""

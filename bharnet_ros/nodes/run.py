@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 
 import rclpy
@@ -39,7 +40,10 @@ def run(make_nodes: Callable[[Future], Sequence[Node]], args: Sequence[str] | No
         if all(start(node) for node in nodes):
             # A short timeout, because a signal does not wake the executor.
             while not done.done():
-                executor.spin_once(timeout_sec=0.2)
+                try:
+                    executor.spin_once(timeout_sec=0.2)
+                except Exception:  # one bad callback must not end a robot's node
+                    nodes[0].get_logger().error(traceback.format_exc())
             status = done.result()
     except KeyboardInterrupt:
         status = 0
