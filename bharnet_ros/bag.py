@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from rosbags.interfaces import Typestore
-from rosbags.rosbag2 import Reader, ReaderError, StoragePlugin, Writer, WriterError
+from rosbags.rosbag2 import Reader, StoragePlugin, Writer, WriterError
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from bharnet_ros.keypoints import BODY_CHANNELS, HAND_CHANNELS, WORLD_CHANNELS, FrameKeypoints
@@ -36,9 +36,9 @@ class BagWriter:
 
     def __init__(self, path: Path):
         """Open `path`, a folder that does not exist yet: recordings are never overwritten."""
-        self._writer = Writer(path, version=9, storage_plugin=StoragePlugin.MCAP)
         self._connections: dict[str, object] = {}
         try:
+            self._writer = Writer(path, version=9, storage_plugin=StoragePlugin.MCAP)
             self._writer.open()
         except (WriterError, OSError) as error:
             raise BagError(f'cannot write bag {path}: {error}') from error
@@ -78,6 +78,11 @@ class BagWriter:
                        bytes(typestore().serialize_cdr(message, KEYPOINTS)))
 
 
+def _damaged(path: Path, error: Exception) -> BagError:
+    reason = ' '.join(str(error).split()) or type(error).__name__
+    return BagError(f'cannot read bag {path}: {reason}')
+
+
 def read_raw(path: Path, msgtype: str = KEYPOINTS) -> Iterator[tuple[int, bytes]]:
     """Yield (log time in ns, serialized message) of all messages of a type, in order.
 
@@ -93,8 +98,10 @@ def read_raw(path: Path, msgtype: str = KEYPOINTS) -> Iterator[tuple[int, bytes]
                 raise BagError(f'bag {path} holds no {msgtype}; it holds {topics or "nothing"}')
             for _, stamp, data in reader.messages(wanted):
                 yield stamp, bytes(data)
-    except (ReaderError, OSError, ValueError) as error:
-        raise BagError(f'cannot read bag {path}: {error}') from error
+    except BagError:
+        raise
+    except Exception as error:  # a damaged file can raise nearly anything inside the library
+        raise _damaged(path, error) from error
 
 
 def read_keypoints(path: Path) -> Iterator[FrameKeypoints]:
@@ -105,9 +112,13 @@ def read_keypoints(path: Path) -> Iterator[FrameKeypoints]:
         return flat.reshape(-1, channels) if len(flat) else None
 
     for _, data in read_raw(path):
-        m = store.deserialize_cdr(data, KEYPOINTS)
-        yield FrameKeypoints(
-            m.header.stamp.sec * SECOND + m.header.stamp.nanosec, m.image_width, m.image_height,
-            m.person_id, rows(m.body, BODY_CHANNELS), rows(m.body_world, WORLD_CHANNELS),
-            rows(m.left_hand, HAND_CHANNELS), rows(m.right_hand, HAND_CHANNELS), m.layout,
-            m.header.frame_id)
+        try:
+            m = store.deserialize_cdr(data, KEYPOINTS)
+            frame = FrameKeypoints(
+                m.header.stamp.sec * SECOND + m.header.stamp.nanosec, m.image_width,
+                m.image_height, m.person_id, rows(m.body, BODY_CHANNELS),
+                rows(m.body_world, WORLD_CHANNELS), rows(m.left_hand, HAND_CHANNELS),
+                rows(m.right_hand, HAND_CHANNELS), m.layout, m.header.frame_id)
+        except Exception as error:
+            raise _damaged(path, error) from error
+        yield frame

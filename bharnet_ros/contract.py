@@ -64,6 +64,8 @@ class Contract:
                                 f'{SCHEMA_VERSION}; export it again with this version')
         known = {item.name for item in fields(cls)}
         try:
+            if not isinstance(data['labels'], list):
+                raise ContractError('its contract holds no list of labels')
             data['labels'] = tuple(data['labels'])
             contract = cls(**{key: value for key, value in data.items() if key in known})
             contract.check()

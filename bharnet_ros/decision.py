@@ -50,7 +50,7 @@ class DecisionConfig:
         if not 0 < self.exit_threshold <= self.threshold <= 1:
             raise ValueError('0 < exit_threshold <= threshold <= 1 must hold, not '
                              f'{self.exit_threshold} and {self.threshold}')
-        if min(self.min_duration, self.hold, self.smoothing) < 0:
+        if not all(seconds >= 0 for seconds in (self.min_duration, self.hold, self.smoothing)):
             raise ValueError('min_duration, hold and smoothing are seconds, not negative')
 
 

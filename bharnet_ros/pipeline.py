@@ -37,7 +37,7 @@ class DueWindow:
     start: int  # oldest image
     frame_id: str
     clip: Clip
-    generation: int  # of the pipeline when it was cut; scores of an older one are void
+    arrival: int  # of the person; scores of an earlier stay are void
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ class Person:
     decider: Decider
     seen: int  # stamp of the last frame with a body
     due: int  # stamp from which the next decision is wanted
+    arrival: int  # number of this stay, over all persons
 
 
 @dataclass
@@ -79,7 +80,7 @@ class ActionPipeline:
         self._people: OrderedDict[str, Person] = OrderedDict()
         self._now: int | None = None  # newest stamp
         self._next_event = EventCounter()
-        self._generation = 0
+        self._arrivals = 0
 
     def set_decision(self, config: DecisionConfig) -> None:
         """Use other thresholds from the next decision on."""
@@ -121,12 +122,13 @@ class ActionPipeline:
                 self.counters.forgotten += 1
                 events += oldest.decider.end(frame.stamp)
             contract = self.contract
+            self._arrivals += 1
             person = self._people[frame.person_id] = Person(
                 SlidingWindow(self._layout, contract.window_seconds, contract.window_steps,
                               self.config.max_gap),
                 Decider(contract.labels, contract.idle_id, self.config.decision,
                         frame.person_id, self._next_event),
-                frame.stamp, frame.stamp)
+                frame.stamp, frame.stamp, self._arrivals)
         self._people.move_to_end(frame.person_id)
         return person
 
@@ -139,7 +141,7 @@ class ActionPipeline:
         person.due = max(person.due + period, frame.stamp + period // 2)
         clip = person.window.clip()
         return DueWindow(frame.person_id, frame.stamp, person.window.first_stamp, frame.frame_id,
-                         clip, self._generation)
+                         clip, person.arrival)
 
     def _forget_absent(self) -> list[ActionEvent]:
         gone = [name for name, person in self._people.items()
@@ -150,7 +152,7 @@ class ActionPipeline:
         """Judge the scores of a window; void if the person left or the clock stepped since."""
         window = scores.window
         person = self._people.get(window.person_id)
-        if person is None or window.generation != self._generation:
+        if person is None or window.arrival != person.arrival:
             return []
         return person.decider.update(window.stamp, scores.probabilities)
 
@@ -160,7 +162,6 @@ class ActionPipeline:
                   for event in person.decider.end(self._now)]
         self._people.clear()
         self._now = None
-        self._generation += 1
         return events
 
     def process(self, frame: FrameKeypoints, recognizer: Recognizer

@@ -92,7 +92,8 @@ class Recognizer:
                 raise ContractError(f'its input {name} is {inputs[name].shape} '
                                     f'{inputs[name].type}, the contract says {shape}')
         outputs = {item.name: item for item in self._session.get_outputs()}
-        if OUTPUT not in outputs or outputs[OUTPUT].shape[-1] != len(self.contract.labels):
+        shape = outputs[OUTPUT].shape if OUTPUT in outputs else []
+        if len(shape) != 2 or shape[1] != len(self.contract.labels):
             raise ContractError('its graph does not give one probability a label')
 
     def _empty_clip(self) -> Clip:
@@ -115,4 +116,5 @@ class Recognizer:
         try:
             return self._session.run([OUTPUT], self._feed(clips))[0]
         except Exception as error:
-            raise ModelError(f'{self.path}: inference failed: {error}') from error
+            reason = ' '.join(str(error).split())[:300]
+            raise ModelError(f'{self.path}: inference failed: {reason}') from error

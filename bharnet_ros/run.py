@@ -1,6 +1,7 @@
 """`bharnet run`: the whole path in one process, without ROS."""
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,10 +104,7 @@ class Outputs:
                     raise SourceError(f'cannot write video {self._options.save}')
             self._video.write(drawn)
         if self._options.show:
-            try:
-                cv2.imshow('bharnet', drawn)
-            except cv2.error as error:
-                raise SourceError('cannot open a window here; run without --show') from error
+            cv2.imshow('bharnet', drawn)
             return cv2.waitKey(1) & 0xFF not in (27, ord('q'))
         return True
 
@@ -116,6 +114,9 @@ def run(options: RunOptions, note: Callable[[str], None]) -> None:
 
     Raises SourceError, ModelError or BagError with one plain line.
     """
+    if options.show and not {'DISPLAY', 'WAYLAND_DISPLAY'} & set(os.environ):
+        # OpenCV's window library would abort the process.
+        raise SourceError('no display to open a window on; run without --show')
     recognizer = Recognizer(options.model, options.provider)
     pipeline = ActionPipeline(recognizer.contract, PipelineConfig(decision=options.decision))
     with VideoReader(options.source) as reader:  # a bad source fails here, not in a thread

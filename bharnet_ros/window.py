@@ -96,6 +96,8 @@ class SlidingWindow:
     @property
     def first_stamp(self) -> int:
         """Stamp of the oldest frame inside the window, nanoseconds. ValueError when empty."""
+        if self._end == 0:
+            raise ValueError('the window is empty')
         slots = self._recent()
         start = self.last_stamp - int(self.seconds * SECOND)
         return int(next(stamp for stamp in self._stamps[slots] if stamp >= start))
