@@ -10,6 +10,8 @@ BODY_CHANNELS = 4  # x, y, z, visibility
 HAND_CHANNELS = 3  # x, y, z
 WORLD_CHANNELS = 3  # x, y, z in metres
 
+MAX_VALUE = 1000  # image sizes or metres; larger numbers could overflow inside a model
+
 NOBODY = ''  # person id of a frame in which nobody was found
 
 
@@ -67,3 +69,5 @@ class FrameKeypoints:
                     f'{name} has shape {points.shape}, layout {self.layout} needs {shape}')
             if not np.isfinite(points).all():
                 raise KeypointsError(f'{name} contains NaN or infinite values')
+            if np.abs(points).max() > MAX_VALUE:
+                raise KeypointsError(f'{name} has impossible values (beyond {MAX_VALUE})')

@@ -16,6 +16,8 @@ from bharnet_ros.layouts import DETECTOR_LAYOUTS
 from bharnet_ros.recognizer import Recognizer
 from bharnet_ros.window import SECOND, Clip, SlidingWindow
 
+FASTEST = 240  # frames a second up to which a window is kept whole
+
 
 @dataclass(frozen=True)
 class PipelineConfig:
@@ -125,7 +127,8 @@ class ActionPipeline:
             self._arrivals += 1
             person = self._people[frame.person_id] = Person(
                 SlidingWindow(self._layout, contract.window_seconds, contract.window_steps,
-                              self.config.max_gap),
+                              self.config.max_gap,
+                              max(512, int(contract.window_seconds * FASTEST))),
                 Decider(contract.labels, contract.idle_id, self.config.decision,
                         frame.person_id, self._next_event),
                 frame.stamp, frame.stamp, self._arrivals)

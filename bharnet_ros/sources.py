@@ -1,13 +1,13 @@
 """Where frames come from: a camera, a video file, or a network stream, all through OpenCV."""
 
 import os
+import re
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
-from urllib.parse import urlsplit
 
 # OpenCV and its FFmpeg print pages of their own on a bad file; our one line says it better.
 os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
@@ -59,17 +59,17 @@ class SourceConfig:
         """Camera for a number or /dev path, stream for a URL or pipeline, else a file."""
         if self.source.isdigit() or self.source.startswith('/dev/'):
             return Kind.CAMERA
-        if ' ! ' in self.source or (urlsplit(self.source).scheme not in ('', 'file')):
+        if ' ! ' in self.source or re.match(r'(?!file:)[a-z][a-z0-9+.-]*://', self.source, re.I):
             return Kind.STREAM
         return Kind.FILE
 
     @property
     def display_name(self) -> str:
         """The source without user name and password, for logs."""
-        parts = urlsplit(self.source)
-        if self.kind is Kind.STREAM and parts.username:
-            return self.source.replace(parts.netloc, f'***@{parts.hostname}')
-        return self.source
+        if self.kind is not Kind.STREAM:
+            return self.source
+        shown = re.sub(r'//[^/?#\s]+@', '//***@', self.source)
+        return re.sub(r'\b(user-pw=)("[^"]*"|\S+)', r'\1***', shown)  # GStreamer's rtspsrc
 
 
 class VideoReader:
@@ -80,7 +80,8 @@ class VideoReader:
         self.config, self.frames = config, 0
         source, kind = config.source, config.kind
         if kind is Kind.FILE:
-            path = Path(source.removeprefix('file://'))
+            # Absolute, because FFmpeg would take 'cam:1.mp4' for a protocol.
+            path = Path(source.removeprefix('file://')).absolute()
             if not path.is_file():
                 raise SourceError(f'no such video file: {source}')
             self._capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
@@ -178,7 +179,7 @@ class Capture(threading.Thread):
         self._ready, self._wait_seconds = ready, wait_seconds
         self.error: str | None = None  # why the run ended, None for a regular end
         self._stopping = threading.Event()
-        self._shift = 0  # media time of the loops before this one
+        self._shift = 0  # of media time: the wait, and the loops before this one
 
     @property
     def stopping(self) -> bool:
@@ -194,10 +195,11 @@ class Capture(threading.Thread):
 
     def run(self) -> None:
         """Read until the end, a failure, or `stop`."""
-        deadline = time.monotonic() + self._wait_seconds
+        began = time.monotonic_ns()
+        deadline = began + int(self._wait_seconds * 1e9)
         while (self.config.kind is Kind.FILE and not self._ready()
-               and time.monotonic() < deadline and not self._stopping.wait(0.05)):
-            pass
+               and time.monotonic_ns() < deadline and not self._stopping.wait(0.05)):
+            self._shift = time.monotonic_ns() - began  # the file begins when the wait is over
         while not self._stopping.is_set():
             try:
                 self._play()

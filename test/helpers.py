@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from onnx import TensorProto, helper
+
 from bharnet_ros.contract import METADATA_KEY, Contract
 from bharnet_ros.keypoints import FrameKeypoints
 from bharnet_ros.window import SECOND
-from onnx import TensorProto, helper
 
 STEPS = 8
 CONTRACT = Contract(

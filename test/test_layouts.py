@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from bharnet_ros.layouts import DETECTOR_LAYOUTS, LAYOUTS
 
 every_layout = pytest.mark.parametrize('layout', LAYOUTS.values(), ids=LAYOUTS)

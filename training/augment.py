@@ -153,5 +153,5 @@ def augment(clip: Clip, config: AugmentConfig, rng: np.random.Generator) -> Clip
     lost |= (rng.random() < config.drop_hand) & (np.arange(2) == rng.integers(2))
     clip = drop_hands(clip, lost)
     if rng.random() < config.late_start:
-        clip = late_start(clip, int(rng.integers(1, steps // 2)))
+        clip = late_start(clip, int(rng.integers(1, max(steps // 2, 2))))
     return clip

@@ -71,7 +71,7 @@ def read_run(run: Path) -> RunConfig:
     parser = ArgumentParser()
     parser.add_class_arguments(RunConfig, 'recipe')
     data = {'recipe': json.loads((run / 'run.json').read_text())}
-    return parser.instantiate_classes(parser.parse_object(data)).recipe
+    return parser.instantiate(parser.parse_object(data)).recipe
 
 
 def export_run(run: Path, name: str, to: Path, report: Path | None = None,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -78,8 +79,14 @@ def load_clips(source: SourceConfig, idle: str) -> Clips:
         label = np.asarray(data['label'], np.int64)
         group = data[source.group]
         class_names = tuple(str(name) for name in data['class_names'])
-    except (KeyError, ValueError, OSError) as error:
+    except (KeyError, IndexError, ValueError, OSError, EOFError, BadZipFile) as error:
         raise DataError(f'{source.path}: {error}') from error
+    if body.ndim != 4 or label.shape != body.shape[:1] or group.shape != body.shape[:1]:
+        raise DataError(f'{source.path}: pose {body.shape}, label {label.shape} and '
+                        f'{source.group} {group.shape} do not hold one entry a clip')
+    if len(label) and not 0 <= label.min() <= label.max() < len(class_names):
+        raise DataError(f'{source.path}: labels {label.min()} to {label.max()}, but '
+                        f'{len(class_names)} class names')
     n, frames = body.shape[:2]
     shapes = {'pose': (n, frames, len(MEDIAPIPE_HOLISTIC.body), BODY_CHANNELS)}
     shapes |= dict.fromkeys(('left_hand', 'right_hand'),

@@ -37,7 +37,8 @@ class ClipDataset(Dataset):
         share = self.rng.uniform(self.config.crop, 1.0)
         start = self.rng.uniform(0, 1 - share)
         clip = self.clips.clip(i, start, start + share, self.steps)
-        if label == self.idle and self.rng.random() < self.config.rest_hands:
+        if (label == self.idle and len(self.donors)
+                and self.rng.random() < self.config.rest_hands):
             n, frame = self.donors[self.rng.integers(len(self.donors))]
             clip = rest_hands(clip, self.clips.right_hand[n, frame], self.clips.aspect[n])
         return to_tensors(augment(clip, self.config, self.rng)), label

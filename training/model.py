@@ -156,31 +156,46 @@ class CrossAttention(nn.Module):
         return own + self.out(mixed)
 
 
-def axis_tokens(x: Tensor, mask: Tensor) -> list[Tensor]:
-    """Pool (N, C, T, V, I) to one token row for each of T, V, I: (N, T, C), (N, V, C), (N, I, C).
+@dataclass(frozen=True)
+class Tokens:
+    """A stream pooled to one axis: L tokens, and how much was seen behind each."""
+
+    values: Tensor  # (N, L, C)
+    weights: Tensor  # (N, L, 1), sum 1, or 0 where nothing was seen at all
+
+
+def axis_tokens(x: Tensor, mask: Tensor) -> list[Tokens]:
+    """Pool (N, C, T, V, I) to the tokens of each axis: T, V, I.
 
     Steps and instances that were not seen take no part in the means.
     """
-    weight = mask.expand(-1, -1, -1, x.shape[3], -1)
-    masked = x * weight
+    seen = mask.expand(-1, -1, -1, x.shape[3], -1)
+    masked = x * seen
     tokens = []
     for keep in (2, 3, 4):
         pooled = [dim for dim in (2, 3, 4) if dim != keep]
-        mean = masked.sum(pooled) / weight.sum(pooled).clamp(min=1.0)
-        tokens.append(mean.transpose(1, 2))
+        count = seen.sum(pooled)  # (N, 1, L)
+        mean = masked.sum(pooled) / count.clamp(min=1.0)
+        share = count / count.sum(2, keepdim=True).clamp(min=1.0)
+        tokens.append(Tokens(mean.transpose(1, 2), share.transpose(1, 2)))
     return tokens
 
 
 class PoolingAttention(nn.Module):
-    """PAM of one stream: three pooled axes, each attends to the other stream's, then averaged."""
+    """PAM of one stream: three pooled axes, each attends to the other stream's, then averaged.
+
+    Tokens are averaged by how much was seen behind them (proposal): without attention that is
+    global average pooling.
+    """
 
     def __init__(self, own: int, other: int, width: int, heads: int):
         super().__init__()
         self.axes = nn.ModuleList(CrossAttention(own, other, width, heads) for _ in range(3))
 
-    def forward(self, own: list[Tensor], other: list[Tensor]) -> Tensor:
+    def forward(self, own: list[Tokens], other: list[Tokens]) -> Tensor:
         """Take `axis_tokens` of both streams; return (N, C)."""
-        vectors = [axis(a, b).mean(1) for axis, a, b in zip(self.axes, own, other, strict=True)]
+        vectors = [(axis(a.values, b.values) * a.weights).sum(1)
+                   for axis, a, b in zip(self.axes, own, other, strict=True)]
         return sum(vectors) / 3
 
 

@@ -90,7 +90,8 @@ class CameraNode(ManagedNode):
                 ready=lambda: self._publisher.get_subscription_count() > 0,
                 wait_seconds=self.params['wait_for_subscriber'])
             self._capture.start()
-        self._worker = threading.Thread(target=self._work, name='detector', daemon=True)
+        self._worker = threading.Thread(target=self._work, args=(self._capture,),
+                                        name='detector', daemon=True)
         self._worker.start()
 
     def _subscribe(self) -> None:
@@ -160,10 +161,10 @@ class CameraNode(ManagedNode):
 
     # Detection.
 
-    def _work(self) -> None:
+    def _work(self, capture: Capture | None) -> None:
         self.consume(self._slot, self._detect, self._refuse)
-        if self._capture is not None and not self._capture.stopping:
-            self._on_end()
+        if capture is not None and not capture.stopping:
+            self._on_end(capture.error)
 
     def _detect(self, frame: Frame) -> None:
         self._last_image = time.monotonic()
@@ -188,11 +189,10 @@ class CameraNode(ManagedNode):
         if jpeg:
             self._annotated_jpeg.publish(messages.image_to_compressed_msg(drawn))
 
-    def _on_end(self) -> None:
-        """Handle the end of a file."""
+    def _on_end(self, error: str | None) -> None:
+        """Handle the end of a file, regular or not."""
         # The last keypoints must have arrived before the process goes.
         self._publisher.wait_for_all_acked(Duration(seconds=2))
-        error = self._capture.error
         if not error:
             self.get_logger().info(f'end of {self._config.source}')
         if self.params['at_end'] == 'exit':

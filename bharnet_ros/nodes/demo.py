@@ -87,7 +87,9 @@ def main() -> None:
     if source:
         processes.append(start('camera_node', autostart=True, source=f"'{source}'"))
     else:
-        processes.append(start('replay_node', bag=share_dir() / 'models' / 'demo_keypoints'))
+        # Two subscribers: recognition_node and the printer.
+        processes.append(start('replay_node', bag=share_dir() / 'models' / 'demo_keypoints',
+                               subscribers=2))
     status = 1
     try:
         deadline = time.monotonic() + args.seconds

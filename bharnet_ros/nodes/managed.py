@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
@@ -31,6 +32,8 @@ class ManagedNode(LifecycleNode):
         self.params = ParamTable(self, [autostart, *params])
         self.add_on_set_parameters_callback(self._judge)
         start_diagnostics(self, self._collect)
+        self._change_state, self._service_change_state.callback = (
+            self._service_change_state.callback, self._answer_change_state)
 
     # What subclasses implement.
 
@@ -97,6 +100,17 @@ class ManagedNode(LifecycleNode):
             self._try('clean up', self.cleanup)
         self.state = 'finalized'
         return super().on_shutdown(state)
+
+    def _answer_change_state(self, request: ChangeState.Request, response: ChangeState.Response
+                             ) -> ChangeState.Response:
+        # rclpy raises, and leaves the caller without an answer, if the state does not allow it.
+        try:
+            return self._change_state(request, response)
+        except RuntimeError:
+            self.get_logger().warning(f'transition {request.transition.id} is not possible while '
+                                      f'{self.state}')
+            response.success = False
+            return response
 
     def _try(self, verb: str, step: Callable[[], None]) -> bool:
         self.fault = ''

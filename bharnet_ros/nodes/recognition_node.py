@@ -5,6 +5,7 @@ import threading
 import time
 
 from rclpy.clock import Clock, ClockType
+from rclpy.duration import Duration
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.task import Future
@@ -114,6 +115,8 @@ class RecognitionNode(ManagedNode):
             self._worker = None
             with self._lock:
                 self._publish(self._pipeline.flush())
+            # They must have arrived before a shutdown takes the publisher away.
+            self._actions.wait_for_all_acked(Duration(seconds=1))
 
     def cleanup(self) -> None:
         """Free the model and the publishers."""

@@ -25,8 +25,10 @@ PARAMS = (
     Param('loop', False, 'Start again at the end.', read_only=True),
     Param('clock', True, "Publish /clock with the keypoints' stamps, for use_sim_time.",
           read_only=True),
-    Param('wait_for_subscriber', 10.0, 'Seconds to wait for a subscriber before the first '
+    Param('wait_for_subscriber', 10.0, 'Seconds to wait for subscribers before the first '
           'message.', 0, 600, read_only=True),
+    Param('subscribers', 1, 'How many subscribers to wait for: one that is discovered later than '
+          'the first misses the beginning.', 1, 100, read_only=True),
 )
 
 
@@ -47,7 +49,8 @@ class ReplayNode(Node):
 
     def _play(self) -> None:
         deadline = time.monotonic() + self.params['wait_for_subscriber']
-        while self._publisher.get_subscription_count() == 0 and time.monotonic() < deadline:
+        while (self._publisher.get_subscription_count() < self.params['subscribers']
+               and time.monotonic() < deadline):
             time.sleep(0.05)
         try:
             self._play_once()

@@ -4,8 +4,10 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import rclpy
+from rclpy.exceptions import ParameterException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.node import Node
@@ -50,7 +52,8 @@ def run(make_nodes: Callable[[Future], Sequence[Node]], args: Sequence[str] | No
     finally:
         for node in nodes:
             if isinstance(node, LifecycleNode):
-                node.trigger_shutdown()
+                with suppress(RuntimeError):  # somebody has shut it down already
+                    node.trigger_shutdown()
         executor.shutdown()
         for node in nodes:
             node.destroy_node()
@@ -70,5 +73,5 @@ def main(make_nodes: Callable[[Future], Sequence[Node]]) -> None:
     """Run as a program; an error at start is one line on stderr."""
     try:
         sys.exit(run(make_nodes))
-    except (ValueError, RuntimeError) as error:
+    except (ValueError, RuntimeError, ParameterException) as error:
         sys.exit(f'error: {error}')

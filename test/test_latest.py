@@ -1,0 +1,93 @@
+import threading
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bharnet_ros.latest import Latest
+
+
+def start(function, *args):
+    thread = threading.Thread(target=function, args=args, daemon=True)
+    thread.start()
+    return thread
+
+
+@given(st.lists(st.tuples(st.sampled_from('abc'), st.integers()), max_size=30))
+def test_the_newest_item_of_each_key_is_kept(puts):
+    slot = Latest()
+    for key, item in puts:
+        slot.put(item, key)
+    newest = dict(puts)  # like the slot, keeps the place of a key's first item
+    assert slot.dropped == len(puts) - len(newest)
+    assert [slot.take(0) for _ in newest] == list(newest.values())
+    assert slot.take(0) is None
+
+
+def test_an_item_can_be_taken_once():
+    slot = Latest()
+    slot.put('a')
+    assert slot.take() == 'a'
+    assert slot.take(0) is None
+    assert slot.dropped == 0
+
+
+def test_take_waits_for_an_item():
+    slot, taken = Latest(), []
+    thread = start(lambda: taken.append(slot.take()))
+    slot.put('a')
+    thread.join(30)
+    assert taken == ['a']
+
+
+def test_closing_wakes_a_waiting_taker():
+    slot, taken = Latest(), []
+    thread = start(lambda: taken.append(slot.take()))
+    slot.close()
+    thread.join(30)
+    assert taken == [None]
+
+
+def test_an_item_outlives_the_closing():
+    slot = Latest()
+    slot.put('a')
+    slot.close()
+    assert slot.take() == 'a'
+    assert slot.take() is None
+
+
+def test_closing_wakes_a_waiting_giver():
+    slot, answers = Latest(), []
+    assert slot.put_when_free('a')
+    thread = start(lambda: answers.append(slot.put_when_free('b')))
+    slot.close()
+    thread.join(30)
+    assert answers == [False]
+    assert slot.take() == 'a'
+    assert slot.take() is None
+
+
+def test_a_giver_that_waits_loses_nothing():
+    slot, taken = Latest(), []
+    giver = start(lambda: [slot.put_when_free(i) for i in range(200)] and slot.close())
+    while (item := slot.take()) is not None:
+        taken.append(item)
+    giver.join(30)
+    assert taken == list(range(200))
+    assert slot.dropped == 0
+
+
+def test_every_item_is_taken_or_counted_as_dropped():
+    slot, taken = Latest(), []
+
+    def give():
+        for i in range(1, 5001):
+            slot.put(i)
+        slot.close()
+
+    giver = start(give)
+    while (item := slot.take()) is not None:
+        taken.append(item)
+    giver.join(30)
+    assert len(taken) + slot.dropped == 5000
+    assert taken == sorted(set(taken))
+    assert taken[-1] == 5000

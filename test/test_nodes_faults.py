@@ -1,0 +1,447 @@
+"""Bad input while the nodes run: one plain line, the process lives on, and good input works."""
+
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from bharnet_ros.msg import Action, Keypoints, Scores
+from helpers import nobody, person, write_model
+from ros_helpers import graph, stamp_of, value_of
+from sensor_msgs.msg import CompressedImage, Image
+
+from bharnet_ros.nodes.messages import keypoints_to_msg, to_time
+
+OK, WARN, ERROR = b'\x00', b'\x01', b'\x02'
+WIDTH, HEIGHT = 64, 48
+BGR = (200, 120, 40)
+
+
+@pytest.fixture
+def ros():
+    with graph() as g:
+        yield g
+
+
+# Images from a topic. One process takes all of them, in any order.
+
+class ImageFeed:
+    """A camera_node fed from a topic, raw or compressed, and what comes out of it."""
+
+    def __init__(self, ros):
+        self.ros, self.count, self.transport = ros, 0, None
+        self.process = ros.start('camera_node', source='topic', reliability='reliable')
+        self.keypoints = ros.collect(Keypoints, 'keypoints')
+
+    def use(self, transport: str) -> None:
+        """Bring the node up with this transport."""
+        if self.transport == transport:
+            return
+        if self.transport:
+            for verb in ('deactivate', 'cleanup'):
+                assert self.ros.change_state('camera_node', verb)
+        assert self.ros.set('camera_node', image_transport=transport).successful
+        self.ros.bring_up('camera_node')
+        self.transport = transport
+        self.publisher = (self.ros.publisher(CompressedImage, 'image/compressed')
+                          if transport == 'compressed' else self.ros.publisher(Image, 'image'))
+
+    def send(self, message: Image | CompressedImage) -> int:
+        """Stamp and publish a message; return the stamp."""
+        self.count += 1
+        stamp = self.count * 100_000_000 + 7
+        message.header.stamp = to_time(stamp)
+        message.header.frame_id = f'camera_{self.count}'
+        self.publisher.publish(message)
+        return stamp
+
+    def send_and_wait(self, message: Image | CompressedImage) -> Keypoints:
+        """Publish; return the keypoints of this image."""
+        stamp = self.send(message)
+        return self.ros.wait(lambda: next((k for k in reversed(self.keypoints)
+                                           if stamp_of(k) == stamp), None),
+                             f'keypoints of {self.count}')
+
+    def send_good(self) -> Keypoints:
+        """Publish a good image; return its keypoints."""
+        return self.send_and_wait(raw_image() if self.transport == 'raw' else jpeg_image())
+
+
+@pytest.fixture(scope='module')
+def feed():
+    with graph() as g:
+        yield ImageFeed(g)
+
+
+def raw_image(encoding: str = 'bgr8', padding: int = 0, height: int = HEIGHT, width: int = WIDTH
+              ) -> Image:
+    colour = {'bgr8': BGR, 'rgb8': BGR[::-1], 'mono8': (90,)}.get(encoding, BGR)
+    row = bytes(colour) * width + bytes(padding)
+    return Image(height=height, width=width, encoding=encoding, step=len(row),
+                 data=list(row * height))
+
+
+def jpeg_image(colour: tuple = BGR, suffix: str = '.jpg') -> CompressedImage:
+    image = np.full((HEIGHT, WIDTH, 3), colour, np.uint8)
+    return CompressedImage(format=suffix[1:], data=list(cv2.imencode(suffix, image)[1].tobytes()))
+
+
+@pytest.mark.parametrize(('message', 'colour'), [
+    (raw_image('bgr8'), BGR), (raw_image('rgb8'), BGR), (raw_image('mono8'), (90, 90, 90)),
+    (raw_image('bgr8', padding=16), BGR), (raw_image('mono8', padding=3), (90, 90, 90)),
+    (jpeg_image(), BGR), (jpeg_image(suffix='.png'), BGR),
+], ids=['bgr8', 'rgb8', 'mono8', 'padded bgr8', 'padded mono8', 'jpeg', 'png'])
+def test_an_image_is_taken_with_its_stamp_frame_and_colours(feed, message, colour):
+    feed.use('raw' if isinstance(message, Image) else 'compressed')
+    annotated = feed.ros.collect(Image, 'annotated')
+    feed.ros.wait(lambda: feed.ros.node.count_publishers('annotated'), 'annotated images')
+    # Until the publisher knows of our subscription there are none.
+    feed.ros.wait(lambda: feed.send_and_wait(message) and annotated, 'an annotated image')
+
+    keypoints = feed.send_and_wait(message)
+    assert keypoints.header.frame_id == f'camera_{feed.count}'
+    assert (keypoints.image_width, keypoints.image_height) == (WIDTH, HEIGHT)
+    feed.ros.wait(lambda: stamp_of(annotated[-1]) == stamp_of(keypoints), 'its annotated image')
+    shown = annotated[-1]
+    assert shown.header.frame_id == keypoints.header.frame_id
+    assert (shown.encoding, shown.width, shown.height) == ('bgr8', WIDTH, HEIGHT)
+    pixels = np.frombuffer(shown.data, np.uint8).reshape(HEIGHT, WIDTH, 3)
+    assert np.abs(pixels.astype(int) - colour).max() <= 3  # nobody is in it: nothing is drawn
+
+
+def changed(message: Image, **changes: object) -> Image:
+    for name, value in changes.items():
+        setattr(message, name, value)
+    return message
+
+
+@pytest.mark.parametrize(('message', 'words'), [
+    (raw_image('16UC1'), ["'16UC1'", 'not supported']),
+    (raw_image(''), ["''", 'not supported']),
+    (changed(raw_image(), step=WIDTH), ['64 x 48 bgr8', 'step 64']),
+    (changed(raw_image(), step=2 ** 32 - 1), ['step 4294967295']),
+    (changed(raw_image(), data=list(bytes(100))), ['100 bytes']),
+    (changed(raw_image(), data=[]), ['0 bytes']),
+    (changed(raw_image(), height=0), ['64 x 0']),
+    (changed(raw_image(), width=2 ** 32 - 1, height=2 ** 32 - 1), ['4294967295']),
+    (CompressedImage(format='jpeg', data=list(b'no image')), ["'jpeg'", '8 bytes', 'decode']),
+    (CompressedImage(format='', data=[]), ['0 bytes', 'decode']),
+    (CompressedImage(format='h264', data=list(bytes(5000))), ["'h264'", 'decode']),
+], ids=['16UC1', 'no encoding', 'step too small', 'step too large', 'truncated', 'no data',
+        'no height', 'gigantic', 'text as jpeg', 'empty', 'h264'])
+def test_a_bad_image_is_one_plain_line_and_the_next_good_one_works(feed, message, words):
+    feed.use('raw' if isinstance(message, Image) else 'compressed')
+    feed.send_good()
+    log = len(feed.process.log)
+    for _ in range(3):
+        feed.send(message)
+    report = feed.ros.next_diagnosis('camera_node', ERROR, words[0])
+    assert all(word in report.message for word in words)
+    assert '\n' not in report.message
+    assert len(feed.process.errors(log)) == 1  # not one for each of a stream of bad images
+    assert feed.send_good()
+    feed.ros.next_diagnosis('camera_node', OK, 'detecting')
+    assert 'Traceback' not in feed.process.log
+
+
+@pytest.mark.parametrize('shape', [(1, 1), (1, 400), (400, 1), (2, 3)])
+def test_an_image_of_hardly_any_size_does_no_harm(feed, shape):
+    feed.use('raw')
+    feed.send(raw_image(height=shape[0], width=shape[1]))
+    assert feed.send_good()
+    assert feed.process.status is None
+    assert 'Traceback' not in feed.process.log
+
+
+def test_stamps_that_repeat_or_go_back_are_passed_on_as_they_are(feed):
+    feed.use('raw')
+    feed.send_good()
+    for sec in (50, 50, 20, 2 ** 31 - 1, 3):
+        before = len(feed.keypoints)
+        message = raw_image()
+        message.header.stamp.sec = sec
+        feed.publisher.publish(message)
+        feed.ros.wait(lambda before=before: len(feed.keypoints) > before, f'keypoints at {sec} s')
+        assert feed.keypoints[-1].header.stamp.sec == sec
+    feed.ros.next_diagnosis('camera_node', OK, 'detecting')
+
+
+def test_a_stamp_that_is_no_time_does_no_harm(feed):
+    feed.use('raw')
+    message = raw_image()
+    message.header.stamp.sec, message.header.stamp.nanosec = 2 ** 31 - 1, 2 ** 32 - 1
+    feed.publisher.publish(message)
+    assert feed.send_good()
+
+
+def test_annotated_images_come_to_those_who_look(ros, data_dir):
+    image = cv2.imread(str(data_dir / 'images' / 'mpsamples_pose_test_image.jpg'))
+    image = cv2.resize(image, None, fx=480 / image.shape[0], fy=480 / image.shape[0])
+    height, width = image.shape[:2]
+    message = CompressedImage(format='jpeg',
+                              data=list(cv2.imencode('.jpg', image)[1].tobytes()))
+    feed = ImageFeed(ros)
+    feed.use('compressed')
+    person_there = feed.send_and_wait(message)
+    assert person_there.person_id
+    looks = {}
+    for topic, type_ in (('annotated', Image), ('annotated/compressed', CompressedImage)):
+        looks[topic] = ros.collect(type_, topic)
+        ros.wait(lambda topic=topic: feed.send_and_wait(message) and looks[topic], topic)
+    last = feed.send_and_wait(message)
+    for found in looks.values():
+        ros.wait(lambda found=found: stamp_of(found[-1]) == stamp_of(last), 'the last image')
+    drawn = np.frombuffer(looks['annotated'][-1].data, np.uint8).reshape(height, width, 3)
+    packed = cv2.imdecode(np.frombuffer(looks['annotated/compressed'][-1].data, np.uint8), 1)
+    assert packed.shape == image.shape
+    changed_pixels = np.abs(drawn.astype(int) - image).max(axis=2) > 60
+    assert 50 < changed_pixels.sum() < 0.3 * height * width  # a skeleton, on the image
+    # It lies on the person: the shoulders' line crosses what changed.
+    body = np.array(last.body).reshape(33, 4)
+    middle = (body[11, :2] + body[12, :2]) / 2 * (width, height)
+    x, y = middle.astype(int)
+    assert changed_pixels[max(y - 4, 0):y + 5, max(x - 4, 0):x + 5].any()
+
+
+# A stream that comes, goes, and comes back.
+
+class MjpegServer:
+    """A camera on the network, on a port that stays the same over restarts."""
+
+    def __init__(self):
+        self._server, self.port = None, 0
+        image = np.random.default_rng(0).integers(0, 255, (120, 160, 3), np.uint8)
+        self._jpeg = cv2.imencode('.jpg', image)[1].tobytes()
+
+    def start(self) -> None:
+        """Serve until `stop`."""
+        stopping, jpeg = threading.Event(), self._jpeg
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.send_header('Content-Type', 'multipart/x-mixed-replace; boundary=frame')
+                self.end_headers()
+                try:
+                    while not stopping.wait(0.05):
+                        self.wfile.write(b'--frame\r\nContent-Type: image/jpeg\r\nContent-Length: '
+                                         b'%d\r\n\r\n%s\r\n' % (len(jpeg), jpeg))
+                except OSError:
+                    pass
+
+            def log_message(self, *_):
+                pass
+
+        ThreadingHTTPServer.allow_reuse_address = True
+        self._stopping = stopping
+        self._server = ThreadingHTTPServer(('127.0.0.1', self.port), Handler)
+        self.port = self._server.server_port
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def stop(self) -> None:
+        """Vanish, with all connections."""
+        if self._server is not None:
+            self._stopping.set()
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+
+@pytest.fixture
+def network_camera():
+    server = MjpegServer()
+    server.start()
+    yield server
+    server.stop()
+
+
+def test_a_stream_that_vanishes_and_returns_is_picked_up_again(ros, network_camera):
+    network_camera.stop()  # not there yet when the node starts
+    address = f'http://127.0.0.1:{network_camera.port}/video.mjpg'
+    process = ros.start('camera_node', autostart=True, source=address, reconnect_seconds=0.2)
+    keypoints = ros.collect(Keypoints, 'keypoints')
+    ros.next_diagnosis('camera_node', ERROR, f'cannot open stream {address}')
+    network_camera.start()
+    ros.next_diagnosis('camera_node', OK, 'detecting')
+    for _ in range(2):
+        network_camera.stop()
+        ros.next_diagnosis('camera_node', ERROR, address)
+        before = len(keypoints)
+        network_camera.start()
+        ros.next_diagnosis('camera_node', OK, 'detecting')
+        ros.wait(lambda before=before: len(keypoints) > before + 5, 'keypoints of the stream')
+    stamps = [stamp_of(message) for message in keypoints]
+    assert (np.diff(stamps) > 0).all()
+    assert 'the source is back' in process.log
+    assert 'Traceback' not in process.log
+    assert process.stop() == 0
+
+
+def test_a_file_that_breaks_off_ends_the_process_with_one_line_and_status_1(ros, data_dir,
+                                                                            tmp_path):
+    data = (data_dir / 'videos' / 'slp_pose_test_video.mp4').read_bytes()
+    file = tmp_path / 'broken.mp4'
+    file.write_bytes(data[:len(data) // 2])
+    process = ros.start('camera_node', autostart=True, source=file, realtime=False,
+                        wait_for_subscriber=0.0)
+    assert ros.wait_for_end(process) == 1
+    assert len(process.errors()) == 1
+    assert f'{file} breaks off after' in process.errors()[0]
+    assert 'Traceback' not in process.log
+
+
+def test_a_file_may_play_in_a_loop_and_time_goes_on(ros, data_dir):
+    keypoints = ros.collect(Keypoints, 'keypoints')
+    process = ros.start('camera_node', autostart=True, at_end='loop', realtime=False,
+                        source=data_dir / 'videos' / 'mmpose_demo.mp4')  # 5 frames
+    ros.wait(lambda: len(keypoints) > 12, 'the third loop')
+    assert (np.diff([stamp_of(message) for message in keypoints]) > 0).all()
+    assert process.stop() == 0
+
+
+# Keypoints. The model says 'hand_up' as surely as it sees a right hand.
+
+class PersonFeed:
+    """A recognition_node and a person who raises the hand before it, at 30 frames a second."""
+
+    def __init__(self, ros, folder: Path):
+        self.ros, self.time = ros, 1.0
+        self.process = ros.start('recognition_node', autostart=True,
+                                 model=write_model(folder / 'hand_up.onnx'))
+        self.scores, self.actions = ros.collect(Scores, 'scores'), ros.collect(Action, 'actions')
+        self.publisher = ros.publisher(Keypoints, 'keypoints')
+
+    def send(self, hand: bool = True, **changes: object) -> None:
+        """Publish the next frame."""
+        self.time += 1 / 30
+        self.publisher.publish(keypoints_to_msg(person(self.time, hand=hand, **changes)))
+        self.ros.spin_once()
+
+    def until(self, predicate, what: str, **frame: object):
+        """Publish frame after frame until the predicate is true."""
+        def step():
+            self.send(**frame)
+            return predicate()
+        return self.ros.wait(step, what)
+
+    def check_recognises(self) -> None:
+        """Expect that the action of a person who was not there yet starts and ends."""
+        name, first = f'p{round(self.time * 1000)}', len(self.actions)
+
+        def phases() -> set:
+            return {a.phase for a in self.actions[first:] if a.person_id == name}
+        self.until(lambda: Action.STARTED in phases(), 'a started action', name=name)
+        self.until(lambda: Action.ENDED in phases(), 'an ended action', name=name, hand=False)
+
+
+@pytest.fixture(scope='module')
+def person_feed(tmp_path_factory):
+    with graph() as g:
+        yield PersonFeed(g, tmp_path_factory.mktemp('model'))
+
+
+def spoilt(**changes: object):
+    """Return a function that gives a person's message with some fields replaced."""
+    def make(time: float) -> Keypoints:
+        message = keypoints_to_msg(person(time, hand=True))
+        for name, value in changes.items():
+            setattr(message, name, value)
+        return message
+    return make
+
+
+BODY = [0.5] * 132
+HAND = [0.5] * 63
+
+
+@pytest.mark.parametrize(('make', 'words'), [
+    (spoilt(body=[*BODY[:-1], float('nan')]), 'body contains NaN'),
+    (spoilt(right_hand=[*HAND[:-1], float('inf')]), 'right_hand contains NaN or infinite'),
+    (spoilt(body=BODY[:-4]), 'body has shape (32, 4)'),
+    (spoilt(body=BODY[:-1]), 'body has 131 numbers'),
+    (spoilt(left_hand=HAND[:-3]), 'left_hand has shape (20, 3)'),
+    (spoilt(body_world=[0.5] * 3), 'body_world has shape (1, 3)'),
+    (spoilt(layout='openpose_25'), "unknown keypoint layout 'openpose_25'"),
+    (spoilt(layout=''), "unknown keypoint layout ''"),
+    (spoilt(person_id=''), 'a body without a person_id'),
+    (spoilt(image_width=0), 'impossible image size 0 x 480'),
+    (spoilt(image_height=2 ** 32 - 1), 'impossible image size'),
+    (spoilt(body=[0.5] * 1_000_000), 'body has 1000000 numbers'),
+    (spoilt(body=[*BODY[:-2], 3e38, 0.5]), 'body has impossible values'),
+], ids=lambda value: value if isinstance(value, str) else '')
+def test_bad_keypoints_are_one_plain_line_and_good_ones_work_on(person_feed, make, words):
+    feed, ros = person_feed, person_feed.ros
+    report = next((r for r in reversed(ros.diagnostics) if r.message), None)
+    refused = int(value_of(report, 'keypoints_refused')) if report else 0
+    log, scored = len(feed.process.log), len(feed.scores)
+    feed.send()
+    for _ in range(3):
+        feed.publisher.publish(make(feed.time))
+    report = ros.next_diagnosis('recognition_node', ERROR, words)
+    assert '\n' not in report.message
+    assert int(value_of(report, 'keypoints_refused')) == refused + 3
+    assert len(feed.process.errors(log)) == 1
+    feed.until(lambda: len(feed.scores) > scored, 'scores again')
+    ros.next_diagnosis('recognition_node', OK, 'recognising')
+    assert 'Traceback' not in feed.process.log
+
+
+def test_recognition_works_as_before_after_all_that(person_feed):
+    person_feed.check_recognises()
+
+
+@pytest.mark.parametrize(('back', 'counter'), [(0.0, 'stale_stamps'), (0.2, 'stale_stamps'),
+                                               (0.9, 'clock_steps')])
+def test_stamps_that_repeat_or_go_back_are_counted(person_feed, back, counter):
+    feed, ros = person_feed, person_feed.ros
+    feed.until(lambda: feed.scores, 'scores')
+    ros.next_diagnosis('recognition_node', OK, 'recognising')
+    before = int(value_of(ros.diagnostics[-1], counter))
+    feed.publisher.publish(keypoints_to_msg(person(feed.time - back)))
+    ros.wait(lambda: int(value_of(ros.diagnostics[-1], counter)) > before, counter)
+    feed.check_recognises()
+
+
+def test_a_jump_of_the_clock_ends_the_action_and_recognition_goes_on(person_feed):
+    feed, first = person_feed, len(person_feed.actions)
+    feed.until(lambda: len(feed.actions) > first, 'an action', name='jumper')
+    feed.time -= 0.9 * feed.time  # as when a bag starts again
+    feed.until(lambda: feed.actions[-1].phase == Action.ENDED, 'its end', hand=False,
+               name='jumper')
+    feed.check_recognises()
+    feed.time += 3600
+    feed.check_recognises()
+
+
+def test_the_running_action_ends_when_the_person_leaves(person_feed):
+    feed, first = person_feed, len(person_feed.actions)
+    feed.until(lambda: len(feed.actions) > first, 'an action', name='leaver')
+    while_there = feed.time
+    for count in range(30):
+        feed.publisher.publish(keypoints_to_msg(nobody(feed.time + count / 30)))
+    feed.time += 1
+    feed.ros.wait(lambda: feed.actions[-1].phase == Action.ENDED, 'its end')
+    assert feed.actions[-1].person_id == 'leaver'
+    assert 0.4 < stamp_of(feed.actions[-1]) / 1e9 - while_there < 0.7  # max_gap
+
+
+def test_the_running_action_ends_when_keypoints_stop(person_feed):
+    feed, first = person_feed, len(person_feed.actions)
+    feed.until(lambda: len(feed.actions) > first, 'an action', name='still')
+    feed.ros.wait(lambda: feed.actions[-1].phase == Action.ENDED, 'its end')
+    assert feed.actions[-1].event_id == feed.actions[first].event_id
+    feed.ros.next_diagnosis('recognition_node', WARN, 'no keypoints for')
+    feed.check_recognises()
+
+
+def test_two_people_have_actions_of_their_own(person_feed):
+    feed, first = person_feed, len(person_feed.actions)
+
+    def both() -> bool:
+        feed.publisher.publish(keypoints_to_msg(person(feed.time, name='bob', hand=False)))
+        return any(a.person_id == 'ann' for a in feed.actions[first:]) and any(
+            score.person_id == 'bob' and stamp_of(score) > 0 for score in feed.scores)
+    feed.until(both, 'scores of both', name='ann')
+    assert not any(a.person_id == 'bob' for a in feed.actions[first:])

@@ -1,0 +1,202 @@
+import json
+import signal
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+from helpers import write_model
+
+from bharnet_ros.bag import BagWriter, read_keypoints
+
+QUICK = ('--threshold', '0.5', '--min-duration', '0', '--hold', '0', '--smoothing', '0')
+
+
+def bharnet(*args):
+    """Run the command line; return status, output, and error output without MediaPipe's notes."""
+    done = subprocess.run([sys.executable, '-m', 'bharnet_ros.cli', *map(str, args)], text=True,
+                          capture_output=True, timeout=200)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture(scope='module')
+def video(data_dir):
+    return data_dir / 'videos' / 'slp_pose_test_video.mp4'
+
+
+@pytest.fixture(scope='module')
+def model(tmp_path_factory):
+    """A model that calls everybody it sees an action."""
+    return write_model(tmp_path_factory.mktemp('model') / 'seen.onnx', part=0)
+
+
+@pytest.fixture(scope='module')
+def finished(video, model, tmp_path_factory):
+    """A whole run with all its outputs."""
+    folder = tmp_path_factory.mktemp('run')
+    status, output, errors = bharnet(
+        'run', '--source', video, '--model', model, '--json', folder / 'events.jsonl',
+        '--bag', folder / 'bag', '--save', folder / 'drawn.mp4', *QUICK)
+    assert status == 0, errors
+    return folder, output, errors
+
+
+def events(folder):
+    return [json.loads(line) for line in (folder / 'events.jsonl').read_text().splitlines()]
+
+
+def test_every_event_is_one_json_line(finished):
+    found = events(finished[0])
+    assert [event['phase'] for event in found] == [
+        'started', *['ongoing'] * (len(found) - 2), 'ended']
+    assert len(found) > 5
+    for event in found:
+        assert event.keys() == {'stamp', 'person_id', 'event_id', 'label', 'class_id',
+                                'confidence', 'phase', 'start'}
+        assert (event['label'], event['class_id'], event['event_id']) == ('hand_up', 1, 1)
+        assert 0.5 <= event['confidence'] <= 1
+        assert 0 <= event['start'] <= event['stamp'] <= 58 / 29.9
+    assert len({event['person_id'] for event in found}) == 1
+    assert [event['stamp'] for event in found] == sorted(event['stamp'] for event in found)
+
+
+def test_people_read_when_an_action_starts_and_ends(finished):
+    lines = finished[1].splitlines()
+    assert len(lines) == 2
+    assert 'hand_up' in lines[0] and 'started' in lines[0]
+    assert 'hand_up' in lines[1] and 'ended' in lines[1]
+
+
+def test_no_frame_of_a_file_is_dropped(finished):
+    assert '58 frames, 0 dropped' in finished[2]
+
+
+def test_the_recorded_keypoints_are_those_of_every_frame(finished):
+    frames = list(read_keypoints(finished[0] / 'bag'))
+    assert len(frames) == 58
+    for frame in frames:
+        frame.check()
+        assert (frame.width, frame.height) == (540, 720)
+    assert sum(frame.body is not None for frame in frames) > 50
+
+
+def test_the_saved_video_shows_what_was_found(finished, video):
+    drawn, original = (cv2.VideoCapture(str(path)) for path in (finished[0] / 'drawn.mp4', video))
+    count = 0
+    while True:
+        (ok, image), (_, plain) = drawn.read(), original.read()
+        if not ok:
+            break
+        count += 1
+        assert image.shape == plain.shape
+    assert count == 58
+    drawn, original = (cv2.VideoCapture(str(path)) for path in (finished[0] / 'drawn.mp4', video))
+    difference = np.abs(drawn.read()[1].astype(int) - original.read()[1])
+    assert (difference > 100).sum() > 100
+
+
+def test_ctrl_c_ends_a_run_and_completes_its_files(model, data_dir, tmp_path):
+    video = data_dir / 'videos' / 'mpsamples_gesture_recognizer_test_video.mp4'
+    with subprocess.Popen(
+            [sys.executable, '-m', 'bharnet_ros.cli', 'run', '--source', video, '--model', model,
+             '--realtime', '--json', tmp_path / 'events.jsonl', '--bag', tmp_path / 'bag',
+             *QUICK], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert 'started' in running.stdout.readline()
+        running.send_signal(signal.SIGINT)
+        output, errors = running.communicate(timeout=100)
+    assert running.returncode == 0 and 'Traceback' not in errors
+    assert 'ended' in output
+    assert [event['phase'] for event in events(tmp_path)][::len(events(tmp_path)) - 1] == [
+        'started', 'ended']
+    assert 0 < len(list(read_keypoints(tmp_path / 'bag'))) < 195
+
+
+def refused(*args):
+    """Run what cannot work; return the one line that says why."""
+    status, output, errors = bharnet(*args)
+    assert status not in (0, None) and status > 0, 'it should fail, and not by a signal'
+    assert 'Traceback' not in errors and 'Traceback' not in output
+    lines = [line for line in errors.splitlines() if 'error:' in line]
+    assert len(lines) == 1, errors
+    return lines[0]
+
+
+def test_a_missing_video_is_named(model, tmp_path):
+    line = refused('run', '--source', tmp_path / 'nothing.mp4', '--model', model)
+    assert line == f'error: no such video file: {tmp_path / "nothing.mp4"}'
+
+
+def test_a_text_file_is_no_video(model, tmp_path):
+    path = tmp_path / 'notes.mp4'
+    path.write_text('nothing to see\n' * 100)
+    assert str(path) in refused('run', '--source', path, '--model', model)
+
+
+def test_a_video_that_was_cut_ends_with_an_error_after_its_frames(model, data_dir, tmp_path):
+    whole = data_dir / 'videos' / 'mpsamples_hand_landmarker_test_video.mp4'
+    path = tmp_path / 'cut.mp4'
+    path.write_bytes(whole.read_bytes()[:whole.stat().st_size // 6])
+    line = refused('run', '--source', path, '--model', model, '--bag', tmp_path / 'bag')
+    assert 'truncated' in line
+    assert len(list(read_keypoints(tmp_path / 'bag'))) > 5, 'what came before the cut is kept'
+
+
+def test_a_camera_that_is_not_there_is_named(model):
+    assert '/dev/video97' in refused('run', '--source', '/dev/video97', '--model', model)
+
+
+def test_a_missing_model_is_named():
+    line = refused('run', '--source', 'any.mp4', '--model', 'no_such_model')
+    assert 'no_such_model' in line and 'asl_words' in line
+
+
+def test_a_file_that_is_no_model_is_named(tmp_path):
+    path = tmp_path / 'model.onnx'
+    path.write_text('nothing')
+    assert str(path) in refused('run', '--source', 'any.mp4', '--model', path)
+
+
+def test_an_unknown_provider_is_refused(model):
+    line = refused('run', '--source', 'any.mp4', '--model', model, '--provider', 'tpu')
+    assert 'tpu' in line and 'cuda' in line
+
+
+@pytest.mark.parametrize('setting', [
+    ('--threshold', '2'), ('--exit-threshold', '0.9'), ('--hold', '-1'), ('--hold', 'nan'),
+    ('--threshold', 'high')])
+def test_impossible_settings_are_refused(model, setting):
+    refused('run', '--source', 'any.mp4', '--model', model, *setting)
+
+
+def test_an_existing_recording_is_not_overwritten(model, video, tmp_path):
+    with BagWriter(tmp_path / 'bag'):
+        pass
+    line = refused('run', '--source', video, '--model', model, '--bag', tmp_path / 'bag')
+    assert str(tmp_path / 'bag') in line
+
+
+@pytest.mark.parametrize(('option', 'name'), [('--json', 'events.jsonl'), ('--save', 'a.mp4'),
+                                              ('--bag', 'bag')])
+def test_an_output_that_cannot_be_written_is_named(model, video, tmp_path, option, name):
+    (tmp_path / 'file').write_text('')
+    path = tmp_path / 'file' / name
+    assert str(path) in refused('run', '--source', video, '--model', model, option, path)
+
+
+def test_a_command_line_without_a_command_shows_those_there_are():
+    refused()
+    assert '{run,bench,info}' in bharnet()[2]
+
+
+def test_info_prints_the_contract_as_json(model):
+    status, output, _ = bharnet('info', model)
+    assert status == 0
+    found = json.loads(output)
+    assert found['labels'] == ['-', 'hand_up'] and found['file'] == str(model)
+    assert found['window_seconds'] == 1.0
+
+
+def test_info_refuses_what_is_no_model(tmp_path):
+    (tmp_path / 'a.onnx').write_bytes(b'')
+    assert 'a.onnx' in refused('info', tmp_path / 'a.onnx')
