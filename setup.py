@@ -73,8 +73,4 @@ setup(
     package_data={f'{NAME}.training': ['configs/*.yaml']},
     distclass=BinaryDistribution,
     cmdclass={'build_py': BuildWithInterfaces},
-    entry_points={'console_scripts': [
-        'bharnet = bharnet_ros.cli:main',
-        'bharnet-train = bharnet_ros.training.cli:main',
-    ]},
 )

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -104,3 +105,26 @@ def test_no_file_of_the_repository_is_larger_than_10_mb():
     sizes = {path.relative_to(ROOT): path.stat().st_size for path in tracked_files()}
     assert sizes
     assert {path for path, size in sizes.items() if size > 10_000_000} == set()
+
+
+def test_pip_install_brings_messages_nodes_and_models(tmp_path):
+    source, prefix = tmp_path / 'source', tmp_path / 'prefix'
+    for path in tracked_files():
+        copy = source / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, copy)
+    # Without isolation: the environment has the build requirements, and the network may be away.
+    subprocess.run([sys.executable, '-m', 'pip', 'install', '--quiet', '--no-deps',
+                    '--no-build-isolation', '--prefix', prefix, source], check=True)
+    site = next(prefix.glob('lib/python3*/site-packages'))
+    assert {'bharnet', 'bharnet-train'} <= {path.name for path in (prefix / 'bin').iterdir()}
+    env = dict(os.environ, PYTHONPATH=str(site),
+               AMENT_PREFIX_PATH=f'{prefix}:{os.environ["AMENT_PREFIX_PATH"]}',
+               LD_LIBRARY_PATH=f'{prefix}/lib:{os.environ["LD_LIBRARY_PATH"]}')
+    found = subprocess.run(
+        [sys.executable, '-c', 'import bharnet_ros.msg, bharnet_ros.nodes.composed\n'
+         'import bharnet_ros.training.config\n'
+         'from bharnet_ros.recognizer import find_model\n'
+         'print(bharnet_ros.msg.Action(label="x").label, find_model("asl_words"))'],
+        env=env, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.split()
+    assert found == ['x', str(prefix / 'share/bharnet_ros/models/asl_words.onnx')]
