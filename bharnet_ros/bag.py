@@ -83,19 +83,25 @@ def _damaged(path: Path, error: Exception) -> BagError:
     return BagError(f'cannot read bag {path}: {reason}')
 
 
-def read_raw(path: Path, msgtype: str = KEYPOINTS) -> Iterator[tuple[int, bytes]]:
-    """Yield (log time in ns, serialized message) of all messages of a type, in order.
+def read_raw(path: Path, topic: str = '') -> Iterator[tuple[int, bytes]]:
+    """Yield (log time in ns, serialized Keypoints) of a bag, in order.
 
-    BagError with one plain line if there is no such bag, or nothing of that type in it.
+    `topic` is needed only if there are keypoints of several. BagError with one plain line if there
+    is no such bag, or no keypoints in it.
     """
     if not path.exists():
         raise BagError(f'no such bag: {path}')
     try:
         with Reader(path) as reader:
-            wanted = [item for item in reader.connections if item.msgtype == msgtype]
+            wanted = [item for item in reader.connections if item.msgtype == KEYPOINTS
+                      and item.msgcount and topic in ('', item.topic)]
             if not wanted:
-                topics = ', '.join(f'{c.topic} ({c.msgtype})' for c in reader.connections)
-                raise BagError(f'bag {path} holds no {msgtype}; it holds {topics or "nothing"}')
+                topics = ', '.join(f'{c.topic} ({c.msgcount} {c.msgtype})'
+                                   for c in reader.connections)
+                raise BagError(f'bag {path} holds no {KEYPOINTS}{topic and " on " + topic}; '
+                               f'it holds {topics or "nothing"}')
+            if len(topics := sorted({item.topic for item in wanted})) > 1:
+                raise BagError(f'bag {path} holds keypoints on {", ".join(topics)}: name one')
             for _, stamp, data in reader.messages(wanted):
                 yield stamp, bytes(data)
     except BagError:
@@ -104,14 +110,14 @@ def read_raw(path: Path, msgtype: str = KEYPOINTS) -> Iterator[tuple[int, bytes]
         raise _damaged(path, error) from error
 
 
-def read_keypoints(path: Path) -> Iterator[FrameKeypoints]:
+def read_keypoints(path: Path, topic: str = '') -> Iterator[FrameKeypoints]:
     """Yield the keypoints of a bag, unchecked. BagError as in `read_raw`."""
     store = typestore()
 
     def rows(flat: np.ndarray, channels: int) -> np.ndarray | None:
         return flat.reshape(-1, channels) if len(flat) else None
 
-    for _, data in read_raw(path):
+    for _, data in read_raw(path, topic):
         try:
             m = store.deserialize_cdr(data, KEYPOINTS)
             frame = FrameKeypoints(

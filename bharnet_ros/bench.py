@@ -74,8 +74,12 @@ class Publisher:
 
 
 def measure_ours(video: Path, recognizer: Recognizer, publish: Callable | None,
-                 timing: Timing) -> None:
-    """Run the package's own path over a video, all frames, and add to `timing`."""
+                 timing: Timing) -> set[int]:
+    """Run the package's own path over a video, all frames, and add to `timing`.
+
+    Returns the numbers of the frames on which it inferred.
+    """
+    inferred = set()
     detector = HolisticDetector()
     pipeline = ActionPipeline(recognizer.contract, PipelineConfig())
     clock = time.perf_counter
@@ -106,14 +110,19 @@ def measure_ours(video: Path, recognizer: Recognizer, publish: Callable | None,
                     timing.stages[stage].append((b - a) * 1e3)
             timing.stages['end to end'].append((marks[-1] - marks[0]) * 1e3)
             timing.frames += 1
+            if windows:
+                inferred.add(reader.frames)
         timing.seconds += clock() - started
     detector.close()
+    return inferred
 
 
-def measure_bare(video: Path, recognizer: Recognizer, rate: float, timing: Timing) -> None:
+def measure_bare(video: Path, recognizer: Recognizer, infer_on: set[int],
+                 timing: Timing) -> None:
     """Run OpenCV, MediaPipe and ONNX Runtime alone over a video: read, detect, infer.
 
-    The same graph, the same model as often, on one and the same window; nothing in between.
+    The same graph, and the same model on the same frames; its window is always the same one, and
+    nothing happens in between.
     """
     graph = HolisticGraph(1, 0.5, 0.5)
     session, feed = recognizer.bare()
@@ -122,21 +131,19 @@ def measure_bare(video: Path, recognizer: Recognizer, rate: float, timing: Timin
     clock = time.perf_counter
     ok, image = capture.read()
     graph.process_at(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), 1)
-    count, due, started = 0, 0.0, clock()
+    count, started = 1, clock()
     while True:
         before = clock()
         ok, image = capture.read()
         if not ok:
             break
         count += 1
-        now = count / fps
-        graph.process_at(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), int(now * 1e6) + 1)
-        if now >= due:
+        graph.process_at(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), int(count / fps * 1e6))
+        if count in infer_on:
             session.run(None, feed)
-            due += 1 / rate
         timing.stages['end to end'].append((clock() - before) * 1e3)
     timing.seconds += clock() - started
-    timing.frames += count
+    timing.frames += count - 1  # without the first, which builds the tracker
     capture.release()
     graph.close()
 
@@ -164,16 +171,13 @@ def bench(videos: list[Path], model: str, rounds: int, ros: bool, report: Path |
     ours: dict[str, Timing] = {}
     bare: dict[str, Timing] = {}
     try:
-        for round_ in range(rounds):
-            for video in videos:
-                mine = ours.setdefault(video.name, Timing())
-                other = bare.setdefault(video.name, Timing())
-                steps = [lambda v=video, t=mine: measure_ours(v, recognizer, publisher, t),
-                         lambda v=video, t=other: measure_bare(v, recognizer,
-                                                               PipelineConfig().rate, t)]
-                # Alternate the order: a shared machine drifts.
-                for step in steps if round_ % 2 == 0 else reversed(steps):
-                    step()
+        for video in videos:
+            mine = ours[video.name] = Timing()
+            other = bare[video.name] = Timing()
+            # Turn about, because a shared machine drifts.
+            for _ in range(rounds):
+                infer_on = measure_ours(video, recognizer, publisher, mine)
+                measure_bare(video, recognizer, infer_on, other)
     finally:
         if publisher:
             publisher.close()

@@ -75,6 +75,11 @@ class Contract:
 
     def check(self) -> None:
         """Raise ContractError if the values cannot be served."""
+        for name in ('name', 'layout', 'commit', 'package_version', 'license'):
+            if not isinstance(getattr(self, name), str):
+                raise ContractError(f'its {name} is not a text')
+        if type(self.window_steps) is not int or type(self.window_seconds) not in (int, float):
+            raise ContractError('its window is not a number of seconds and a number of steps')
         labels = self.labels
         if not labels or not all(isinstance(name, str) and name for name in labels):
             raise ContractError('its contract names no labels')

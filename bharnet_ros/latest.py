@@ -15,11 +15,12 @@ class Latest(Generic[T]):
         self._condition = threading.Condition()
         self._items: OrderedDict[Hashable, T] = OrderedDict()
         self._closed = False
-        self.dropped = 0
+        self.offered = self.dropped = 0  # totals
 
     def put(self, item: T, key: Hashable = None) -> None:
         """Offer an item; never blocks. The key keeps its place in the order of `take`."""
         with self._condition:
+            self.offered += 1
             self.dropped += key in self._items
             self._items[key] = item
             self._condition.notify_all()
@@ -30,6 +31,7 @@ class Latest(Generic[T]):
             self._condition.wait_for(lambda: not self._items or self._closed)
             if self._closed:
                 return False
+            self.offered += 1
             self._items[None] = item
             self._condition.notify_all()
             return True

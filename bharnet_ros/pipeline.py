@@ -108,6 +108,9 @@ class ActionPipeline:
         self._now = frame.stamp if self._now is None else max(self._now, frame.stamp)
         events += self._forget_absent()
         if frame.body is None:
+            # Nobody was seen: a missing step, as in training, not one to be interpolated.
+            for person in self._people.values():
+                person.window.push(frame)
             return events, None
         person = self._person(frame, events)
         if not person.window.push(frame):

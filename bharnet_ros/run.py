@@ -2,7 +2,9 @@
 
 import json
 import os
+import signal
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,8 +57,12 @@ class Outputs:
 
     def __init__(self, options: RunOptions):
         self._options = options
-        self._json = options.json.open('w') if options.json else None
-        self._bag = BagWriter(options.bag) if options.bag else None
+        self._files = ExitStack()
+        if options.save and options.save.exists():
+            raise FileExistsError(f'{options.save} exists already, not overwriting')
+        # The bag first, and the others only if they are new: no recording is ever lost.
+        self._bag = self._files.enter_context(BagWriter(options.bag)) if options.bag else None
+        self._json = self._files.enter_context(options.json.open('x')) if options.json else None
         self._video: cv2.VideoWriter | None = None
         self._caption = ''
 
@@ -64,12 +70,7 @@ class Outputs:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._json:
-            self._json.close()
-        if self._bag:
-            self._bag.close()
-        if self._video:
-            self._video.release()
+        self._files.close()
         if self._options.show:
             cv2.destroyAllWindows()
 
@@ -102,11 +103,16 @@ class Outputs:
                                               (width, height))
                 if not self._video.isOpened():
                     raise SourceError(f'cannot write video {self._options.save}')
+                self._files.callback(self._video.release)
             self._video.write(drawn)
         if self._options.show:
             cv2.imshow('bharnet', drawn)
             return cv2.waitKey(1) & 0xFF not in (27, ord('q'))
         return True
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def run(options: RunOptions, note: Callable[[str], None]) -> None:
@@ -119,8 +125,12 @@ def run(options: RunOptions, note: Callable[[str], None]) -> None:
         raise SourceError('no display to open a window on; run without --show')
     recognizer = Recognizer(options.model, options.provider)
     pipeline = ActionPipeline(recognizer.contract, PipelineConfig(decision=options.decision))
-    with VideoReader(options.source) as reader:  # a bad source fails here, not in a thread
-        fps = reader.fps
+    fps = 30.0  # of a saved video from a live source
+    if options.source.kind is Kind.FILE:  # a bad file fails before anything is written
+        with VideoReader(options.source) as reader:
+            fps = reader.fps
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)  # files are completed whoever ends the run
     detector = HolisticDetector()
     slot: Latest[Frame] = Latest()
     capture = Capture(options.source, slot, reconnect_seconds=None)
@@ -148,5 +158,3 @@ def run(options: RunOptions, note: Callable[[str], None]) -> None:
     note(f'{frames} frames, {slot.dropped} dropped')
     if capture.error:
         raise SourceError(capture.error)
-    if options.source.kind is not Kind.FILE:
-        note('stopped')

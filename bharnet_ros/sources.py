@@ -57,7 +57,7 @@ class SourceConfig:
     @property
     def kind(self) -> Kind:
         """Camera for a number or /dev path, stream for a URL or pipeline, else a file."""
-        if self.source.isdigit() or self.source.startswith('/dev/'):
+        if (self.source.isascii() and self.source.isdigit()) or self.source.startswith('/dev/'):
             return Kind.CAMERA
         if ' ! ' in self.source or re.match(r'(?!file:)[a-z][a-z0-9+.-]*://', self.source, re.I):
             return Kind.STREAM
@@ -78,38 +78,47 @@ class VideoReader:
     def __init__(self, config: SourceConfig):
         """Open it; SourceError with one plain line if that is impossible."""
         self.config, self.frames = config, 0
-        source, kind = config.source, config.kind
-        if kind is Kind.FILE:
-            # Absolute, because FFmpeg would take 'cam:1.mp4' for a protocol.
-            path = Path(source.removeprefix('file://')).absolute()
-            if not path.is_file():
-                raise SourceError(f'no such video file: {source}')
-            self._capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
-        elif kind is Kind.CAMERA:
-            self._capture = cv2.VideoCapture(int(source) if source.isdigit() else source)
-            for prop, value in ((cv2.CAP_PROP_FRAME_WIDTH, config.width),
-                                (cv2.CAP_PROP_FRAME_HEIGHT, config.height),
-                                (cv2.CAP_PROP_FPS, config.fps), (cv2.CAP_PROP_BUFFERSIZE, 1)):
-                if value:
-                    self._capture.set(prop, value)
-        elif ' ! ' in source:
-            self._capture = cv2.VideoCapture(source, cv2.CAP_GSTREAMER)
-        else:
-            self._capture = cv2.VideoCapture(source, cv2.CAP_FFMPEG, [
-                cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, STREAM_TIMEOUT_MS,
-                cv2.CAP_PROP_READ_TIMEOUT_MSEC, STREAM_TIMEOUT_MS])
+        self._media_ns = -1  # media time of the last frame of a file
+        try:
+            self._capture = self._open()
+        except (cv2.error, ValueError, OverflowError) as error:
+            raise SourceError(f'cannot open {config.kind.value} {config.display_name}: '
+                              f'{str(error).strip().splitlines()[0]}') from error
         if not self._capture.isOpened():
             self._capture.release()
             advice = {
                 Kind.FILE: 'not a video that OpenCV can read, or cut off at its start',
                 Kind.CAMERA: 'is it plugged in, free, and readable for this user?',
                 Kind.STREAM: 'is the address right and the sender up?',
-            }[kind]
-            raise SourceError(f'cannot open {kind.value} {config.display_name}: {advice}')
+            }[config.kind]
+            raise SourceError(f'cannot open {config.kind.value} {config.display_name}: {advice}')
         rate = self._capture.get(cv2.CAP_PROP_FPS)
         self.fps = rate if 0 < rate <= 1000 else 30.0
-        self.length = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)) if kind is Kind.FILE else 0
-        self._media_ns = -1  # media time of the last frame of a file
+        self.length = (int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
+                       if config.kind is Kind.FILE else 0)
+
+    def _open(self) -> cv2.VideoCapture:
+        config = self.config
+        source, kind = config.source, config.kind
+        if kind is Kind.FILE:
+            path = Path(source.removeprefix('file://'))
+            if not path.is_file():
+                raise SourceError(f'no such video file: {source}')
+            # Absolute, because FFmpeg would take 'cam:1.mp4' for a protocol.
+            return cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
+        if kind is Kind.CAMERA:
+            capture = cv2.VideoCapture(int(source) if source.isdigit() else source)
+            for prop, value in ((cv2.CAP_PROP_FRAME_WIDTH, config.width),
+                                (cv2.CAP_PROP_FRAME_HEIGHT, config.height),
+                                (cv2.CAP_PROP_FPS, config.fps), (cv2.CAP_PROP_BUFFERSIZE, 1)):
+                if value:
+                    capture.set(prop, value)
+            return capture
+        if ' ! ' in source:
+            return cv2.VideoCapture(source, cv2.CAP_GSTREAMER)
+        return cv2.VideoCapture(source, cv2.CAP_FFMPEG, [
+            cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, STREAM_TIMEOUT_MS,
+            cv2.CAP_PROP_READ_TIMEOUT_MSEC, STREAM_TIMEOUT_MS])
 
     def __enter__(self) -> 'VideoReader':
         return self
@@ -127,8 +136,10 @@ class VideoReader:
         Stamps are wall-clock time for cameras and streams, media time from 0 for files. Raises
         SourceError when a live source gives nothing any more or a file breaks off early.
         """
-        ok, image = self._capture.read()
-        stamp = time.time_ns()
+        ok = self._capture.grab()
+        stamp = time.time_ns()  # before decoding, which takes its time
+        if ok:
+            ok, image = self._capture.retrieve()
         if self.config.kind is not Kind.FILE:
             if not ok:
                 raise SourceError(f'{self.config.kind.value} {self.config.display_name} '
@@ -200,18 +211,25 @@ class Capture(threading.Thread):
         while (self.config.kind is Kind.FILE and not self._ready()
                and time.monotonic_ns() < deadline and not self._stopping.wait(0.05)):
             self._shift = time.monotonic_ns() - began  # the file begins when the wait is over
-        while not self._stopping.is_set():
-            try:
-                self._play()
-                if not self.config.loop:
-                    break
-            except (SourceError, cv2.error) as error:
-                self.report(str(error))
-                if self.config.kind is Kind.FILE or self.reconnect_seconds is None:
-                    self.error = str(error)
-                    break
-                self._stopping.wait(self.reconnect_seconds)
-        self.slot.close()
+        try:
+            while not self._stopping.is_set() and self._play_and_report():
+                pass
+        finally:
+            self.slot.close()
+
+    def _play_and_report(self) -> bool:
+        """Return whether to play (again)."""
+        try:
+            self._play()
+            return self.config.loop
+        except Exception as error:  # whatever a driver raises; the owner must hear of the end
+            reason = (str(error).strip() or repr(error)).splitlines()[0]
+            self.report(reason)
+            if self.config.kind is Kind.FILE or self.reconnect_seconds is None:
+                self.error = reason
+                return False
+            self._stopping.wait(self.reconnect_seconds)
+            return True
 
     def _play(self) -> None:
         is_file = self.config.kind is Kind.FILE

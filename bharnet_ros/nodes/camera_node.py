@@ -15,7 +15,7 @@ from bharnet_ros.draw import draw_keypoints
 from bharnet_ros.latest import Latest
 from bharnet_ros.msg import Keypoints
 from bharnet_ros.nodes import messages
-from bharnet_ros.nodes.diagnostics import ERROR, OK, WARN, Rate, Report
+from bharnet_ros.nodes.diagnostics import ERROR, OK, WARN, Problems, Rate, Report
 from bharnet_ros.nodes.managed import ManagedNode
 from bharnet_ros.nodes.parameters import Param
 from bharnet_ros.nodes.run import main
@@ -56,7 +56,7 @@ class CameraNode(ManagedNode):
         self._done = done or Future()
         self._detector = self._publisher = self._annotated = self._annotated_jpeg = None
         self._subscription = self._capture = self._worker = None
-        self._slot: Latest[Frame] = Latest()
+        self._slot: Latest[Frame | Image | CompressedImage] = Latest()
 
     def configure(self) -> None:
         """Load the detector and check the source."""
@@ -77,8 +77,8 @@ class CameraNode(ManagedNode):
     def activate(self) -> None:
         """Start to grab and to detect."""
         self._slot = Latest()
-        self._problem: str | None = None  # what is wrong with the input at present
-        self._bad_images, self._last_image = 0, time.monotonic()
+        self._problems = Problems(self.get_logger().error)
+        self._bad_images, self._processed, self._last_image = 0, 0, time.monotonic()
         self._input_rate, self._output_rate = Rate(), Rate()
         self._latency = self._detect_time = 0.0
         if self.params['source'] == TOPIC:
@@ -98,13 +98,10 @@ class CameraNode(ManagedNode):
         reliable = self.params['reliability'] == 'reliable'
         qos = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE if reliable
                          else ReliabilityPolicy.BEST_EFFORT)
-        if self.params['image_transport'] == 'compressed':
-            self._subscription = self.create_subscription(
-                CompressedImage, 'image/compressed',
-                lambda m: self._on_image(m, messages.image_from_compressed_msg), qos)
-        else:
-            self._subscription = self.create_subscription(
-                Image, 'image', lambda m: self._on_image(m, messages.image_from_msg), qos)
+        compressed = self.params['image_transport'] == 'compressed'
+        self._subscription = self.create_subscription(
+            CompressedImage if compressed else Image,
+            'image/compressed' if compressed else 'image', self._slot.put, qos)
 
     def deactivate(self) -> None:
         """Stop both threads."""
@@ -133,31 +130,22 @@ class CameraNode(ManagedNode):
 
     def _on_source(self, error: str | None) -> None:
         """Hear from the capture thread: the source failed (why), or works again (None)."""
-        if error and error != self._problem:
-            self.get_logger().error(error)
-        elif self._problem and not error:
+        if error:
+            self._problems.set('source', error)
+        elif self._problems.clear('source'):
             self.get_logger().info('the source is back')
-        self._problem = error
 
-    def _on_image(self, message: Image | CompressedImage, convert) -> None:
-        self._last_image = time.monotonic()
-        try:
-            frame = convert(message)
-        except messages.ImageError as error:
-            self._refuse(str(error))
-            return
+    def _to_frame(self, item: Frame | Image | CompressedImage) -> Frame:
+        """Decode what the slot holds: only frames that are used cost anything."""
+        if isinstance(item, Frame):
+            return item
+        frame = (messages.image_from_msg(item) if isinstance(item, Image)
+                 else messages.image_from_compressed_msg(item))
         if frame.stamp == 0:
             self.get_logger().warning('images carry no stamp, taking the time of their arrival',
                                       once=True)
             frame = replace(frame, stamp=self.get_clock().now().nanoseconds)
-        self._problem = None
-        self._slot.put(frame)
-
-    def _refuse(self, reason: str) -> None:
-        self._bad_images += 1
-        if reason != self._problem:
-            self.get_logger().error(reason)
-        self._problem = reason
+        return frame
 
     # Detection.
 
@@ -166,17 +154,22 @@ class CameraNode(ManagedNode):
         if capture is not None and not capture.stopping:
             self._on_end(capture.error)
 
-    def _detect(self, frame: Frame) -> None:
+    def _detect(self, item: Frame | Image | CompressedImage) -> None:
         self._last_image = time.monotonic()
-        self._input_rate.tick()
+        frame = self._to_frame(item)
         began = time.perf_counter()
         people = self._detector.detect(frame)
         self._detect_time = time.perf_counter() - began
         for person in people:
             self._publisher.publish(messages.keypoints_to_msg(person))
-        self._output_rate.tick()
+        self._processed += 1
         self._latency = (self.get_clock().now().nanoseconds - frame.stamp) / 1e9
         self._publish_annotated(frame, people)
+        self._problems.clear('image')
+
+    def _refuse(self, reason: str) -> None:
+        self._bad_images += 1
+        self._problems.set('image', reason)
 
     def _publish_annotated(self, frame: Frame, people: list) -> None:
         raw = self._annotated.get_subscription_count() > 0
@@ -202,14 +195,16 @@ class CameraNode(ManagedNode):
         """See ManagedNode."""
         silence = time.monotonic() - self._last_image
         values = {
-            'source': self._config.display_name, 'input_rate_hz': self._input_rate(),
-            'output_rate_hz': self._output_rate(), 'frames_dropped': self._slot.dropped,
+            'source': self._config.display_name,
+            'input_rate_hz': self._input_rate(self._slot.offered),
+            'output_rate_hz': self._output_rate(self._processed),
+            'frames_dropped': self._slot.dropped,
             'bad_images': self._bad_images, 'detect_ms': self._detect_time * 1e3,
             'latency_ms': self._latency * 1e3, 'seconds_since_image': silence,
-            'detector': 'mediapipe holistic', 'last_error': self._problem or '',
+            'detector': 'mediapipe holistic', 'last_error': self._problems.last,
         }
-        if self._problem:
-            return Report(ERROR, self._problem, values)
+        if problem := str(self._problems):
+            return Report(ERROR, problem, values)
         if silence > 2.0:
             return Report(WARN, f'no image for {silence:.0f} s', values)
         return Report(OK, 'detecting', values)

@@ -11,7 +11,7 @@ from bharnet_ros.nodes.run import main
 
 def make_nodes(done: Future) -> list[ManagedNode]:
     """Recognition first, so that it listens when the camera starts."""
-    return [RecognitionNode(done), CameraNode(done)]
+    return [RecognitionNode(), CameraNode(done)]
 
 
 if __name__ == '__main__':

@@ -106,6 +106,8 @@ def main() -> None:
         print(f'\n{printer.frames} frames of keypoints, {printer.actions} actions', flush=True)
         printer.destroy_node()
         rclpy.try_shutdown()
+    if not source and not printer.actions:
+        sys.exit('error: no action was recognised in the recording')
     sys.exit(status or max(codes) or (0 if printer.frames else 1))
 
 

@@ -21,20 +21,37 @@ class Report:
 
 
 class Rate:
-    """Events a second since the last question. One thread ticks, another asks."""
+    """Rate of a growing count between two looks at it, in Hz."""
 
     def __init__(self):
         self._count, self._asked = 0, time.monotonic()
 
-    def tick(self) -> None:
-        """Count one event."""
-        self._count += 1
-
-    def __call__(self) -> float:
-        """Return the rate since the last call."""
+    def __call__(self, count: int) -> float:
+        """Return the rate since the last call; `count` is the total so far."""
         now = time.monotonic()
-        rate, self._count, self._asked = (self._count / max(now - self._asked, 1e-6), 0, now)
+        rate = (count - self._count) / max(now - self._asked, 1e-6)
+        self._count, self._asked = count, now
         return rate
+
+
+class Problems:
+    """What is wrong at present, by origin: each origin clears only what it reported itself."""
+
+    def __init__(self, log: Callable[[str], None]):
+        self._log, self._current, self.last = log, {}, ''
+
+    def set(self, origin: str, text: str) -> None:
+        """Note a problem; it is logged when it is new."""
+        if self._current.get(origin) != text:
+            self._log(text)
+        self._current[origin] = self.last = text
+
+    def clear(self, origin: str) -> bool:
+        """Note that the origin works; True if it did not before."""
+        return self._current.pop(origin, None) is not None
+
+    def __str__(self) -> str:
+        return next(iter(tuple(self._current.values())), '')
 
 
 def start_diagnostics(node: Node, collect: Callable[[], Report]) -> None:

@@ -1,5 +1,6 @@
 """What our lifecycle nodes share: parameters, transitions that explain themselves, diagnostics."""
 
+import traceback
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -116,9 +117,11 @@ class ManagedNode(LifecycleNode):
         self.fault = ''
         try:
             step()
-        except (ValueError, RuntimeError, OSError) as error:
+        except Exception as error:
             self.fault = f'cannot {verb}: {error}'
             self.get_logger().error(self.fault)
+            if not isinstance(error, (ValueError, RuntimeError, OSError)):
+                self.get_logger().error(traceback.format_exc())  # a fault of ours
             return False
         return True
 

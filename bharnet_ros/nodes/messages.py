@@ -107,7 +107,7 @@ def labels_to_msg(contract: Contract, model_id: str, now: Time) -> msg.LabelMap:
     message = msg.LabelMap(
         model_name=contract.name, model_id=model_id, labels=list(contract.labels),
         idle_class_id=contract.idle_id, layout=contract.layout,
-        window_seconds=contract.window_seconds)
+        window_seconds=float(contract.window_seconds))
     message.header.stamp = now
     return message
 

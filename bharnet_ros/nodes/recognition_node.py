@@ -8,14 +8,13 @@ from rclpy.clock import Clock, ClockType
 from rclpy.duration import Duration
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.task import Future
 
 from bharnet_ros.decision import ActionEvent, DecisionConfig
 from bharnet_ros.keypoints import KeypointsError
 from bharnet_ros.latest import Latest
 from bharnet_ros.msg import Action, Keypoints, LabelMap, Scores
 from bharnet_ros.nodes import messages
-from bharnet_ros.nodes.diagnostics import ERROR, OK, WARN, Rate, Report
+from bharnet_ros.nodes.diagnostics import ERROR, OK, WARN, Problems, Rate, Report
 from bharnet_ros.nodes.managed import ManagedNode
 from bharnet_ros.nodes.parameters import Param
 from bharnet_ros.nodes.run import main
@@ -56,9 +55,8 @@ PARAMS = (
 class RecognitionNode(ManagedNode):
     """Publishes `scores` and `actions`, and the latched `labels`."""
 
-    def __init__(self, done: Future | None = None, **kwargs):
+    def __init__(self, **kwargs):
         super().__init__('recognition_node', PARAMS, **kwargs)
-        self._done = done or Future()
         self._recognizer = self._actions = self._scores = self._labels = None
         self._subscription = self._worker = self._timer = None
         self._lock = threading.Lock()  # of the pipeline: executor and worker both use it
@@ -89,8 +87,10 @@ class RecognitionNode(ManagedNode):
     def activate(self) -> None:
         """Subscribe and start the inference thread."""
         self._jobs: Latest[DueWindow] = Latest()
-        self._problem, self._bad_messages = '', 0
-        self._last_message: float | None = None
+        self._problems = Problems(self.get_logger().error)
+        self._received = self._bad_messages = self._decided = 0
+        self._last_message: float | None = None  # wall time of the last one that told anything new
+        self._last_stamp = -1
         self._frame_id = ''
         self._stale_reported = self._pipeline.counters.stale
         self._input_rate, self._decision_rate = Rate(), Rate()
@@ -146,8 +146,8 @@ class RecognitionNode(ManagedNode):
     # Data.
 
     def _on_keypoints(self, message: Keypoints) -> None:
-        self._last_message = time.monotonic()
-        self._input_rate.tick()
+        self._received += 1
+        stale = self._pipeline.counters.stale
         try:
             frame = messages.keypoints_from_msg(message)
             with self._lock:
@@ -156,14 +156,18 @@ class RecognitionNode(ManagedNode):
                 self._publish(events)
         except KeypointsError as error:
             self._bad_messages += 1
-            self._complain(f'keypoints refused: {error}')
+            self._problems.set('keypoints', f'keypoints refused: {error}')
             return
-        self._problem = ''
+        self._problems.clear('keypoints')
+        if frame.stamp != self._last_stamp and self._pipeline.counters.stale == stale:
+            # Refused or frozen input is silence: it must not keep an action alive.
+            self._last_message, self._last_stamp = time.monotonic(), frame.stamp
         if window is not None:
             self._jobs.put(window, key=window.person_id)
 
     def _work(self) -> None:
-        self.consume(self._jobs, self._recognise, self._complain)
+        self.consume(self._jobs, self._recognise,
+                     lambda reason: self._problems.set('inference', reason))
 
     def _recognise(self, window: DueWindow) -> None:
         began = time.perf_counter()
@@ -172,14 +176,9 @@ class RecognitionNode(ManagedNode):
         self._scores.publish(messages.scores_to_msg(scores, self._recognizer.model_id))
         with self._lock:
             self._publish(self._pipeline.decide(scores))
-        self._decision_rate.tick()
+        self._decided += 1
         self._latency = (self.get_clock().now().nanoseconds - window.stamp) / 1e9
-
-    def _complain(self, reason: str) -> None:
-        """Report a problem in diagnostics, and once in the log."""
-        if self._problem != reason:
-            self._problem = reason
-            self.get_logger().error(reason)
+        self._problems.clear('inference')
 
     def _publish(self, events: list[ActionEvent]) -> None:
         """Publish in order; the caller holds the lock."""
@@ -201,14 +200,16 @@ class RecognitionNode(ManagedNode):
         contract, counters = self._recognizer.contract, self._pipeline.counters
         values = {
             'model': contract.name, 'model_id': self._recognizer.model_id,
-            'provider': self._recognizer.provider, 'input_rate_hz': self._input_rate(),
-            'decision_rate_hz': self._decision_rate(), 'infer_ms': self._infer_time * 1e3,
+            'provider': self._recognizer.provider,
+            'input_rate_hz': self._input_rate(self._received),
+            'decision_rate_hz': self._decision_rate(self._decided),
+            'infer_ms': self._infer_time * 1e3,
             'latency_ms': self._latency * 1e3, 'decisions_skipped': self._jobs.dropped,
             'keypoints_refused': self._bad_messages, 'stale_stamps': counters.stale,
-            'clock_steps': counters.clock_steps, 'last_error': self._problem,
+            'clock_steps': counters.clock_steps, 'last_error': self._problems.last,
         }
-        if self._problem:
-            return Report(ERROR, self._problem, values)
+        if problem := str(self._problems):
+            return Report(ERROR, problem, values)
         if self._last_message is None:
             return Report(WARN, 'no keypoints yet', values)
         stale, self._stale_reported = counters.stale - self._stale_reported, counters.stale
@@ -224,4 +225,4 @@ class RecognitionNode(ManagedNode):
 
 
 if __name__ == '__main__':
-    main(lambda done: [RecognitionNode(done)])
+    main(lambda done: [RecognitionNode()])

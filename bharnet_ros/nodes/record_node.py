@@ -5,7 +5,6 @@ from pathlib import Path
 
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
-from rclpy.task import Future
 
 from bharnet_ros.bag import BagWriter
 from bharnet_ros.msg import Action, Keypoints, Scores
@@ -22,7 +21,7 @@ TYPES = {'keypoints': Keypoints, 'scores': Scores, 'actions': Action}
 class RecordNode(Node):
     """Records until it is stopped; the log time is the time of arrival."""
 
-    def __init__(self, done: Future | None = None, **kwargs):
+    def __init__(self, **kwargs):
         super().__init__('record_node', **kwargs)
         self.params = ParamTable(self, PARAMS)
         if not self.params['bag']:
@@ -53,4 +52,4 @@ class RecordNode(Node):
 
 
 if __name__ == '__main__':
-    main(lambda done: [RecordNode(done)])
+    main(lambda done: [RecordNode()])

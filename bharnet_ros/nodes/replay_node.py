@@ -12,7 +12,7 @@ from rclpy.serialization import deserialize_message
 from rclpy.task import Future
 from rosgraph_msgs.msg import Clock
 
-from bharnet_ros.bag import BagError, read_raw
+from bharnet_ros.bag import read_raw
 from bharnet_ros.msg import Keypoints
 from bharnet_ros.nodes.messages import from_time, to_time
 from bharnet_ros.nodes.parameters import Param, ParamTable
@@ -21,6 +21,8 @@ from bharnet_ros.window import SECOND
 
 PARAMS = (
     Param('bag', '', 'Folder of the bag.', read_only=True),
+    Param('topic', '', 'Topic in the bag; needed if it holds keypoints of several.',
+          read_only=True),
     Param('speed', 1.0, 'Times its own rate.', 0.1, 10, read_only=True),
     Param('loop', False, 'Start again at the end.', read_only=True),
     Param('clock', True, "Publish /clock with the keypoints' stamps, for use_sim_time.",
@@ -41,24 +43,29 @@ class ReplayNode(Node):
         if not self.params['bag']:
             raise ValueError("parameter 'bag' names no bag; give -p bag:=FOLDER")
         self._bag = Path(self.params['bag']).expanduser()
-        next(read_raw(self._bag))  # a bad bag is an error now, not in a thread later
+        # A bad bag is an error now, not later in a thread.
+        next(read_raw(self._bag, self.params['topic']))
         self._publisher = self.create_publisher(Keypoints, 'keypoints', QoSProfile(depth=100))
         self._clock = (self.create_publisher(Clock, '/clock', 10) if self.params['clock']
                        else None)
-        threading.Thread(target=self._play, name='replay', daemon=True).start()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._play, name='replay', daemon=True)
+        self._thread.start()
 
     def _play(self) -> None:
         deadline = time.monotonic() + self.params['wait_for_subscriber']
         while (self._publisher.get_subscription_count() < self.params['subscribers']
-               and time.monotonic() < deadline):
-            time.sleep(0.05)
+               and time.monotonic() < deadline and not self._stopping.wait(0.05)):
+            pass
         try:
             self._play_once()
-            while self.params['loop'] and not self._done.done():
+            while self.params['loop'] and not self._stopping.is_set():
                 self._play_once()
-        except BagError as error:
+        except Exception as error:  # a damaged message too; the process must not hang on it
             self.get_logger().error(str(error))
             self._done.set_result(1)
+            return
+        if self._stopping.is_set():
             return
         self._publisher.wait_for_all_acked(Duration(seconds=2))
         self.get_logger().info(f'end of {self._bag}')
@@ -66,17 +73,21 @@ class ReplayNode(Node):
 
     def _play_once(self) -> None:
         began, first = time.monotonic(), None
-        for _, data in read_raw(self._bag):
-            if self._done.done():
-                return
+        for _, data in read_raw(self._bag, self.params['topic']):
             stamp = from_time(deserialize_message(data, Keypoints).header.stamp)
             first = stamp if first is None else first
             ahead = (stamp - first) / SECOND / self.params['speed'] - (time.monotonic() - began)
-            if ahead > 0:
-                time.sleep(ahead)
+            if self._stopping.wait(max(ahead, 0)):
+                return
             if self._clock is not None:
                 self._clock.publish(Clock(clock=to_time(stamp)))
             self._publisher.publish(data)
+
+    def destroy_node(self) -> None:
+        """Stop playing, then destroy the node."""
+        self._stopping.set()
+        self._thread.join()
+        super().destroy_node()
 
 
 if __name__ == '__main__':

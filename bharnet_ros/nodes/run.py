@@ -19,9 +19,9 @@ def run(make_nodes: Callable[[Future], Sequence[Node]], args: Sequence[str] | No
     """Create nodes, spin, shut down; return the exit status of the process.
 
     `make_nodes` gets a future; a node sets its result to an exit status when its work is done.
-    SIGINT and SIGTERM end the spin too, but leave ROS up until the nodes are deactivated, so that
-    their last messages go out. Lifecycle nodes whose parameter `autostart` is true are configured
-    and activated first; if that fails the process ends with status 1.
+    SIGINT, SIGTERM and SIGHUP end the spin too, but leave ROS up until the nodes are deactivated,
+    so that their last messages go out. Lifecycle nodes whose parameter `autostart` is true are
+    configured and activated first; if that fails the process ends with status 1.
     """
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     done = Future()
@@ -30,7 +30,7 @@ def run(make_nodes: Callable[[Future], Sequence[Node]], args: Sequence[str] | No
         if not done.done():
             done.set_result(0)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
     executor = SingleThreadedExecutor()
     nodes: Sequence[Node] = []
@@ -47,8 +47,6 @@ def run(make_nodes: Callable[[Future], Sequence[Node]], args: Sequence[str] | No
                 except Exception:  # one bad callback must not end a robot's node
                     nodes[0].get_logger().error(traceback.format_exc())
             status = done.result()
-    except KeyboardInterrupt:
-        status = 0
     finally:
         for node in nodes:
             if isinstance(node, LifecycleNode):
