@@ -40,7 +40,7 @@ class Timing:
     def summary(self) -> dict[str, dict[str, float]]:
         """Percentiles of each stage, milliseconds."""
         return {stage: {f'p{q}': round(float(np.percentile(values, q)), 3) for q in QUANTILES}
-                | {'n': len(values)} for stage, values in self.stages.items()}
+                | {'n': len(values)} for stage in STAGES if (values := self.stages.get(stage))}
 
 
 class Publisher:

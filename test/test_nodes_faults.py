@@ -436,6 +436,21 @@ def test_the_running_action_ends_when_keypoints_stop(person_feed):
     feed.check_recognises()
 
 
+@pytest.mark.parametrize('change', ['refused', 'frozen'])
+def test_input_that_tells_nothing_new_does_not_keep_an_action_alive(person_feed, change):
+    feed, first = person_feed, len(person_feed.actions)
+    feed.until(lambda: len(feed.actions) > first, 'an action', name=f'still_{change}')
+
+    def send_useless():
+        message = keypoints_to_msg(person(feed.time, hand=True, name=f'still_{change}'))
+        if change == 'refused':
+            message.layout = 'openpose_25'
+        feed.publisher.publish(message)
+        return feed.actions[-1].phase == Action.ENDED
+    feed.ros.wait(send_useless, 'its end')
+    feed.check_recognises()
+
+
 def test_two_people_have_actions_of_their_own(person_feed):
     feed, first = person_feed, len(person_feed.actions)
 

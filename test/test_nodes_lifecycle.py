@@ -337,7 +337,7 @@ def test_a_lower_threshold_takes_effect_at_once(ros, hand_up):
     assert process.stop() == 0
 
 
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_running_action_and_the_process_with_status_0(ros, hand_up, number):
     process, actions, feed = start_action(ros, hand_up)
     ros.wait(fed(feed, lambda: len(actions) > 2), 'an action that goes on')

@@ -322,3 +322,11 @@ def test_a_long_window_is_whole_at_a_fast_camera():
     last = due(pipe, [person(i / 120) for i in range(12 * 120)])[-1]
     assert last.stamp - last.start >= 9.9 * SECOND
     assert last.clip.mask[:, 0].all()
+
+
+def test_steps_at_which_nobody_was_seen_are_missing_not_interpolated(instant):
+    absent = [nobody(1.0 + k / 20) for k in range(1, 8)]
+    frames = [*standing(0, 1.0, hand=True), *absent, *standing(1.4, 2.0, hand=True)]
+    mask = due(instant, sorted(frames, key=lambda frame: frame.stamp))[-1].clip.mask
+    assert 0.2 < (mask == 0).all(1).mean() < 0.5  # 0.4 s of a window of 1 s
+    assert (mask[-1] == (1, 0, 1)).all()

@@ -96,7 +96,10 @@ BAD_CONTRACTS = {
     'another layout': (contract_with(layout='openpose_25'), "'openpose_25'"),
     'no time': (contract_with(window_seconds=0.0), 'window'),
     'endless time': (contract_with(window_seconds=1e6), 'window'),
-    'time in words': (contract_with(window_seconds='long'), 'incomplete'),
+    'time in words': (contract_with(window_seconds='long'), 'window'),
+    'half steps': (contract_with(window_steps=8.0), 'window'),
+    'a yes for steps': (contract_with(window_steps=True), 'window'),
+    'a number for a name': (contract_with(name=5), 'name'),
     'one step': (contract_with(window_steps=1), 'window'),
     'too many steps': (contract_with(window_steps=100_000), 'window'),
 }

@@ -1,4 +1,5 @@
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -200,3 +201,60 @@ def test_info_prints_the_contract_as_json(model):
 def test_info_refuses_what_is_no_model(tmp_path):
     (tmp_path / 'a.onnx').write_bytes(b'')
     assert 'a.onnx' in refused('info', tmp_path / 'a.onnx')
+
+
+@pytest.mark.parametrize(('option', 'name'), [('--json', 'events.jsonl'), ('--save', 'a.mp4')])
+def test_an_existing_file_is_not_overwritten(model, video, tmp_path, option, name):
+    (tmp_path / name).write_text('precious')
+    assert name in refused('run', '--source', video, '--model', model, option, tmp_path / name)
+    assert (tmp_path / name).read_text() == 'precious'
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_recording_is_complete_whoever_ends_the_run(model, data_dir, tmp_path, number):
+    video = data_dir / 'videos' / 'mpsamples_gesture_recognizer_test_video.mp4'
+    process = subprocess.Popen(
+        [sys.executable, '-m', 'bharnet_ros.cli', 'run', '--source', video, '--realtime',
+         '--model', model, '--bag', tmp_path / 'bag', '--json', tmp_path / 'events.jsonl', *QUICK],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        assert 'started' in process.stdout.readline()  # it is under way
+        process.send_signal(number)
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+    last = events(tmp_path)[-1]
+    assert last['phase'] == 'ended'
+    assert list(read_keypoints(tmp_path / 'bag'))[-1].stamp / 1e9 == last['stamp']
+
+
+@pytest.mark.parametrize('source', ['99999999999', '\u00b2', '/dev/video99'])
+def test_a_camera_that_cannot_be_is_one_line(model, source):
+    refused('run', '--source', source, '--model', model)
+
+
+def test_shipped_models_are_found_without_a_ros_environment():
+    env = {name: value for name, value in os.environ.items() if name != 'AMENT_PREFIX_PATH'}
+    code = 'from bharnet_ros.recognizer import find_model; print(find_model("asl_words"))'
+    done = subprocess.run([sys.executable, '-c', code], env=env, text=True, capture_output=True)
+    assert done.stdout.strip().endswith('models/asl_words.onnx'), done.stderr
+
+
+def test_the_benchmark_measures_every_stage_and_the_bare_loop(model, video, tmp_path):
+    report = tmp_path / 'bench.json'
+    status, output, errors = bharnet('bench', video, '--model', model, '--rounds', '2', '--json',
+                                     report)
+    assert status == 0, errors
+    found = json.loads(report.read_text())
+    measured = found['videos'][video.name]
+    stages = measured['stages_ms']
+    assert list(stages) == ['grab', 'detect', 'window', 'infer', 'publish', 'end to end']
+    assert stages['end to end']['n'] == measured['bare_end_to_end_ms']['n'] == 2 * 57
+    assert 0 < stages['infer']['n'] < 2 * 57
+    for row in stages.values():
+        assert 0 < row['p50'] <= row['p95'] <= row['p99']
+    assert stages['detect']['p50'] < stages['end to end']['p50']
+    assert found['ratio_to_bare_geometric_mean'] == measured['ratio_to_bare']
+    assert measured['ratio_to_bare'] == pytest.approx(
+        measured['frames_per_second'] / measured['bare_frames_per_second'], rel=0.01)
+    assert video.name in output and 'bare loop' in output
