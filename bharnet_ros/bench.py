@@ -15,7 +15,7 @@ import numpy as np
 import onnxruntime
 
 from bharnet_ros import __version__
-from bharnet_ros.detector import HolisticDetector, HolisticGraph
+from bharnet_ros.detector import HolisticDetector, HolisticGraph, MonotonicTime
 from bharnet_ros.pipeline import ActionPipeline, PipelineConfig, Scores
 from bharnet_ros.recognizer import Recognizer
 from bharnet_ros.sources import SourceConfig, VideoReader
@@ -121,16 +121,16 @@ def measure_bare(video: Path, recognizer: Recognizer, infer_on: set[int],
                  timing: Timing) -> None:
     """Run OpenCV, MediaPipe and ONNX Runtime alone over a video: read, detect, infer.
 
-    The same graph, and the same model on the same frames; its window is always the same one, and
-    nothing happens in between.
+    The same graph at the same times (its smoothing, and so its work, depend on them), and the same
+    model on the same frames; its window is always the same one, and nothing happens in between.
     """
     graph = HolisticGraph(1, 0.5, 0.5)
     session, feed = recognizer.bare()
     capture = cv2.VideoCapture(str(video))
-    fps = capture.get(cv2.CAP_PROP_FPS) or 30.0
     clock = time.perf_counter
     ok, image = capture.read()
-    graph.process_at(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), 1)
+    first = MonotonicTime.NOMINAL - int(capture.get(cv2.CAP_PROP_POS_MSEC) * 1e3)
+    graph.process_at(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), MonotonicTime.NOMINAL)
     count, started = 1, clock()
     while True:
         before = clock()
@@ -138,7 +138,8 @@ def measure_bare(video: Path, recognizer: Recognizer, infer_on: set[int],
         if not ok:
             break
         count += 1
-        graph.process_at(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), int(count / fps * 1e6))
+        graph.process_at(cv2.cvtColor(image, cv2.COLOR_BGR2RGB),
+                         first + int(capture.get(cv2.CAP_PROP_POS_MSEC) * 1e3))
         if count in infer_on:
             session.run(None, feed)
         timing.stages['end to end'].append((clock() - before) * 1e3)

@@ -631,7 +631,7 @@ def test_evaluation_leaves_each_group_out_once(clips):
 def exported(clips, tmp_path_factory):
     path = tmp_path_factory.mktemp('export') / 'tiny.onnx'
     net = model(pool='pam', seed=5)
-    contract = make_contract('tiny', config(), clips, {'accuracy': 0.5}, ['a note'])
+    contract = make_contract('tiny', config(notes=['a note']), clips, {'accuracy': 0.5})
     return path, net, contract, export(net, contract, clips, path)
 
 
@@ -668,13 +668,13 @@ def test_a_model_that_gives_something_else_is_not_written(clips, tmp_path, befor
     net = model(body=None, hand=StreamConfig(channels=(8,), strides=(1,)))
     torch.nn.init.constant_(net.heads['hand'].bias, float('nan'))
     with pytest.raises(ExportError):
-        export(net, make_contract('tiny', config(), clips, {}, []), clips, path)
+        export(net, make_contract('tiny', config(), clips, {}), clips, path)
     assert {file: file.read_bytes() for file in tmp_path.iterdir()} == (
         {path: before} if before else {})
 
 
 def test_a_contract_that_nobody_could_read_is_not_written(clips, tmp_path):
-    contract = make_contract('tiny', config(idle='rest'), clips, {}, [])
+    contract = make_contract('tiny', config(idle='rest'), clips, {})
     assert contract.idle is None  # the clips have no such class
     with pytest.raises(ContractError):
         export(model(), replace(contract, idle='rest'), clips, tmp_path / 'a.onnx')
@@ -683,9 +683,10 @@ def test_a_contract_that_nobody_could_read_is_not_written(clips, tmp_path):
 
 def test_a_trained_run_can_be_exported_from_its_folder(tmp_path, capsys):
     recipe = config(sources=[saved(tmp_path / 'a.npz')], out=tmp_path / 'run',
-                    model=replace(SMALL, pool='pam'), window_seconds=1.25)
+                    model=replace(SMALL, pool='pam'), window_seconds=1.25,
+                    notes=['made for a test'])
     train(recipe)
-    export_run(tmp_path / 'run', 'tiny', tmp_path / 'tiny.onnx', notes=['made for a test'])
+    export_run(tmp_path / 'run', 'tiny', tmp_path / 'tiny.onnx')
     recognizer = Recognizer(tmp_path / 'tiny.onnx')
     assert recognizer.contract.window_seconds == 1.25
     assert recognizer.contract.notes == ['made for a test']

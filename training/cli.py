@@ -74,8 +74,7 @@ def read_run(run: Path) -> RunConfig:
     return parser.instantiate(parser.parse_object(data)).recipe
 
 
-def export_run(run: Path, name: str, to: Path, report: Path | None = None,
-               notes: list[str] = []) -> None:  # noqa: B006
+def export_run(run: Path, name: str, to: Path, report: Path | None = None) -> None:
     """Export a trained run as one ONNX file.
 
     Args:
@@ -83,15 +82,13 @@ def export_run(run: Path, name: str, to: Path, report: Path | None = None,
         name: of the model.
         to: the file to write.
         report: of `evaluate` with the same recipe; its scores go into the contract.
-        notes: lines for the contract.
     """
     config = read_run(run)
     clips = load(config)
     model = BHaRNet(config.model, len(clips.class_names))
     model.load_state_dict(torch.load(run / 'weights.pt', weights_only=True))
     metrics = json.loads(report.read_text()) if report else {}
-    difference = export(model.eval(), make_contract(name, config, clips, metrics, notes), clips,
-                        to)
+    difference = export(model.eval(), make_contract(name, config, clips, metrics), clips, to)
     print(f'wrote {to}, {to.stat().st_size / 1e6:.2f} MB; largest difference to PyTorch '
           f'{difference:.1e}')
 

@@ -35,6 +35,7 @@ class RunConfig:
     window_seconds: float = 2.0  # length of a window on the robot
     seed: int = 0
     out: Path = Path('runs/latest')
+    notes: list[str] = field(default_factory=list)  # assumptions and limits, for the contract
 
     def __post_init__(self):
         for stream in (self.model.body, self.model.hand):

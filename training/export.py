@@ -52,23 +52,23 @@ def git_commit() -> str:
         return 'unknown'
 
 
-def make_contract(name: str, config: RunConfig, clips: Clips, metrics: dict[str, Any],
-                  notes: list[str]) -> Contract:
+def make_contract(name: str, config: RunConfig, clips: Clips, metrics: dict[str, Any]
+                  ) -> Contract:
     """Collect what the runtime and people must know."""
+    network = asdict(config.model)
     counts = np.bincount(clips.label, minlength=len(clips.class_names))
     return Contract(
         name=name, labels=clips.class_names,
         idle=config.idle if config.idle in clips.class_names else None,
         layout=MEDIAPIPE_HOLISTIC.name, window_seconds=config.window_seconds,
-        window_steps=config.steps, preprocessing=asdict(config.model.preprocess),
-        network=asdict(config.model),
+        window_steps=config.steps, preprocessing=network.pop('preprocess'), network=network,
         training={
             'sources': [{'name': s.name, 'license': s.license, 'aspect': s.aspect}
                         for s in config.sources],
             'clips': {label: int(n) for label, n in zip(clips.class_names, counts, strict=True)},
             'epochs': config.optim.epochs, 'seed': config.seed,
         },
-        metrics=metrics, commit=git_commit(), package_version=__version__, notes=notes)
+        metrics=metrics, commit=git_commit(), package_version=__version__, notes=config.notes)
 
 
 def export(model: BHaRNet, contract: Contract, clips: Clips, path: Path, check: int = 64) -> float:
