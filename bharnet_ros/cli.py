@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """bharnet: recognise actions without ROS, measure, and look at models."""
 
 import argparse

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """bharnet-train: train, evaluate and export from the command line. See docs/training.md."""
 
 import json

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """camera_node: images in, keypoints out."""
 
 import threading
@@ -18,7 +17,7 @@ from bharnet_ros.nodes import messages
 from bharnet_ros.nodes.diagnostics import ERROR, OK, WARN, Problems, Rate, Report
 from bharnet_ros.nodes.managed import ManagedNode
 from bharnet_ros.nodes.parameters import Param
-from bharnet_ros.nodes.run import main
+from bharnet_ros.nodes.run import run_program
 from bharnet_ros.sources import Capture, Frame, Kind, SourceConfig, VideoReader
 
 TOPIC = 'topic'  # as a source: images come from a ROS topic
@@ -210,5 +209,6 @@ class CameraNode(ManagedNode):
         return Report(OK, 'detecting', values)
 
 
-if __name__ == '__main__':
-    main(lambda done: [CameraNode(done)])
+def main() -> None:
+    """Run the node as a program."""
+    run_program(lambda done: [CameraNode(done)])

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Camera and recognition in one process: images never leave it."""
 
 from rclpy.task import Future
@@ -6,7 +5,7 @@ from rclpy.task import Future
 from bharnet_ros.nodes.camera_node import CameraNode
 from bharnet_ros.nodes.managed import ManagedNode
 from bharnet_ros.nodes.recognition_node import RecognitionNode
-from bharnet_ros.nodes.run import main
+from bharnet_ros.nodes.run import run_program
 
 
 def make_nodes(done: Future) -> list[ManagedNode]:
@@ -14,5 +13,6 @@ def make_nodes(done: Future) -> list[ManagedNode]:
     return [RecognitionNode(), CameraNode(done)]
 
 
-if __name__ == '__main__':
-    main(make_nodes)
+def main() -> None:
+    """Run the node as a program."""
+    run_program(make_nodes)

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """demo: starts the real graph in processes of its own and prints the actions it publishes."""
 
 import argparse
@@ -109,7 +108,3 @@ def main() -> None:
     if not source and not printer.actions:
         sys.exit('error: no action was recognised in the recording')
     sys.exit(status or max(codes) or (0 if printer.frames else 1))
-
-
-if __name__ == '__main__':
-    main()

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """recognition_node: keypoints in, scores and actions out."""
 
 import threading
@@ -17,7 +16,7 @@ from bharnet_ros.nodes import messages
 from bharnet_ros.nodes.diagnostics import ERROR, OK, WARN, Problems, Rate, Report
 from bharnet_ros.nodes.managed import ManagedNode
 from bharnet_ros.nodes.parameters import Param
-from bharnet_ros.nodes.run import main
+from bharnet_ros.nodes.run import run_program
 from bharnet_ros.pipeline import ActionPipeline, DueWindow, PipelineConfig
 from bharnet_ros.pipeline import Scores as WindowScores
 from bharnet_ros.recognizer import Recognizer
@@ -224,5 +223,6 @@ class RecognitionNode(ManagedNode):
         return Report(OK, 'recognising', values)
 
 
-if __name__ == '__main__':
-    main(lambda done: [RecognitionNode()])
+def main() -> None:
+    """Run the node as a program."""
+    run_program(lambda done: [RecognitionNode()])

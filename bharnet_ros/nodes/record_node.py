@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """record_node: writes keypoints, scores and actions to a bag; never images."""
 
 from pathlib import Path
@@ -9,7 +8,7 @@ from rclpy.qos import QoSProfile
 from bharnet_ros.bag import BagWriter
 from bharnet_ros.msg import Action, Keypoints, Scores
 from bharnet_ros.nodes.parameters import Param, ParamTable
-from bharnet_ros.nodes.run import main
+from bharnet_ros.nodes.run import run_program
 
 PARAMS = (
     Param('bag', '', 'Folder to write, which must not exist.', read_only=True),
@@ -51,5 +50,6 @@ class RecordNode(Node):
         super().destroy_node()
 
 
-if __name__ == '__main__':
-    main(lambda done: [RecordNode()])
+def main() -> None:
+    """Run the node as a program."""
+    run_program(lambda done: [RecordNode()])

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """replay_node: plays the keypoints of a bag; `ros2 bag play` does it too where there is one."""
 
 import threading
@@ -16,7 +15,7 @@ from bharnet_ros.bag import read_raw
 from bharnet_ros.msg import Keypoints
 from bharnet_ros.nodes.messages import from_time, to_time
 from bharnet_ros.nodes.parameters import Param, ParamTable
-from bharnet_ros.nodes.run import main
+from bharnet_ros.nodes.run import run_program
 from bharnet_ros.window import SECOND
 
 PARAMS = (
@@ -90,5 +89,6 @@ class ReplayNode(Node):
         super().destroy_node()
 
 
-if __name__ == '__main__':
-    main(lambda done: [ReplayNode(done)])
+def main() -> None:
+    """Run the node as a program."""
+    run_program(lambda done: [ReplayNode(done)])

@@ -67,7 +67,7 @@ def start(node: Node) -> bool:
             and node.trigger_activate() == TransitionCallbackReturn.SUCCESS)
 
 
-def main(make_nodes: Callable[[Future], Sequence[Node]]) -> None:
+def run_program(make_nodes: Callable[[Future], Sequence[Node]]) -> None:
     """Run as a program; an error at start is one line on stderr."""
     try:
         sys.exit(run(make_nodes))
