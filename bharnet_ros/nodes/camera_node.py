@@ -38,8 +38,10 @@ PARAMS = (
           'without dropping a frame.'),
     Param('at_end', 'exit', 'What to do at the end of a file: end the process, start again, or '
           'stay.', choices=('exit', 'loop', 'stay')),
-    Param('wait_for_subscriber', 5.0, 'Seconds that a file waits for a subscriber of keypoints '
+    Param('wait_for_subscriber', 5.0, 'Seconds that a file waits for subscribers of keypoints '
           'before it starts.', 0, 600),
+    Param('subscribers', 1, 'How many subscribers a file waits for: one that is discovered later '
+          'than these misses the beginning.', 1, 100),
     Param('reconnect_seconds', 2.0, 'Pause between attempts to open a lost camera or stream.',
           0.1, 3600),
     Param('min_detection', 0.5, 'Least score of a person to be found.', 0, 1),
@@ -86,7 +88,8 @@ class CameraNode(ManagedNode):
             self._capture = Capture(
                 self._config, self._slot, epoch=self.get_clock().now().nanoseconds,
                 reconnect_seconds=self.params['reconnect_seconds'], report=self._on_source,
-                ready=lambda: self._publisher.get_subscription_count() > 0,
+                ready=lambda: (self._publisher.get_subscription_count()
+                               >= self.params['subscribers']),
                 wait_seconds=self.params['wait_for_subscriber'])
             self._capture.start()
         self._worker = threading.Thread(target=self._work, args=(self._capture,),

@@ -83,12 +83,13 @@ def main() -> None:
     printer = Printer(live=bool(source))
     processes = [start('recognition_node', autostart=True, model=args.model,
                        use_sim_time=not source)]
+    # Nothing plays before both listen: recognition_node and the printer.
+    listeners = {'subscribers': 2, 'wait_for_subscriber': 20.0}
     if source:
-        processes.append(start('camera_node', autostart=True, source=f"'{source}'"))
+        processes.append(start('camera_node', autostart=True, source=f"'{source}'", **listeners))
     else:
-        # Two subscribers: recognition_node and the printer.
         processes.append(start('replay_node', bag=share_dir() / 'models' / 'demo_keypoints',
-                               subscribers=2))
+                               **listeners))
     status = 1
     try:
         deadline = time.monotonic() + args.seconds
