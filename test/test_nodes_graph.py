@@ -84,7 +84,7 @@ def test_a_video_becomes_keypoints_and_scores_in_two_processes(ros, video):
     keypoints, scores = ros.collect(Keypoints, 'keypoints'), ros.collect(Scores, 'scores')
     start_recognition(ros)
     camera = ros.start('camera_node', autostart=True, source=video, realtime=False,
-                       frame_id='my_camera')
+                       frame_id='my_camera', subscribers=2, wait_for_subscriber=30.0)
     assert ros.wait_for_end(camera) == 0, camera.log
 
     frames, width, height, rate = video_facts(video)
@@ -121,9 +121,9 @@ def test_a_video_becomes_keypoints_and_scores_in_two_processes(ros, video):
 def test_both_nodes_in_one_process_publish_the_same_topics(ros, video):
     keypoints, scores = ros.collect(Keypoints, 'keypoints'), ros.collect(Scores, 'scores')
     labels = ros.collect(LabelMap, 'labels', LATCHED)
-    process = ros.start('composed', autostart=True, source=video, realtime=False)
+    process = ros.start('composed', autostart=True, source=video, realtime=False, subscribers=2,
+                        wait_for_subscriber=30.0)  # the node inside, and us
     assert ros.wait_for_end(process) == 0, process.log
-    # The file starts as soon as the node inside listens; we come a moment later.
     stamps = [stamp_of(message) for message in keypoints]
     assert 1 < len(stamps) <= video_facts(video)[0]
     assert (np.diff(stamps) > 0).all()
