@@ -1,7 +1,7 @@
-"""Joint layouts: names, bones and left-right pairs, for the detector, the networks and drawing.
+"""Joint layouts: names, bones and left-right pairs, for detectors, data sets, networks, drawing.
 
-A `Layout` is a skeleton graph. A `BodyHandLayout` is what one detector delivers: a body and two
-hands. `left` and `right` are always the person's own.
+A `Layout` is a skeleton graph. A `BodyHandLayout` is what one detector or data set delivers: a
+body and two hands. `left` and `right` are always the person's own.
 """
 
 from dataclasses import dataclass
@@ -66,11 +66,22 @@ class Layout:
 
 @dataclass(frozen=True)
 class BodyHandLayout:
-    """What a detector delivers for one person: a body and two hands."""
+    """What a detector or data set delivers for one person: a body and, where known, two hands.
+
+    In 'image' space x and y are in [0, 1] of the image, z (0 where unknown) is in units of x,
+    and a fourth channel of the body tells how sure the detector is of a joint. In 'metric' space
+    the body is x, y, z in metres of the sensor; hands, if there are any, are in image space.
+    """
 
     name: str
     body: Layout
     hand: Layout
+    space: str = 'image'
+
+    @property
+    def body_channels(self) -> int:
+        """Values of a body joint: x, y, z, and confidence in image space."""
+        return 4 if self.space == 'image' else 3
 
 
 # BlazePose topology: https://ai.google.dev/edge/mediapipe/solutions/vision/pose_landmarker
@@ -147,9 +158,130 @@ MEDIAPIPE_BODY_18 = Layout(
     ),
 )
 
+# Kinect v2, as in NTU RGB+D and PKU-MMD: Shahroudy et al., CVPR 2016, figure 2; joints 1 to 25 in
+# this order. The tree is rooted at the spine between the shoulders, as in CTR-GCN.
+NTU_25 = Layout(
+    name='ntu_25',
+    joints=('pelvis', 'spine', 'neck', 'head',
+            *(f'{side}_{joint}' for side in ('left', 'right')
+              for joint in ('shoulder', 'elbow', 'wrist', 'hand')),
+            *(f'{side}_{joint}' for side in ('left', 'right')
+              for joint in ('hip', 'knee', 'ankle', 'foot')),
+            'spine_shoulder', 'left_hand_tip', 'left_thumb', 'right_hand_tip', 'right_thumb'),
+    bones=(
+        ('pelvis', 'spine'), ('spine', 'spine_shoulder'), ('neck', 'spine_shoulder'),
+        ('head', 'neck'),
+        *(bone for side in ('left', 'right') for bone in (
+            (f'{side}_shoulder', 'spine_shoulder'), (f'{side}_elbow', f'{side}_shoulder'),
+            (f'{side}_wrist', f'{side}_elbow'), (f'{side}_hand', f'{side}_wrist'),
+            (f'{side}_hip', 'pelvis'), (f'{side}_knee', f'{side}_hip'),
+            (f'{side}_ankle', f'{side}_knee'), (f'{side}_foot', f'{side}_ankle'),
+            (f'{side}_hand_tip', f'{side}_thumb'), (f'{side}_thumb', f'{side}_hand'))),
+    ),
+)
+
+# Kinect v1, as in Northwestern-UCLA Multiview Action 3D: Wang et al., CVPR 2014.
+NUCLA_20 = Layout(
+    name='nucla_20',
+    joints=('pelvis', 'spine', 'spine_shoulder', 'head',
+            *(f'{side}_{joint}' for side in ('left', 'right')
+              for joint in ('shoulder', 'elbow', 'wrist', 'hand')),
+            *(f'{side}_{joint}' for side in ('left', 'right')
+              for joint in ('hip', 'knee', 'ankle', 'foot'))),
+    bones=(
+        ('pelvis', 'spine'), ('spine', 'spine_shoulder'), ('head', 'spine_shoulder'),
+        *(bone for side in ('left', 'right') for bone in (
+            (f'{side}_shoulder', 'spine_shoulder'), (f'{side}_elbow', f'{side}_shoulder'),
+            (f'{side}_wrist', f'{side}_elbow'), (f'{side}_hand', f'{side}_wrist'),
+            (f'{side}_hip', 'pelvis'), (f'{side}_knee', f'{side}_hip'),
+            (f'{side}_ankle', f'{side}_knee'), (f'{side}_foot', f'{side}_ankle'))),
+    ),
+)
+
+_COCO_LIMBS = tuple(bone for side in ('left', 'right') for bone in (
+    (f'{side}_eye', 'nose'), (f'{side}_ear', f'{side}_eye'), (f'{side}_shoulder', 'nose'),
+    (f'{side}_elbow', f'{side}_shoulder'), (f'{side}_wrist', f'{side}_elbow'),
+    (f'{side}_hip', f'{side}_shoulder'), (f'{side}_knee', f'{side}_hip'),
+    (f'{side}_ankle', f'{side}_knee')))
+_TRUNK = (('right_shoulder', 'left_shoulder'), ('right_hip', 'left_hip'))
+
+COCO_17 = Layout(
+    name='coco_17',
+    joints=('nose', *(f'{side}_{joint}'
+                      for joint in ('eye', 'ear', 'shoulder', 'elbow', 'wrist', 'hip', 'knee',
+                                    'ankle') for side in ('left', 'right'))),
+    bones=_COCO_LIMBS,
+    extra_edges=_TRUNK,
+)
+
+
+def _face_68() -> tuple[str, ...]:
+    """Name the 68 face points of iBUG 300-W, mirrored pairs by left and right."""
+    pairs = [*((i, 16 - i) for i in range(8)), *((i, 43 - i) for i in range(17, 22)),
+             (31, 35), (32, 34), (36, 45), (37, 44), (38, 43), (39, 42), (40, 47), (41, 46),
+             (48, 54), (49, 53), (50, 52), (59, 55), (58, 56), (60, 64), (61, 63), (67, 65)]
+    names = [f'face_{i}' for i in range(68)]  # those on the middle line keep this name
+    for right, left in pairs:  # the person's right is left in the picture, where counting starts
+        names[right], names[left] = f'right_face_{right}', f'left_face_{right}'
+    return tuple(names)
+
+
+_FACE = _face_68()
+_FEET = tuple(f'{side}_{joint}' for side in ('left', 'right')
+              for joint in ('big_toe', 'small_toe', 'heel'))
+
+# COCO-WholeBody (Jin et al., ECCV 2020): joints 0-16 body, 17-22 feet, 23-90 face; its hands
+# (91-111 left, 112-132 right) are numbered as MediaPipe's.
+COCO_BODY_FACE_91 = Layout(
+    name='coco_body_face_91',
+    joints=(*COCO_17.joints, *_FEET, *_FACE),
+    bones=(*_COCO_LIMBS, *((joint, f'{joint.split("_")[0]}_ankle') for joint in _FEET),
+           *((joint, 'nose') for joint in _FACE)),
+    extra_edges=_TRUNK,
+)
+
+COCO_BODY_23 = Layout(
+    name='coco_body_23',
+    base='coco_body_face_91',
+    joints=COCO_BODY_FACE_91.joints[:23],
+    bones=COCO_BODY_FACE_91.bones[:22],
+    extra_edges=_TRUNK,
+    sources=tuple((v,) for v in range(23)),
+)
+
 LAYOUTS = {layout.name: layout for layout in (
-    MEDIAPIPE_POSE, MEDIAPIPE_HAND, MEDIAPIPE_UPPER_11, MEDIAPIPE_BODY_18)}
+    MEDIAPIPE_POSE, MEDIAPIPE_HAND, MEDIAPIPE_UPPER_11, MEDIAPIPE_BODY_18, NTU_25, NUCLA_20,
+    COCO_17, COCO_BODY_FACE_91, COCO_BODY_23)}
 
 MEDIAPIPE_HOLISTIC = BodyHandLayout('mediapipe_holistic', MEDIAPIPE_POSE, MEDIAPIPE_HAND)
 
+# What the robot's detector gives, and what data sets hold.
 DETECTOR_LAYOUTS = {layout.name: layout for layout in (MEDIAPIPE_HOLISTIC,)}
+DATA_LAYOUTS = DETECTOR_LAYOUTS | {layout.name: layout for layout in (
+    BodyHandLayout('ntu_25', NTU_25, MEDIAPIPE_HAND, 'metric'),
+    BodyHandLayout('nucla_20', NUCLA_20, MEDIAPIPE_HAND, 'metric'),
+    BodyHandLayout('coco_17', COCO_17, MEDIAPIPE_HAND),
+    BodyHandLayout('coco_wholebody_133', COCO_BODY_FACE_91, MEDIAPIPE_HAND))}
+
+
+def hands_joined(body: Layout, hand: Layout) -> Layout:
+    """Return the unified graph: the body with a left and a right hand hung on its wrists.
+
+    Body joints come first, then the left hand's, then the right hand's; a hand's wrist is a
+    child of the body's.
+    """
+    sides = ('left', 'right')
+
+    def on(side: str, joint: str) -> str:
+        return f'{side}_palm_{joint}'
+
+    return Layout(
+        name=f'{body.name}+2x{hand.name}',
+        joints=(*body.joints, *(on(side, joint) for side in sides for joint in hand.joints)),
+        bones=(*body.bones, *(
+            bone for side in sides for bone in (
+                (on(side, hand.joints[0]), f'{side}_wrist'),
+                *((on(side, child), on(side, parent)) for child, parent in hand.bones)))),
+        extra_edges=(*body.extra_edges, *((on(side, a), on(side, b)) for side in sides
+                                          for a, b in hand.extra_edges)),
+    )
