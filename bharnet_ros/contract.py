@@ -4,13 +4,14 @@ import json
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from bharnet_ros.layouts import DETECTOR_LAYOUTS
+from bharnet_ros.layouts import DATA_LAYOUTS
 
 METADATA_KEY = 'bharnet_contract'
 SCHEMA_VERSION = 1  # raised when a reader of the old schema would misuse a new model
 
 # The graph's inputs, in order, for N windows of T steps: body (N, T, V, 4), hands (N, T, V, 3),
-# mask (N, T, 3), aspect (N,), all float32 and raw (see window.Clip).
+# mask (N, T, 3), aspect (N,), all float32 and raw (see window.Clip). A model of several persons
+# (data sets only) has an axis of persons before T.
 INPUTS = ('body', 'left_hand', 'right_hand', 'mask', 'aspect')
 OUTPUT = 'probabilities'  # (N, K) float32, rows sum to 1
 
@@ -26,7 +27,7 @@ class Contract:
     name: str
     labels: tuple[str, ...]
     idle: str | None  # the label of people who do nothing known
-    layout: str  # detector layout of the raw keypoints
+    layout: str  # of the raw keypoints, a name in layouts.DATA_LAYOUTS
     window_seconds: float
     window_steps: int  # T
     preprocessing: dict[str, Any]  # for people: it is inside the graph
@@ -38,6 +39,10 @@ class Contract:
     schema_version: int = SCHEMA_VERSION
     license: str = 'Apache-2.0'
     notes: list[str] = field(default_factory=list)
+    persons: int = 1  # that one window holds
+    precision: str = 'float32'  # of the network inside the graph; inputs and outputs are float32
+    temperature: float = 1.0  # the logits are divided by it, in the graph
+    rejection_threshold: float | None = None  # a smaller best probability may be an unknown action
 
     @property
     def idle_id(self) -> int:
@@ -87,9 +92,17 @@ class Contract:
             raise ContractError('its contract names a label twice')
         if self.idle is not None and self.idle not in labels:
             raise ContractError(f"its idle label '{self.idle}' is not among its labels")
-        if self.layout not in DETECTOR_LAYOUTS:
-            raise ContractError(f"it needs keypoint layout '{self.layout}', this package gives "
-                                f'{", ".join(DETECTOR_LAYOUTS)}')
+        if self.layout not in DATA_LAYOUTS:
+            raise ContractError(f"it needs keypoint layout '{self.layout}', this package knows "
+                                f'{", ".join(DATA_LAYOUTS)}')
+        if type(self.persons) is not int or not 1 <= self.persons <= 8:
+            raise ContractError(f'impossible number of persons: {self.persons}')
+        if self.precision not in ('float32', 'float16'):
+            raise ContractError(f'impossible precision: {self.precision}')
+        for name in ('temperature', 'rejection_threshold'):
+            value = getattr(self, name)
+            if value is not None and type(value) not in (int, float):
+                raise ContractError(f'its {name} is not a number')
         if not 0.1 <= self.window_seconds <= 60 or not 2 <= self.window_steps <= 1024:
             raise ContractError(f'impossible window: {self.window_seconds} s, '
                                 f'{self.window_steps} steps')

@@ -80,6 +80,10 @@ class Recognizer:
         self.infer([self._empty_clip()])  # the first run allocates; do it before the first frame
 
     def _check_graph(self) -> None:
+        if self.contract.layout not in DETECTOR_LAYOUTS or self.contract.persons != 1:
+            raise ContractError(
+                f"it needs keypoint layout '{self.contract.layout}' of {self.contract.persons} "
+                f'person(s), the detector gives {", ".join(DETECTOR_LAYOUTS)} of one')
         layout = DETECTOR_LAYOUTS[self.contract.layout]
         steps = self.contract.window_steps
         inner = {'body': (steps, len(layout.body), 4), 'left_hand': (steps, len(layout.hand), 3),

@@ -4,7 +4,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bharnet_ros.layouts import MEDIAPIPE_HAND, MEDIAPIPE_HOLISTIC, MEDIAPIPE_POSE
+from bharnet_ros.layouts import (
+    MEDIAPIPE_HAND,
+    MEDIAPIPE_HOLISTIC,
+    MEDIAPIPE_POSE,
+    BodyHandLayout,
+)
 from bharnet_ros.window import PARTS, Clip
 
 HANDS = ('left_hand', 'right_hand')
@@ -22,11 +27,13 @@ class AugmentConfig:
     crop: float = 0.5  # least share of a clip that is kept, in one random piece
     late_start: float = 0.2  # probability that the window's first steps are missing
     rotate: float = 12.0  # degrees in the image plane, at most
+    turn: float = 0.0  # degrees about the vertical and the horizontal axis; metric skeletons only
+    zoom: float = 0.0  # relative change of the size, at most; the networks normalise it away
     stretch: float = 0.1  # relative change of the aspect ratio, at most
-    body_noise: float = 0.02  # standard deviation a step, shoulder widths
+    body_noise: float = 0.04  # standard deviation a step, shoulder widths
     hand_noise: float = 0.03  # standard deviation a step, palm sizes
-    body_offset: float = 0.08  # the same, one draw a clip: another person's proportions
-    hand_offset: float = 0.06
+    body_offset: float = 0.2  # the same, one draw a clip: another person's proportions
+    hand_offset: float = 0.12
     drop_step: float = 0.1  # at most this share of steps loses a hand
     drop_hand: float = 0.05  # probability that one hand is missing throughout
     rest_hands: float = 0.5  # probability that an idle clip without hands gets resting ones
@@ -41,13 +48,13 @@ def _with(clip: Clip, **parts: np.ndarray) -> Clip:
     return replace(clip, **parts)
 
 
-def mirror(clip: Clip) -> Clip:
+def mirror(clip: Clip, layout: BodyHandLayout = MEDIAPIPE_HOLISTIC) -> Clip:
     """Swap left and right: x becomes 1 - x, paired joints and the two hands change places."""
     flipped = {}
     for name in PARTS:
         flipped[name] = getattr(clip, name).copy()
         flipped[name][..., 0] = 1.0 - flipped[name][..., 0]
-    return _with(clip, body=flipped['body'][:, MEDIAPIPE_HOLISTIC.body.mirror],
+    return _with(clip, body=flipped['body'][:, layout.body.mirror],
                  left_hand=flipped['right_hand'], right_hand=flipped['left_hand'],
                  mask=clip.mask[:, [0, 2, 1]])
 
@@ -65,20 +72,43 @@ def rotate(clip: Clip, degrees: float) -> Clip:
     return _with(clip, **turned)
 
 
+def turn(clip: Clip, yaw: float, pitch: float) -> Clip:
+    """Turn a metric body about the sensor's vertical (yaw) and horizontal (pitch) axis, degrees.
+
+    Where the axes pass does not matter: a network sees joints relative to the person. Hands are
+    in image space and stay.
+    """
+    yaw, pitch = np.radians((yaw, pitch))
+    about_y = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
+    about_x = np.array([[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)],
+                        [0, np.sin(pitch), np.cos(pitch)]])
+    return _with(clip, body=clip.body @ (about_x @ about_y).T)
+
+
+def zoom(clip: Clip, factor: float, x: float = 0.5, y: float = 0.5) -> Clip:
+    """Make the person larger or smaller about the point (x, y) of the picture."""
+    parts = {}
+    for name in PARTS:
+        parts[name] = getattr(clip, name).copy()
+        parts[name][..., :3] = (parts[name][..., :3] - (x, y, 0)) * factor + (x, y, 0)
+    return _with(clip, **parts)
+
+
 def add_noise(clip: Clip, body: float, hand: float, rng: np.random.Generator,
-              constant: bool = False) -> Clip:
+              constant: bool = False, layout: BodyHandLayout = MEDIAPIPE_HOLISTIC) -> Clip:
     """Add Gaussian noise; `body` in shoulder widths, `hand` in palm sizes.
 
     With `constant` every joint is displaced by the same amount at all steps: not the noise of a
     detector but the build of another person.
     """
     noisy = {}
+    shoulders = [layout.body.index(f'{side}_shoulder') for side in ('left', 'right')]
     for part, name in enumerate(PARTS):
         points = getattr(clip, name)
         seen = clip.mask[:, part] > 0
         if not seen.any():
             continue
-        a, b = SHOULDERS if name == 'body' else (0, PALM)
+        a, b = shoulders if name == 'body' else (0, PALM)
         across = (points[seen][:, a, :2] - points[seen][:, b, :2]) * (1.0, clip.aspect)
         unit = np.linalg.norm(across, axis=-1).mean()
         sigma = unit * (body if name == 'body' else hand)
@@ -138,20 +168,29 @@ def rest_hands(clip: Clip, donor: np.ndarray, donor_aspect: float) -> Clip:
     return _with(clip, **hands, mask=mask)
 
 
-def augment(clip: Clip, config: AugmentConfig, rng: np.random.Generator) -> Clip:
-    """Apply the random augmentations of `config` except the temporal crop and resting hands."""
+def augment(clip: Clip, config: AugmentConfig, rng: np.random.Generator,
+            layout: BodyHandLayout = MEDIAPIPE_HOLISTIC) -> Clip:
+    """Apply the random augmentations of `config` except the temporal crop and resting hands.
+
+    The same state of `rng` gives the persons of one clip the same view: what is drawn does not
+    depend on the clip.
+    """
     steps = len(clip.mask)
     if rng.random() < config.mirror:
-        clip = mirror(clip)
-    clip = replace(clip, aspect=clip.aspect * (1 + rng.uniform(-1, 1) * config.stretch))
+        clip = mirror(clip, layout)
+    if layout.space == 'metric':
+        clip = turn(clip, *(rng.uniform(-1, 1, 2) * config.turn))
+    else:
+        clip = replace(clip, aspect=clip.aspect * (1 + rng.uniform(-1, 1) * config.stretch))
     clip = rotate(clip, rng.uniform(-1, 1) * config.rotate)
-    clip = add_noise(clip, config.body_noise * rng.random(), config.hand_noise * rng.random(),
-                     rng)
-    clip = add_noise(clip, config.body_offset * rng.random(), config.hand_offset * rng.random(),
-                     rng, constant=True)
+    clip = zoom(clip, 1 + rng.uniform(-1, 1) * config.zoom)
+    noise = rng.random(4)
     lost = rng.random((steps, 2)) < rng.random() * config.drop_step
     lost |= (rng.random() < config.drop_hand) & (np.arange(2) == rng.integers(2))
     clip = drop_hands(clip, lost)
     if rng.random() < config.late_start:
         clip = late_start(clip, int(rng.integers(1, max(steps // 2, 2))))
-    return clip
+    clip = add_noise(clip, config.body_noise * noise[0], config.hand_noise * noise[1], rng,
+                     layout=layout)
+    return add_noise(clip, config.body_offset * noise[2], config.hand_offset * noise[3], rng,
+                     constant=True, layout=layout)

@@ -1,95 +1,340 @@
-"""bharnet-train: train, evaluate and export from the command line. See docs/training.md."""
+"""bharnet-train: data, training, evaluation, export. See docs/training.md."""
 
 import json
 import logging
 import sys
 import warnings
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
-import numpy as np
 import torch
+from bharnet_ros.training import complexity as sizes
+from bharnet_ros.training.calibrate import Calibration, calibrate
 from bharnet_ros.training.config import RunConfig
-from bharnet_ros.training.data import Clips, DataError, load_clips, merge
-from bharnet_ros.training.evaluate import leave_one_out
+from bharnet_ros.training.data import Clips, SourceConfig, load_clips, merge
+from bharnet_ros.training.evaluate import cross_validate
 from bharnet_ros.training.export import ExportError, export, make_contract
-from bharnet_ros.training.model import BHaRNet
+from bharnet_ros.training.extract import extract
+from bharnet_ros.training.importers.arrays import import_arrays
+from bharnet_ros.training.importers.ntu import import_ntu
+from bharnet_ros.training.importers.nucla import import_nucla
+from bharnet_ros.training.importers.pku import import_pku
+from bharnet_ros.training.importers.pyskl import import_pyskl
+from bharnet_ros.training.latency import latency
+from bharnet_ros.training.loader_bench import read_through, write_synthetic
+from bharnet_ros.training.metrics import Metrics, subset_accuracy
 from bharnet_ros.training.plot import plot_clips
+from bharnet_ros.training.predict import joined, predict
 from bharnet_ros.training.prototypes import write_recording
-from bharnet_ros.training.train import fit
+from bharnet_ros.training.report import compare, read_report, write_report
+from bharnet_ros.training.robustness import robustness
+from bharnet_ros.training.splits import OFFICIAL, leave_one_out, one_only, split
+from bharnet_ros.training.store import DataError
+from bharnet_ros.training.store import validate as faults
+from bharnet_ros.training.subsets import SUBSETS
+from bharnet_ros.training.train import TrainingError, fit, network
 from jsonargparse import CLI, ArgumentParser
+from torch import nn
+
+WEIGHTS, RUN = 'weights.pt', 'run.json'
 
 
 def load(config: RunConfig) -> Clips:
     """Return the clips of all sources of a run."""
+    if not config.sources:
+        raise DataError('the recipe names no data: give it `sources`')
     return merge([load_clips(source, config.idle) for source in config.sources], config.classes)
 
 
-def train(recipe: RunConfig) -> None:
-    """Train on all clips of a recipe and write weights and recipe to its `out` folder."""
+def validate(data: list[Path]) -> None:
+    """Check data sets; print each fault as file, field, what is wrong.
+
+    Args:
+        data: folders of data sets.
+
+    """
+    found = [f'{folder}: {fault}' for folder in data for fault in faults(folder)]
+    print('\n'.join(found) or 'no faults')
+    if found:
+        sys.exit(1)
+
+
+def describe(data: list[Path]) -> None:
+    """Print what data sets hold: clips of each class and group columns."""
+    for folder in data:
+        clips = load_clips(SourceConfig(folder), '-')
+        info = clips.infos[0]
+        print(f'{folder}: {len(clips)} usable clips, layout {info.layout}, {info.license}')
+        for name in ('label', 'subject', 'camera', 'session', 'setup'):
+            values, counts = torch.tensor(()), ()
+            column = clips.column(name).tolist()
+            values = sorted(set(column) - {''})
+            counts = [f'{value} ({column.count(value)})' for value in values]
+            if counts:
+                print(f'  {name}: {", ".join(counts[:60])}')
+
+
+def train(recipe: RunConfig, resume: bool = False) -> None:
+    """Train a recipe and write weights and recipe to its `out` folder.
+
+    Args:
+        recipe: what to train on and how. Without `split` all clips train; with it only those of
+            its training part, and its validation part chooses the epoch.
+        resume: go on from the last checkpoint in `out`.
+
+    """
     clips = load(recipe)
-    print(f'{len(clips)} clips, {len(clips.class_names)} classes', flush=True)
-    model, _ = fit(recipe, clips)
-    recipe.out.mkdir(parents=True, exist_ok=True)
-    torch.save(model.state_dict(), recipe.out / 'weights.pt')
-    (recipe.out / 'run.json').write_text(json.dumps(asdict(recipe), indent=1, default=str))
-    print(f'wrote {recipe.out}/weights.pt and run.json')
+    chosen, held = clips, None
+    if recipe.split is not None:
+        parts = split(clips, recipe.split)
+        chosen = clips.select(parts.train)
+        held = clips.select(parts.validation) if parts.validation.any() else None
+    print(f'{len(chosen)} clips, {len(clips.class_names)} classes'
+          + (f', {len(held)} to choose the epoch by' if held else ''), flush=True)
+    fitted = fit(recipe, chosen, held, logs=recipe.out, resume=resume)
+    torch.save(fitted.model.state_dict(), recipe.out / WEIGHTS)
+    (recipe.out / RUN).write_text(json.dumps(asdict(recipe), indent=1, default=str))
+    best = '' if fitted.best_epoch is None else f', best after epoch {fitted.best_epoch + 1}'
+    print(f'{fitted.epochs} epochs{best}; wrote {recipe.out}/{WEIGHTS} and {RUN}')
 
 
-def evaluate(recipe: RunConfig, groups: list[str], seeds: list[int] = [0],  # noqa: B006
-             report: Path = Path('report.json')) -> None:
-    """Train once for each group and seed without that group, test on it, write a report.
+def evaluate(recipe: RunConfig, report: Path, leave_out: list[str] = [],  # noqa: B006
+             only: list[str] = [], official: str | None = None,  # noqa: B006
+             seeds: list[int] = [0], robust: bool = False) -> None:  # noqa: B006
+    """Train and test over the folds of a protocol; write a report.
 
     Args:
         recipe: how to train.
-        groups: which groups to leave out, as 'words10/0'.
+        report: folder to write: report.md, report.json, pictures, predictions.
+        leave_out: one fold for each of these groups, which tests while all others train.
+        only: one fold for each of these groups, which trains while all others test.
+        official: a published protocol, such as ntu120_xsub or nucla_v3. Without any of the three
+            the recipe's own `split` is taken.
         seeds: one whole round each; a single seed ranks nothing.
-        report: JSON file to write.
+        robust: also measure accuracy under noise, lost steps, missing hands, other speeds.
+
     """
     clips = load(recipe)
-    unknown = set(groups) - set(clips.group)
-    if unknown:
-        raise DataError(f'no group {sorted(unknown)}; there are {sorted(set(clips.group))}')
-    folds = []
-    for fold in leave_one_out(recipe, clips, groups, seeds):
+    if official is not None:
+        if official not in OFFICIAL:
+            raise DataError(f'no protocol {official!r}; there are {", ".join(OFFICIAL)}')
+        splits = {official: OFFICIAL[official]}
+    elif recipe.split is not None and not leave_out and not only:
+        splits = {'recipe': recipe.split}
+    else:
+        splits = leave_one_out(leave_out) | one_only(only)
+    if not splits:
+        raise DataError('say how to split: leave_out, only, official, or `split` in the recipe')
+    folds, predictions, curves = [], [], []
+    for fold, found, model in cross_validate(recipe, clips, splits, seeds, report / 'runs',
+                                             partial=official is not None):
         folds.append(fold)
-        print(f'seed {fold.seed}  without {fold.group}  ' + '  '.join(
+        predictions.append(found)
+        print(f'seed {fold.seed}  {fold.name}  ' + '  '.join(
             f'{name} {value:.3f}' for name, value in fold.accuracy.items())
-            + '  ' + ', '.join(fold.confusions), flush=True)
-        mean = {name: round(float(np.mean([f.accuracy[name] for f in folds])), 4)
-                for name in fold.accuracy}
-        report.parent.mkdir(parents=True, exist_ok=True)
-        report.write_text(json.dumps({
-            'protocol': 'leave one group out', 'mean_accuracy': mean,
-            'folds': [asdict(f) for f in folds]}, indent=1))
-    print('mean  ' + '  '.join(f'{name} {value:.3f}' for name, value in mean.items()))
+            + f'  {fold.seconds:.0f} s', flush=True)
+        if robust:
+            test = clips.select(split(clips, splits[fold.name], official is not None).test)
+            curves.append(robustness(model, test, recipe.steps))
+    pooled = joined(predictions)
+    protocol = f'{report.name}: {", ".join(splits)}; seeds {", ".join(map(str, seeds))}'
+    metrics = write_report(report, protocol, pooled, folds, calibrate(pooled, idle=recipe.idle),
+                           mean_curves(curves), subset_scores(clips, pooled))
+    print_metrics(metrics, report)
+
+
+def mean_curves(runs: list) -> list:
+    """Average the curves of several folds point by point; the spread is that over folds."""
+    if not runs:
+        return []
+    result = []
+    for same in zip(*runs, strict=True):
+        values = {stream: torch.tensor([curve.mean[stream] for curve in same])
+                  for stream in same[0].mean}
+        result.append(replace(same[0], mean={s: v.mean(0).tolist() for s, v in values.items()},
+                              std={s: v.std(0, correction=0).tolist()
+                                   for s, v in values.items()}))
+    return result
+
+
+def subset_scores(clips: Clips, predictions) -> dict[str, float]:
+    """Return top-1 on hand-intensive subsets, for data sets that number NTU's actions."""
+    if 'action' not in clips.stores[0].table:
+        return {}
+    number = dict(zip(clips.column('label').tolist(), clips.column('action').tolist(),
+                      strict=True))
+    scores = {}
+    for name, actions in SUBSETS.items():
+        classes = {label for label, action in number.items() if int(action) in actions}
+        if (value := subset_accuracy(predictions, classes)) is not None:
+            scores[name] = value
+    return scores
+
+
+def print_metrics(metrics: Metrics, report: Path) -> None:
+    """Say the main scores and where the rest is."""
+    print(f'{metrics.clips} clips: top-1 {metrics.top1:.4f}, macro F1 {metrics.macro_f1:.4f}, '
+          f'ECE {metrics.ece:.3f}; ' + '; '.join(metrics.mistakes[:3]))
+    print(f'wrote {report}/report.md')
 
 
 def read_run(run: Path) -> RunConfig:
     """Return the config that `train` wrote into the folder `run`."""
-    parser = ArgumentParser()
+    file = run / RUN
+    if not file.is_file() or not (run / WEIGHTS).is_file():
+        raise DataError(f'{run} holds no trained run; `bharnet-train train` makes one')
+    parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(RunConfig, 'recipe')
-    data = {'recipe': json.loads((run / 'run.json').read_text())}
-    return parser.instantiate(parser.parse_object(data)).recipe
+    try:
+        data = {'recipe': json.loads(file.read_text())}
+        return parser.instantiate(parser.parse_object(data)).recipe
+    except Exception as error:
+        reason = ' '.join(str(error).split())[:200]
+        raise DataError(f'{file} is no recipe of this version: {reason}') from error
 
 
-def export_run(run: Path, name: str, to: Path, report: Path | None = None) -> None:
+def read_model(run: Path, config: RunConfig, classes: int) -> nn.Module:
+    """Return the trained network of a run."""
+    model = network(config, classes)
+    try:
+        model.load_state_dict(torch.load(run / WEIGHTS, weights_only=True))
+    except Exception as error:
+        reason = ' '.join(str(error).split())[:200]
+        raise DataError(f'{run / WEIGHTS} does not fit its {RUN}: {reason}') from error
+    return model.eval()
+
+
+def test(run: Path, report: Path, data: list[SourceConfig] = [],  # noqa: B006
+         official: str | None = None, robust: bool = False) -> None:
+    """Test a trained run; write a report.
+
+    Args:
+        run: folder that `train` wrote.
+        report: folder to write.
+        data: other data to test on, all of it; its classes must be among the run's.
+        official: test part of a published protocol, instead of the recipe's split.
+        robust: also measure accuracy under noise, lost steps, missing hands, other speeds.
+
+    """
+    config = read_run(run)
+    learned = load(config)
+    names = learned.class_names
+    if data:
+        clips = merge([load_clips(source, config.idle) for source in data])
+        if unknown := set(clips.class_names) - set(names):
+            raise DataError(f'the run never learned {sorted(unknown)}; leave them out by `where`')
+        clips = merge([clips], [*(n for n in clips.class_names)])
+        order = [names.index(name) for name in clips.class_names]
+        clips = replace(clips, label=torch.tensor(order)[torch.tensor(clips.label)].numpy(),
+                        class_names=names)
+    else:
+        chosen = OFFICIAL.get(official) if official else config.split
+        if chosen is None:
+            raise DataError('say what to test on: data, official, or a run with a split')
+        clips = learned.select(split(learned, chosen, partial=official is not None).test)
+    model = read_model(run, config, len(names))
+    predictions = predict(model, clips, config.steps)
+    curves = robustness(model, clips, config.steps) if robust else []
+    print_metrics(write_report(report, f'{run.name} on {len(clips)} clips', predictions,
+                               curves=curves, subsets=subset_scores(clips, predictions)), report)
+
+
+def compare_reports(reports: list[Path], to: Path) -> None:
+    """Set reports of `evaluate` or `test` side by side.
+
+    Args:
+        reports: their folders.
+        to: folder for compare.md and compare.png.
+
+    """
+    print(compare(reports, to))
+
+
+def export_run(run: Path, name: str, to: Path, report: Path | None = None,
+               precision: str = 'float32') -> None:
     """Export a trained run as one ONNX file.
 
     Args:
         run: folder that `train` wrote.
         name: of the model.
         to: the file to write.
-        report: of `evaluate` with the same recipe; its scores go into the contract.
+        report: folder that `evaluate` wrote for the same recipe. Its scores, temperature and
+            rejection threshold, all from people left out, go into the model.
+        precision: float32, or float16 for GPUs (inputs and outputs stay float32).
+
+    """
+    if precision not in ('float32', 'float16'):
+        raise DataError(f'precision is float32 or float16, not {precision!r}')
+    config = read_run(run)
+    clips = load(config)
+    model = read_model(run, config, len(clips.class_names))
+    metrics, calibration = {}, None
+    if report is not None:
+        data = read_report(report)
+        if data['calibration']:
+            calibration = Calibration(**data['calibration'])
+        scores = {key: data['metrics'][key] for key in ('clips', 'top1', 'macro_f1', 'ece')}
+        metrics = {'protocol': data['protocol'], 'spread': data['spread'], **scores,
+                   'folds': [{key: fold[key] for key in ('name', 'seed', 'accuracy')}
+                             for fold in data['folds']]}
+    contract = make_contract(name, config, clips, metrics, calibration,
+                             max(len(config.ensemble), 1), precision)
+    difference = export(model, contract, clips, to)
+    print(f'wrote {to}, {to.stat().st_size / 1e6:.2f} MB; largest difference to PyTorch '
+          f'{difference:.1e}')
+
+
+def complexity(recipe: RunConfig, classes: int = 60, persons: int = 1) -> None:
+    """Print parameters and multiply-accumulates of a recipe's model and of its variants.
+
+    Args:
+        recipe: its `model` and `steps` count; data is not needed.
+        classes: of the classifier.
+        persons: in one window.
+
+    """
+    print('| model | parameters | MACs |\n|---|---|---|')
+    for row in sizes.table(recipe, classes, persons):
+        print(f'| {row.name} | {row.parameters:,} | {row.macs / 1e6:,.1f} M |')
+
+
+def measure_latency(run: Path, model: Path, threads: int = 2, seconds: float = 5.0,
+                    report: Path | None = None) -> None:
+    """Time one window at a time: the exported model against the network in PyTorch.
+
+    Args:
+        run: folder that `train` wrote.
+        model: the file that `export` wrote from it.
+        threads: for either library.
+        seconds: of measuring, each of four times.
+        report: JSON file to write.
+
     """
     config = read_run(run)
     clips = load(config)
-    model = BHaRNet(config.model, len(clips.class_names))
-    model.load_state_dict(torch.load(run / 'weights.pt', weights_only=True))
-    metrics = json.loads(report.read_text()) if report else {}
-    difference = export(model.eval(), make_contract(name, config, clips, metrics), clips, to)
-    print(f'wrote {to}, {to.stat().st_size / 1e6:.2f} MB; largest difference to PyTorch '
-          f'{difference:.1e}')
+    network_ = read_model(run, config, len(clips.class_names))
+    for row in latency(network_, config, model, clips.persons, threads, seconds, report):
+        print(f'{row.name:14} p50 {row.p50:6.2f}  p90 {row.p90:6.2f}  p99 {row.p99:6.2f} ms')
+
+
+def loader_benchmark(to: Path, clips: int = 114_480, steps: int = 64, batch: int = 64,
+                     workers: int = 2, limit: int | None = None) -> None:
+    """Read a synthetic data set of NTU RGB+D 120's size as a training would.
+
+    Args:
+        to: folder of the synthetic data set; written if it is not there (about 2 GB).
+        clips: of that data set.
+        steps: of a window.
+        batch: clips in a batch.
+        workers: processes that load.
+        limit: stop after so many clips; null: one epoch.
+
+    """
+    if not to.exists():
+        write_synthetic(to, clips)
+    for state in read_through(to, steps, batch, workers, limit):
+        print(f'{state.clips:7} clips  {state.clips_per_second:8.1f} a second  '
+              f'{state.memory_mb:7.1f} MB', flush=True)
 
 
 def plot(recipe: RunConfig, to: Path, label: str | None = None, rows: int = 3) -> None:
@@ -103,16 +348,24 @@ def demo_recording(recipe: RunConfig, words: list[str], to: Path) -> None:
     print(f'wrote {to}, {write_recording(load(recipe), words, recipe.idle, to)} frames')
 
 
+COMMANDS = {
+    'import': {'arrays': import_arrays, 'ntu': import_ntu, 'pku': import_pku,
+               'nucla': import_nucla, 'pyskl': import_pyskl},
+    'extract': extract, 'validate': validate, 'describe': describe, 'plot': plot,
+    'train': train, 'evaluate': evaluate, 'test': test, 'compare': compare_reports,
+    'export': export_run, 'complexity': complexity, 'latency': measure_latency,
+    'loader-benchmark': loader_benchmark, 'demo-recording': demo_recording,
+}
+
+
 def main() -> None:
     """Run the command line; one plain line for an error that the user can mend."""
     warnings.filterwarnings('ignore', category=UserWarning)
     for name in ('lightning.pytorch', 'lightning.fabric', 'torch.onnx'):
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
-        CLI({'train': train, 'evaluate': evaluate, 'export': export_run, 'plot': plot,
-             'demo-recording': demo_recording},
-            prog='bharnet-train', as_positional=False)
-    except (DataError, ExportError, OSError) as error:
+        CLI(COMMANDS, prog='bharnet-train', as_positional=False)
+    except (DataError, ExportError, TrainingError, ValueError, OSError) as error:
         sys.exit(f'error: {error}')
 
 

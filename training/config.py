@@ -7,18 +7,47 @@ from pathlib import Path
 from bharnet_ros.training.augment import AugmentConfig
 from bharnet_ros.training.data import SourceConfig
 from bharnet_ros.training.model import ModelConfig
+from bharnet_ros.training.splits import SplitConfig
 
 
 @dataclass(frozen=True)
 class OptimConfig:
-    """Optimiser and schedule: AdamW, one cycle."""
+    """Optimiser and schedule: AdamW in one cycle, or SGD with warm-up and steps."""
 
+    optimizer: str = 'adamw'  # 'adamw', 'sgd'
     epochs: int = 30
     batch: int = 32
+    repeat: int = 1  # times that each clip is drawn an epoch
     rate: float = 3e-3
     weight_decay: float = 0.01
+    warmup: int = 5  # epochs; sgd
+    milestones: tuple[int, ...] = (35, 55)  # epochs after which the rate is a tenth; sgd
     label_smoothing: float = 0.1
     balance: bool = True  # every class is drawn equally often
+    patience: int = 0  # epochs without a better validation loss before stopping; 0: never stop
+
+    def __post_init__(self):
+        if self.optimizer not in ('adamw', 'sgd'):
+            raise ValueError(f"optimizer is 'adamw' or 'sgd', not {self.optimizer!r}")
+
+
+@dataclass(frozen=True)
+class TrainerConfig:
+    """Where a run computes; the names are Lightning's."""
+
+    accelerator: str = 'auto'  # 'cpu', 'gpu'
+    devices: int | str = 'auto'
+    strategy: str = 'auto'  # 'ddp'
+    precision: str = '32-true'  # '16-mixed', 'bf16-mixed'
+    workers: int = 0  # processes that load clips
+
+
+@dataclass(frozen=True)
+class Member:
+    """One network of an ensemble: the recipe's, but with these features."""
+
+    features: tuple[str, ...]
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -29,8 +58,11 @@ class RunConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
     classes: list[str] | None = None  # which to learn; null: all. Quote 'yes' and 'no' in YAML
     idle: str = '-'  # class of people who do nothing known
+    split: SplitConfig | None = None  # null: train on all clips
+    ensemble: list[Member] = field(default_factory=list)  # trained one by one, exported as one
     steps: int = 24  # T; must be divisible by the product of the streams' strides
     window_seconds: float = 2.0  # length of a window on the robot
     seed: int = 0
@@ -38,7 +70,7 @@ class RunConfig:
     notes: list[str] = field(default_factory=list)  # assumptions and limits, for the contract
 
     def __post_init__(self):
-        for stream in (self.model.body, self.model.hand):
-            if stream is not None and self.steps % math.prod(stream.strides):
+        for stream in self.model.streams.values():
+            if self.steps % math.prod(stream.strides):
                 raise ValueError(f'steps ({self.steps}) must be divisible by the product of the '
                                  f'strides {stream.strides}')

@@ -1,129 +1,158 @@
-"""Clips of MediaPipe keypoints: loading, cleaning, splitting."""
+"""Clips of one or several data sets: choosing, joining, cutting to windows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
+from bharnet_ros.training.store import DataError, DatasetInfo, Store
 
-from bharnet_ros.keypoints import BODY_CHANNELS, HAND_CHANNELS
-from bharnet_ros.layouts import MEDIAPIPE_HOLISTIC
+from bharnet_ros.layouts import BodyHandLayout
 from bharnet_ros.window import PARTS, Clip, resample
-
-ARRAYS = ('body', 'left_hand', 'right_hand', 'mask', 'length', 'label', 'group', 'aspect')
-
-
-class DataError(ValueError):
-    """A data file that is missing, not ours to read, or inconsistent."""
 
 
 @dataclass(frozen=True)
 class SourceConfig:
-    """One npz file of clips and how to read it."""
+    """One data set and which of its clips to take."""
 
-    path: Path
-    name: str  # for reports and the contract
-    license: str
-    group: str  # array that names the person or session a clip belongs to
-    aspect: float  # image height / width; the files hold only normalised coordinates
-    idle_hands: float = 1.0  # keep an idle clip if hands show in at most this share of its steps
+    path: Path  # folder in our format (docs/data_format.md)
+    group: str = 'subject'  # column that names the person or session a clip belongs to
+    where: dict[str, list[str]] = field(default_factory=dict)  # keep clips with these values ...
+    without: list[str] = field(default_factory=list)  # ... but not these ids; 'prefix*' for many
+    idle_hands: float = 1.0  # keep an idle clip if hands show in at most this share of its frames
 
 
 @dataclass(frozen=True)
 class Clips:
-    """N clips of up to F frames, at an unknown but constant rate within a clip.
+    """N labelled clips. Keypoints stay on disk; only the columns of the tables are in memory."""
 
-    Clip i has `length[i]` frames; what follows is padding. An array of a part is zero where its
-    mask is False.
-    """
-
-    body: np.ndarray  # (N, F, 33, 4) float32
-    left_hand: np.ndarray  # (N, F, 21, 3) float32
-    right_hand: np.ndarray  # (N, F, 21, 3) float32
-    mask: np.ndarray  # (N, F, 3) bool: body, left hand, right hand
-    length: np.ndarray  # (N,) int64
-    label: np.ndarray  # (N,) int64 into class_names
-    group: np.ndarray  # (N,) str: source name and group, as 'words10/0'
-    aspect: np.ndarray  # (N,) float32
+    stores: tuple[Store, ...]
+    store: np.ndarray  # (N,) int64, into stores
+    index: np.ndarray  # (N,) int64, clip of that store
+    label: np.ndarray  # (N,) int64, into class_names
+    group: np.ndarray  # (N,) str: data set and group, as 'words10/0'
     class_names: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.label)
 
-    def select(self, keep: np.ndarray) -> 'Clips':
-        """Return the clips that the boolean or integer (N,) array `keep` picks."""
-        return replace(self, **{name: getattr(self, name)[keep] for name in ARRAYS})
+    @property
+    def infos(self) -> tuple[DatasetInfo, ...]:
+        """What is known of the data sets that the clips come from."""
+        return tuple(store.info for store in self.stores)
 
-    def clip(self, i: int, start: float, stop: float, steps: int) -> Clip:
-        """Return the part of clip i from `start` to `stop` (0 to 1) at `steps` equal steps."""
-        n = self.length[i]
-        frames = np.arange(n)
-        at = np.linspace(start, stop, steps) * (n - 1)
+    @property
+    def layout(self) -> BodyHandLayout:
+        """The common layout of all clips."""
+        return self.stores[0].layout
+
+    @property
+    def persons(self) -> int:
+        """The most persons of a clip."""
+        return int(self.column('persons').max()) if len(self) else 1
+
+    def column(self, name: str) -> np.ndarray:
+        """Return a column of the tables, or 'group', for every clip, (N,)."""
+        if name == 'group':
+            return self.group
+        parts = [store.column(name) for store in self.stores]
+        result = np.empty(len(self), np.result_type(*parts))
+        for number, part in enumerate(parts):
+            here = self.store == number
+            result[here] = part[self.index[here]]
+        return result
+
+    def select(self, keep: np.ndarray) -> 'Clips':
+        """Return the clips that the boolean or integer array `keep` picks."""
+        return replace(self, **{name: getattr(self, name)[keep]
+                                for name in ('store', 'index', 'label', 'group')})
+
+    def clip(self, i: int, start: float, stop: float, steps: int, person: int = 0) -> Clip:
+        """Return the part of clip i from `start` to `stop` (0 to 1) at `steps` equal steps.
+
+        A person that the clip does not have is one who was never seen.
+        """
+        store, index = self.stores[self.store[i]], self.index[i]
+        n, aspect = int(store.table['frames'][index]), float(store.table['aspect'][index])
+        layout = store.layout
         mask = np.zeros((steps, len(PARTS)), np.float32)
-        sampled = {}
-        for part, name in enumerate(PARTS):
-            sampled[name], mask[:, part] = resample(
-                frames, getattr(self, name)[i, :n], self.mask[i, :n, part], at, max_gap=n)
-        return Clip(**sampled, mask=mask, aspect=float(self.aspect[i]))
+        sampled = {'body': np.zeros((steps, len(layout.body), layout.body_channels), np.float32),
+                   **{name: np.zeros((steps, len(layout.hand), 3), np.float32)
+                      for name in PARTS[1:]}}
+        if person < store.table['persons'][index]:
+            at = np.linspace(start, stop, steps) * (n - 1)
+            # Only these frames are read. A gap is bridged from the nearest seen frame on either
+            # side, which may lie outside: a few more frames, as far as the mask of the clip says.
+            track = store.tracks(index)[person]
+            for part, name in enumerate(PARTS):
+                values, seen = getattr(track, name), track.mask[:, part]
+                if values is None or not seen.any():
+                    continue
+                first, last = _reach(seen, at[0], at[-1])
+                sampled[name], mask[:, part] = resample(
+                    np.arange(first, last), np.asarray(values[first:last], np.float32),
+                    seen[first:last], at, max_gap=n)
+        return Clip(**sampled, mask=mask, aspect=aspect)
+
+
+def _reach(seen: np.ndarray, first: float, last: float) -> tuple[int, int]:
+    """Return the frames that sampling from `first` to `last` can touch: up to the next seen."""
+    low, high = int(np.floor(first)), int(np.ceil(last))
+    before, after = np.flatnonzero(seen[:low + 1]), np.flatnonzero(seen[high:])
+    return (int(before[-1]) if len(before) else low,
+            high + 1 + (int(after[0]) if len(after) else 0))
 
 
 def load_clips(source: SourceConfig, idle: str) -> Clips:
-    """Read one file; see `SourceConfig`. Raises DataError with what to do."""
-    if not source.path.is_file():
-        raise DataError(f'no such data file: {source.path}')
-    try:
-        data = np.load(source.path, allow_pickle=False)
-        body, left, right = (np.asarray(data[key], np.float32)
-                             for key in ('pose', 'left_hand', 'right_hand'))
-        label = np.asarray(data['label'], np.int64)
-        group = data[source.group]
-        class_names = tuple(str(name) for name in data['class_names'])
-    except (KeyError, IndexError, ValueError, OSError, EOFError, BadZipFile) as error:
-        raise DataError(f'{source.path}: {error}') from error
-    if body.ndim != 4 or label.shape != body.shape[:1] or group.shape != body.shape[:1]:
-        raise DataError(f'{source.path}: pose {body.shape}, label {label.shape} and '
-                        f'{source.group} {group.shape} do not hold one entry a clip')
-    if len(label) and not 0 <= label.min() <= label.max() < len(class_names):
-        raise DataError(f'{source.path}: labels {label.min()} to {label.max()}, but '
-                        f'{len(class_names)} class names')
-    n, frames = body.shape[:2]
-    shapes = {'pose': (n, frames, len(MEDIAPIPE_HOLISTIC.body), BODY_CHANNELS)}
-    shapes |= dict.fromkeys(('left_hand', 'right_hand'),
-                            (n, frames, len(MEDIAPIPE_HOLISTIC.hand), HAND_CHANNELS))
-    for (key, shape), array in zip(shapes.items(), (body, left, right), strict=True):
-        if array.shape != shape:
-            raise DataError(f'{source.path}: {key} has shape {array.shape}, not {shape}')
-    # MediaPipe's convention in such files: a part that was not found is all zeros.
-    mask = np.stack([np.abs(part).sum((2, 3)) > 0 for part in (body, left, right)], -1)
-    clips = Clips(body, left, right, mask, np.full(n, frames), label,
-                  np.array([f'{source.name}/{value}' for value in group]),
-                  np.full(n, source.aspect, np.float32), class_names)
-    # A clip without a body never reaches the network on the robot: nobody is there.
-    keep = mask[:, :, 0].mean(1) >= 0.5
-    if idle in class_names:
-        hands = mask[:, :, 1:].any(2).mean(1)
-        keep &= (label != class_names.index(idle)) | (hands <= source.idle_hands)
-    return clips.select(keep)
+    """Open one data set; see `SourceConfig`. Raises DataError with what to do.
+
+    Clips without a label, and clips whose first person's body is seen in less than half of the
+    frames, are left out: on the robot such a window never reaches the network.
+    """
+    store = Store(source.path)
+    keep = store.table['label'] != ''
+    for name, values in source.where.items():
+        keep &= np.isin(store.column(name), values)
+    for pattern in source.without:
+        ids = store.table['id']
+        hit = (np.char.startswith(ids, pattern[:-1]) if pattern.endswith('*')
+               else ids == pattern)
+        if not hit.any():
+            raise DataError(f'{source.path}: without: no clip is called {pattern!r}')
+        keep &= ~hit
+    mask, rows, frames = store.maps['mask'], store.table['row'], store.table['frames']
+    index = np.flatnonzero(keep)
+    for i in index:
+        seen = mask[rows[i]:rows[i] + frames[i]]
+        keep[i] = seen[:, 0].mean() >= 0.5 and (
+            store.table['label'][i] != idle or seen[:, 1:].any(1).mean() <= source.idle_hands)
+    index = np.flatnonzero(keep)
+    names = store.info.classes
+    order = {name: k for k, name in enumerate(names)}
+    return Clips((store,), np.zeros(len(index), np.int64), index,
+                 np.array([order[label] for label in store.table['label'][index]], np.int64),
+                 np.array([f'{store.info.name}/{value}'
+                           for value in store.column(source.group)[index]], dtype=str), names)
 
 
 def merge(parts: list[Clips], classes: Sequence[str] | None = None) -> Clips:
     """Join sets under the union of their class names, or keep only clips of `classes`."""
+    if len({part.layout.name for part in parts}) > 1:
+        raise DataError('data sets of different layouts cannot be joined: '
+                        + ', '.join(f'{part.infos[0].name} is {part.layout.name}'
+                                    for part in parts))
     union = tuple(dict.fromkeys(name for part in parts for name in part.class_names))
     names = tuple(classes or union)
     if missing := set(names) - set(union):
         raise DataError(f'no clips of {sorted(missing)}; there are {list(union)}')
     parts = [part.select(np.isin(np.array(part.class_names)[part.label], names))
              for part in parts]
-    frames = max(part.body.shape[1] for part in parts)
-
-    def pad(array: np.ndarray) -> np.ndarray:
-        return np.pad(array, [(0, 0), (0, frames - array.shape[1]), *[(0, 0)] * (array.ndim - 2)])
-
-    joined = [replace(
-        part, body=pad(part.body), left_hand=pad(part.left_hand),
-        right_hand=pad(part.right_hand), mask=pad(part.mask), class_names=names,
-        label=np.array([names.index(part.class_names[k]) for k in part.label], np.int64),
-    ) for part in parts]
-    return Clips(**{name: np.concatenate([getattr(part, name) for part in joined])
-                    for name in ARRAYS}, class_names=names)
+    offsets = np.cumsum([0, *(len(part.stores) for part in parts)])
+    return Clips(
+        tuple(store for part in parts for store in part.stores),
+        np.concatenate([part.store + offset for part, offset in
+                        zip(parts, offsets[:-1], strict=True)]),
+        np.concatenate([part.index for part in parts]),
+        np.concatenate([np.array([names.index(part.class_names[k]) for k in part.label], np.int64)
+                        for part in parts]),
+        np.concatenate([part.group for part in parts]), names)

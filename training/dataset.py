@@ -4,41 +4,64 @@ import numpy as np
 import torch
 from bharnet_ros.training.augment import AugmentConfig, augment, rest_hands
 from bharnet_ros.training.data import Clips
+from bharnet_ros.training.sampler import Draw
 from torch.utils.data import Dataset
 
 from bharnet_ros.window import Clip
 
 Sample = tuple[tuple[torch.Tensor, ...], int]
+DONOR_TRIES = 8
 
 
-def to_tensors(clip: Clip) -> tuple[torch.Tensor, ...]:
-    """Return the model's inputs, without batch: body, left hand, right hand, mask, aspect."""
-    return (*(torch.from_numpy(np.ascontiguousarray(array)) for array in
-              (clip.body, clip.left_hand, clip.right_hand, clip.mask)),
-            torch.tensor(clip.aspect, dtype=torch.float32))
+def to_tensors(persons: list[Clip]) -> tuple[torch.Tensor, ...]:
+    """Return a network's inputs for one window, without batch, from the clip of each person.
+
+    body (P, T, V, C), left and right hand (P, T, 21, 3), mask (P, T, 3), aspect ().
+    """
+    return (*(torch.from_numpy(np.stack([getattr(clip, name) for clip in persons]))
+              for name in ('body', 'left_hand', 'right_hand', 'mask')),
+            torch.tensor(persons[0].aspect, dtype=torch.float32))
 
 
 class ClipDataset(Dataset):
-    """Whole clips as windows of `steps`; random pieces and augmentation if `config` is given."""
+    """Whole clips as windows of `steps`; random pieces and augmentation if `config` is given.
+
+    Without augmentation an item is asked for by its index, with it by a `Draw` (see sampler.py),
+    which alone decides what is random.
+    """
 
     def __init__(self, clips: Clips, steps: int, idle: int | None = None,
                  config: AugmentConfig | None = None, seed: int = 0):
         self.clips, self.steps, self.idle, self.config = clips, steps, idle, config
-        self.rng = np.random.default_rng(seed)
-        self.donors = np.argwhere(clips.mask[:, :, 2])
+        self.seed, self.persons = seed, clips.persons
 
     def __len__(self) -> int:
         return len(self.clips)
 
-    def __getitem__(self, i: int) -> Sample:
-        label = int(self.clips.label[i])
+    def _persons(self, i: int, start: float, stop: float) -> list[Clip]:
+        return [self.clips.clip(i, start, stop, self.steps, person)
+                for person in range(self.persons)]
+
+    def __getitem__(self, key: int | Draw) -> Sample:
         if self.config is None:
-            return to_tensors(self.clips.clip(i, 0.0, 1.0, self.steps)), label
-        share = self.rng.uniform(self.config.crop, 1.0)
-        start = self.rng.uniform(0, 1 - share)
-        clip = self.clips.clip(i, start, start + share, self.steps)
-        if (label == self.idle and len(self.donors)
-                and self.rng.random() < self.config.rest_hands):
-            n, frame = self.donors[self.rng.integers(len(self.donors))]
-            clip = rest_hands(clip, self.clips.right_hand[n, frame], self.clips.aspect[n])
-        return to_tensors(augment(clip, self.config, self.rng)), label
+            return to_tensors(self._persons(key, 0.0, 1.0)), int(self.clips.label[key])
+        draw, i = key
+        label = int(self.clips.label[i])
+        rng = np.random.default_rng((self.seed, draw))
+        share = rng.uniform(self.config.crop, 1.0)
+        start = rng.uniform(0, 1 - share)
+        persons = self._persons(i, start, start + share)
+        if label == self.idle and rng.random() < self.config.rest_hands:
+            persons = [self._with_hands(clip, rng) for clip in persons]
+        view = int(rng.integers(2 ** 32))  # the same for all persons of the clip
+        return to_tensors([augment(clip, self.config, np.random.default_rng(view),
+                                   self.clips.layout) for clip in persons]), label
+
+    def _with_hands(self, clip: Clip, rng: np.random.Generator) -> Clip:
+        """Hang the hand of a random clip on the wrists of one that has none."""
+        for _ in range(DONOR_TRIES):
+            donor = self.clips.clip(int(rng.integers(len(self.clips))), 0.0, 1.0, self.steps)
+            shown = np.flatnonzero(donor.mask[:, 2])
+            if len(shown):
+                return rest_hands(clip, donor.right_hand[rng.choice(shown)], donor.aspect)
+        return clip

@@ -1,51 +1,47 @@
-"""Leave-one-group-out evaluation: how well a recipe serves a person never seen."""
+"""Train and test over the folds of a protocol: how well a recipe serves people never seen."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import resource
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 
-import numpy as np
-import torch
 from bharnet_ros.training.config import RunConfig
 from bharnet_ros.training.data import Clips
-from bharnet_ros.training.dataset import ClipDataset
-from bharnet_ros.training.model import BHaRNet
+from bharnet_ros.training.predict import Predictions, predict
+from bharnet_ros.training.report import Fold
+from bharnet_ros.training.splits import SplitConfig, split
 from bharnet_ros.training.train import fit
-from torch.utils.data import DataLoader
-from torchmetrics.classification import MulticlassConfusionMatrix
+from torch import nn
 
 
-@dataclass(frozen=True)
-class Fold:
-    """One fold: accuracies of the fused logits and of each stream, and the worst confusions."""
+def cross_validate(config: RunConfig, clips: Clips, splits: dict[str, SplitConfig],
+                   seeds: Sequence[int], logs: Path | None = None, partial: bool = False
+                   ) -> Iterator[tuple[Fold, Predictions, nn.Module]]:
+    """Yield for every seed and split what a network trained on its training part does on its test.
 
-    group: str
-    seed: int
-    accuracy: dict[str, float]
-    confusions: list[str]
+    Args:
+        config: the recipe; its seed is replaced.
+        clips: all clips.
+        splits: name -> split. If one has a validation part, the best epoch there is taken;
+            without it the last. The test part chooses nothing.
+        seeds: one whole round each.
+        logs: folder for checkpoints; needed if a split has a validation part.
+        partial: see `split`.
 
-
-def confusions(model: BHaRNet, clips: Clips, steps: int, most: int = 3) -> list[str]:
-    """Return the most frequent mistakes as 'true -> predicted (n)'."""
-    names = clips.class_names
-    matrix = MulticlassConfusionMatrix(len(names))
-    with torch.no_grad():
-        for inputs, label in DataLoader(ClipDataset(clips, steps), 128):
-            matrix.update(model(*inputs).fused, label)
-    counts = matrix.compute().numpy().copy()
-    np.fill_diagonal(counts, 0)
-    order = np.argsort(counts, axis=None)[::-1][:most]
-    pairs = [np.unravel_index(i, counts.shape) for i in order]
-    return [f'{names[a]} -> {names[b]} ({counts[a, b]})' for a, b in pairs if counts[a, b]]
-
-
-def leave_one_out(config: RunConfig, clips: Clips, groups: Sequence[str], seeds: Sequence[int]):
-    """Yield a `Fold` for every seed and group: trained on all clips but the group's."""
+    """
     for seed in seeds:
-        for group in groups:
-            held_out = clips.group == group
-            model, scores = fit(replace(config, seed=seed), clips.select(~held_out),
-                                clips.select(held_out), progress=False)
-            accuracy = {name.removeprefix('accuracy/'): round(value, 4)
-                        for name, value in scores.items()}
-            yield Fold(group, seed, accuracy,
-                       confusions(model, clips.select(held_out), config.steps))
+        for name, chosen in splits.items():
+            parts = split(clips, chosen, partial)
+            held = clips.select(parts.validation) if parts.validation.any() else None
+            begun = time.monotonic()
+            fitted = fit(replace(config, seed=seed), clips.select(parts.train), held,
+                         progress=False,
+                         logs=logs / f'{name.replace("/", "-")} seed {seed}' if logs else None)
+            seconds = time.monotonic() - begun
+            predictions = predict(fitted.model, clips.select(parts.test), config.steps)
+            accuracy = {stream: round(float((z.argmax(1) == predictions.label).mean()), 4)
+                        for stream, z in predictions.streams.items()}
+            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            yield (Fold(name, seed, accuracy, int(parts.test.sum()), int(parts.train.sum()),
+                        round(seconds, 1), round(memory)), predictions, fitted.model)

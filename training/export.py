@@ -7,20 +7,25 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import torch
+from bharnet_ros.training.calibrate import Calibration
 from bharnet_ros.training.config import RunConfig
 from bharnet_ros.training.data import Clips
-from bharnet_ros.training.dataset import to_tensors
-from bharnet_ros.training.model import BHaRNet
+from bharnet_ros.training.dataset import ClipDataset
+from onnxruntime.transformers.float16 import convert_float_to_float16
 from torch import Tensor, nn
 
 from bharnet_ros import __version__
 from bharnet_ros.contract import INPUTS, METADATA_KEY, OUTPUT, Contract
-from bharnet_ros.layouts import MEDIAPIPE_HOLISTIC
+from bharnet_ros.layouts import DETECTOR_LAYOUTS
 from bharnet_ros.recognizer import Recognizer
 
 OPSET = 18
-TOLERANCE = 1e-5  # of probabilities, ONNX Runtime against PyTorch
+TOLERANCE = {'float32': 1e-5, 'float16': 2e-2}  # of probabilities, ONNX Runtime against PyTorch
+# In half precision only what is costly and harmless runs in half: coordinates in the
+# preprocessing, logarithms of the fusion and the softmax keep float32.
+HALF_PARTS = ('streams', 'branches', 'experts', 'attention')
 
 
 class ExportError(RuntimeError):
@@ -28,16 +33,19 @@ class ExportError(RuntimeError):
 
 
 class Probabilities(nn.Module):
-    """The model as the robot calls it: raw clips in, probabilities out."""
+    """The model as the robot calls it: raw clips in, calibrated probabilities out."""
 
-    def __init__(self, model: BHaRNet):
+    def __init__(self, model: nn.Module, persons: int = 1, temperature: float = 1.0):
         super().__init__()
-        self.model = model
+        self.model, self.persons, self.temperature = model, persons, temperature
 
     def forward(self, body: Tensor, left_hand: Tensor, right_hand: Tensor, mask: Tensor,
                 aspect: Tensor) -> Tensor:
-        """See `Preprocess.forward`; returns (N, K)."""
-        return self.model(body, left_hand, right_hand, mask, aspect).fused.softmax(1)
+        """See `Preprocess.forward`, without the axis of persons if there is one; (N, K)."""
+        parts = (body, left_hand, right_hand, mask)
+        if self.persons == 1:
+            parts = (part[:, None] for part in parts)
+        return (self.model(*parts, aspect).fused / self.temperature).softmax(1)
 
 
 def git_commit() -> str:
@@ -52,44 +60,46 @@ def git_commit() -> str:
         return 'unknown'
 
 
-def make_contract(name: str, config: RunConfig, clips: Clips, metrics: dict[str, Any]
-                  ) -> Contract:
+def make_contract(name: str, config: RunConfig, clips: Clips, metrics: dict[str, Any],
+                  calibration: Calibration | None = None, members: int = 1,
+                  precision: str = 'float32') -> Contract:
     """Collect what the runtime and people must know."""
     network = asdict(config.model)
     counts = np.bincount(clips.label, minlength=len(clips.class_names))
     return Contract(
         name=name, labels=clips.class_names,
         idle=config.idle if config.idle in clips.class_names else None,
-        layout=MEDIAPIPE_HOLISTIC.name, window_seconds=config.window_seconds,
-        window_steps=config.steps, preprocessing=network.pop('preprocess'), network=network,
+        layout=config.model.preprocess.layout, window_seconds=config.window_seconds,
+        window_steps=config.steps, preprocessing=network.pop('preprocess'),
+        network=network | {'members': members},
         training={
-            'sources': [{'name': s.name, 'license': s.license, 'aspect': s.aspect}
-                        for s in config.sources],
+            'sources': [{'name': info.name, 'license': info.license} for info in clips.infos],
             'clips': {label: int(n) for label, n in zip(clips.class_names, counts, strict=True)},
             'epochs': config.optim.epochs, 'seed': config.seed,
         },
-        metrics=metrics, commit=git_commit(), package_version=__version__, notes=config.notes)
+        metrics=metrics, commit=git_commit(), package_version=__version__,
+        notes=list(config.notes), persons=clips.persons, precision=precision,
+        temperature=calibration.temperature if calibration else 1.0,
+        rejection_threshold=calibration.threshold if calibration else None)
 
 
-def export(model: BHaRNet, contract: Contract, clips: Clips, path: Path, check: int = 64) -> float:
-    """Write `path`, run it in ONNX Runtime on real clips, and return the largest difference.
+def in_half(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the graph with the network's nodes in float16; inputs and outputs stay float32."""
+    kept = []
+    for i, node in enumerate(proto.graph.node):
+        node.name = f'n{i}'
+        path = next((p.value for p in node.metadata_props if p.key == 'namespace'), '')
+        if not any(f'.{part}.' in path or f'/{part}.' in path for part in HALF_PARTS):
+            kept.append(node.name)
+    if len(kept) == len(proto.graph.node):
+        raise ExportError('no node of the graph belongs to the network: the exporter named them '
+                          'otherwise; export in float32')
+    return convert_float_to_float16(proto, keep_io_types=True, node_block_list=kept,
+                                    disable_shape_infer=True)
 
-    ExportError (and no file) if a probability differs by more than TOLERANCE.
-    """
-    contract.check()
-    model = Probabilities(model).eval()
-    picked = np.linspace(0, len(clips) - 1, min(check, len(clips))).astype(int)
-    windows = [clips.clip(i, 0.0, 1.0, contract.window_steps) for i in picked]
-    inputs = tuple(torch.stack(parts) for parts in zip(*map(to_tensors, windows), strict=True))
-    with torch.no_grad():
-        expected = model(*inputs).numpy()
-    batch = torch.export.Dim('batch', min=1, max=1024)
-    program = torch.onnx.export(
-        model, tuple(part[:2] for part in inputs), dynamo=True, opset_version=OPSET,
-        input_names=list(INPUTS), output_names=[OUTPUT],
-        dynamic_shapes={name: {0: batch} for name in INPUTS}, verbose=False)
-    proto = program.model_proto
-    # What the exporter notes of every node (stack traces, machine paths) is of no use on a robot.
+
+def strip(proto: onnx.ModelProto) -> None:
+    """Drop what the exporter notes of every node (stack traces, paths): no use on a robot."""
     for node in proto.graph.node:
         del node.metadata_props[:]
         node.doc_string = ''
@@ -100,17 +110,54 @@ def export(model: BHaRNet, contract: Contract, clips: Clips, path: Path, check: 
             del value.metadata_props[:]
     del proto.graph.metadata_props[:]
     del proto.functions[:]
+
+
+def example_inputs(contract: Contract, clips: Clips, count: int) -> tuple[Tensor, ...]:
+    """Return `count` real windows as the exported graph takes them."""
+    dataset = ClipDataset(clips, contract.window_steps)
+    picked = np.linspace(0, len(clips) - 1, min(count, len(clips))).astype(int)
+    inputs = [torch.stack(parts) for parts in zip(*(dataset[i][0] for i in picked), strict=True)]
+    if contract.persons == 1:
+        inputs = [part if part.ndim == 1 else part[:, 0] for part in inputs]
+    return tuple(inputs)
+
+
+def export(model: nn.Module, contract: Contract, clips: Clips, path: Path,
+           check: int = 64) -> float:
+    """Write `path`, run it in ONNX Runtime on real clips, and return the largest difference.
+
+    ExportError (and no file) if a probability differs by more than TOLERANCE.
+    """
+    contract.check()
+    model = Probabilities(model, contract.persons, contract.temperature).eval()
+    inputs = example_inputs(contract, clips, check)
+    with torch.no_grad():
+        expected = model(*inputs).numpy()
+    batch = torch.export.Dim('batch', min=1, max=1024)
+    program = torch.onnx.export(
+        model, tuple(part[:2] for part in inputs), dynamo=True, opset_version=OPSET,
+        input_names=list(INPUTS), output_names=[OUTPUT],
+        dynamic_shapes={name: {0: batch} for name in INPUTS}, verbose=False)
+    proto = program.model_proto
+    if contract.precision == 'float16':
+        proto = in_half(proto)
+    strip(proto)
     onnx.helper.set_model_props(proto, {METADATA_KEY: contract.to_json()})
     onnx.checker.check_model(proto)
     partial = path.with_suffix('.partial.onnx')
     path.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(proto, partial)
     try:
-        found = Recognizer(partial).infer(windows)
+        if contract.layout in DETECTOR_LAYOUTS and contract.persons == 1:
+            Recognizer(partial)  # the robot accepts it
+        session = ort.InferenceSession(partial, providers=['CPUExecutionProvider'])
+        found = session.run([OUTPUT], {name: part.numpy() for name, part in
+                                       zip(INPUTS, inputs, strict=True)})[0]
         difference = float(np.abs(found - expected).max())
-        if not difference <= TOLERANCE:
+        limit = TOLERANCE[contract.precision]
+        if not difference <= limit:
             raise ExportError(f'ONNX Runtime differs from PyTorch by {difference:.2g} '
-                              f'(at most {TOLERANCE:.0g} is allowed)')
+                              f'(at most {limit:.0g} is allowed)')
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

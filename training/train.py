@@ -1,15 +1,33 @@
 """The training loop, by Lightning."""
 
+from dataclasses import dataclass, replace
+from pathlib import Path
+
 import lightning
-import numpy as np
 import torch
-from bharnet_ros.training.config import RunConfig
+from bharnet_ros.training.config import OptimConfig, RunConfig
 from bharnet_ros.training.data import Clips
 from bharnet_ros.training.dataset import ClipDataset
-from bharnet_ros.training.model import BHaRNet, Logits
+from bharnet_ros.training.model import Ensemble, build
+from bharnet_ros.training.sampler import EpochSampler
+from lightning.pytorch.callbacks import (
+    Callback,
+    EarlyStopping,
+    ModelCheckpoint,
+    RichProgressBar,
+)
+from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, WeightedRandomSampler
+from torch.optim.lr_scheduler import LambdaLR, OneCycleLR
+from torch.utils.data import DataLoader
 from torchmetrics.classification import MulticlassAccuracy
+
+MONITOR = 'validation/loss'
+LAST = 'last.ckpt'
+
+
+class TrainingError(RuntimeError):
+    """A run that cannot start or go on; the text says what to do."""
 
 
 class Task(lightning.LightningModule):
@@ -17,75 +35,172 @@ class Task(lightning.LightningModule):
 
     def __init__(self, config: RunConfig, classes: int, steps_per_epoch: int):
         super().__init__()
-        self.config, self.total_steps = config, config.optim.epochs * steps_per_epoch
-        self.model = BHaRNet(config.model, classes)
+        self.config, self.steps_per_epoch = config, steps_per_epoch
+        self.model = build(config.model, classes)
         self.loss = nn.CrossEntropyLoss(label_smoothing=config.optim.label_smoothing)
         self.accuracy = nn.ModuleDict({name: MulticlassAccuracy(classes, average='micro')
                                        for name in ('fused', 'body', 'hand')})
 
-    def _parts(self, logits: Logits) -> dict[str, Tensor]:
-        """Return the logits that are trained; 'fused' says nothing new with a single stream."""
-        streams = {'body': logits.body, 'hand': logits.hand}
-        streams = {name: z for name, z in streams.items() if z is not None}
-        return streams if len(streams) == 1 else streams | {'fused': logits.fused}
-
     def training_step(self, batch: list, _: int) -> Tensor:
         """Return the sum of the losses."""
         inputs, label = batch
-        parts = self._parts(self.model(*inputs))
-        loss = sum(self.loss(z, label) for z in parts.values())
-        self.log('loss', loss / len(parts), on_step=False, on_epoch=True, prog_bar=True)
+        parts = self.model(*inputs).trained()
+        # Losses in full precision also where the network runs in half.
+        loss = sum(self.loss(z.float(), label) for z in parts.values())
+        self.log('loss', loss / len(parts), on_step=False, on_epoch=True, prog_bar=True,
+                 batch_size=len(label))
         return loss
 
     def validation_step(self, batch: list, _: int) -> None:
-        """Count hits of the fused logits and of each stream."""
+        """Log the fused loss, and the accuracy of each stream."""
         inputs, label = batch
-        logits = self.model(*inputs)
-        for name, z in (self._parts(logits) | {'fused': logits.fused}).items():
+        for name, z in self.model(*inputs).all().items():
             self.accuracy[name](z, label)
-            self.log(f'accuracy/{name}', self.accuracy[name], on_epoch=True,
-                     prog_bar=name == 'fused')
+            self.log(f'validation/{name}', self.accuracy[name], prog_bar=name == 'fused',
+                     on_epoch=True)
+            if name == 'fused':
+                self.log(MONITOR, nn.functional.cross_entropy(z.float(), label), on_epoch=True,
+                         batch_size=len(label), sync_dist=True)
 
     def configure_optimizers(self) -> dict:
         """See OptimConfig."""
         optim = self.config.optim
-        # No decay on norms, biases and the learned adjacency: they are not there to be small.
+        # No decay on norms, biases, learned adjacency, offsets: they are not there to be small.
         named = dict(self.model.named_parameters())
         plain = {name for name, p in named.items() if p.ndim <= 1 or 'adjacency' in name}
-        optimizer = torch.optim.AdamW(
-            [{'params': [p for name, p in named.items() if name not in plain],
-              'weight_decay': optim.weight_decay},
-             {'params': [named[name] for name in sorted(plain)], 'weight_decay': 0.0}],
-            lr=optim.rate)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, optim.rate, total_steps=self.total_steps, pct_start=0.2)
+        groups = [{'params': [p for name, p in named.items() if name not in plain],
+                   'weight_decay': optim.weight_decay},
+                  {'params': [named[name] for name in sorted(plain)], 'weight_decay': 0.0}]
+        total = optim.epochs * self.steps_per_epoch
+        if optim.optimizer == 'sgd':
+            optimizer = torch.optim.SGD(groups, lr=optim.rate, momentum=0.9, nesterov=True)
+            schedule = LambdaLR(optimizer, step_factor(optim, self.steps_per_epoch))
+        else:
+            optimizer = torch.optim.AdamW(groups, lr=optim.rate)
+            schedule = OneCycleLR(optimizer, optim.rate, total_steps=total, pct_start=0.2)
         return {'optimizer': optimizer,
                 'lr_scheduler': {'scheduler': schedule, 'interval': 'step'}}
 
 
-def fit(config: RunConfig, train: Clips, test: Clips | None = None,
-        progress: bool = True) -> tuple[BHaRNet, dict[str, float]]:
-    """Train on `train` for all epochs, then score `test` once (never used to choose anything).
+def step_factor(optim: OptimConfig, steps_per_epoch: int):
+    """Return step -> factor of the rate: linear warm-up, then a tenth at each milestone."""
+    def factor(step: int) -> float:
+        epoch = step / steps_per_epoch
+        if epoch < optim.warmup:
+            return (step + 1) / (optim.warmup * steps_per_epoch)
+        return 0.1 ** sum(epoch >= milestone for milestone in optim.milestones)
+    return factor
 
-    Returns the model in eval mode and accuracies ('accuracy/fused', 'accuracy/body', ...).
+
+class SeedEachEpoch(Callback):
+    """Seed dropout by seed and epoch, so that a resumed run goes on as if never interrupted."""
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, task: Task) -> None:
+        """Lightning's hook."""
+        torch.manual_seed(hash((task.config.seed, trainer.current_epoch, trainer.global_rank)))
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained network in eval mode, and where it was best."""
+
+    model: nn.Module
+    epochs: int  # that were run
+    best_epoch: int | None  # counted from 0; None without a validation split: the last one
+
+
+def members(config: RunConfig) -> list[RunConfig]:
+    """Return the recipe of each network: of one, or of each member of an ensemble."""
+    def with_features(features: tuple[str, ...]) -> RunConfig:
+        model = replace(config.model, preprocess=replace(config.model.preprocess,
+                                                         features=tuple(features)))
+        return replace(config, model=model, ensemble=[])
+    return [with_features(member.features) for member in config.ensemble] or [config]
+
+
+def network(config: RunConfig, classes: int) -> nn.Module:
+    """Return the untrained network of a recipe."""
+    parts = [build(member.model, classes) for member in members(config)]
+    if not config.ensemble:
+        return parts[0]
+    return Ensemble(parts, [member.weight for member in config.ensemble])
+
+
+def fit(config: RunConfig, train: Clips, validation: Clips | None = None,
+        progress: bool = True, logs: Path | None = None, resume: bool = False) -> Fitted:
+    """Train the network of a recipe, or all members of its ensemble; see `fit_one`."""
+    if not config.ensemble:
+        return fit_one(config, train, validation, progress, logs, resume)
+    fitted = []
+    for member in members(config):
+        folder = logs / '+'.join(member.model.preprocess.features) if logs else None
+        # A resumed ensemble goes on with the member that it had come to.
+        begun = resume and (folder / LAST).is_file()
+        if resume and not begun and not fitted:
+            raise TrainingError(f'nothing to resume: there is no {folder / LAST}')
+        fitted.append(fit_one(member, train, validation, progress, folder, begun))
+    model = Ensemble([f.model for f in fitted], [m.weight for m in config.ensemble]).eval()
+    return Fitted(model, sum(f.epochs for f in fitted), None)
+
+
+def fit_one(config: RunConfig, train: Clips, validation: Clips | None = None,
+            progress: bool = True, logs: Path | None = None, resume: bool = False) -> Fitted:
+    """Train on `train`; with `validation`, keep the epoch that does best there.
+
+    Args:
+        config: the run; see RunConfig.
+        train: clips to learn from.
+        validation: clips to choose the epoch by. None: the last epoch is taken.
+        progress: show bars.
+        logs: folder for checkpoints and TensorBoard logs. None: keep nothing on disk.
+        resume: go on from the last checkpoint in `logs`, to the result that an uninterrupted run
+            would have given. TrainingError if there is none.
+
     """
     lightning.seed_everything(config.seed, verbose=False)
     idle = train.class_names.index(config.idle) if config.idle in train.class_names else None
     dataset = ClipDataset(train, config.steps, idle, config.augment, config.seed)
-    sampler = None
-    if config.optim.balance:
-        count = np.bincount(train.label, minlength=len(train.class_names))
-        sampler = WeightedRandomSampler((1.0 / count)[train.label].tolist(), len(train))
-    loader = DataLoader(dataset, config.optim.batch, sampler=sampler, shuffle=sampler is None,
-                        drop_last=len(train) > config.optim.batch)
-    task = Task(config, len(train.class_names), len(loader))
+    settings = config.trainer
+    sampler = EpochSampler(train.label, len(train.class_names), config.optim.balance, config.seed,
+                           config.optim.repeat)
+    loader = DataLoader(dataset, config.optim.batch, sampler=sampler, num_workers=settings.workers,
+                        drop_last=len(sampler) > config.optim.batch,
+                        persistent_workers=settings.workers > 0)
+    devices = settings.devices if isinstance(settings.devices, int) else 1
+    task = Task(config, len(train.class_names), max(len(loader) // devices, 1))
+    callbacks: list[Callback] = [SeedEachEpoch()]
+    held = None
+    if validation is not None:
+        held = DataLoader(ClipDataset(validation, config.steps), 128,
+                          num_workers=settings.workers)
+        if config.optim.patience:
+            callbacks.append(EarlyStopping(MONITOR, patience=config.optim.patience))
+    best = None
+    if logs is not None:
+        callbacks.append(ModelCheckpoint(logs, 'last', save_top_k=1, enable_version_counter=False))
+        if validation is not None:
+            best = ModelCheckpoint(logs, 'best', monitor=MONITOR, enable_version_counter=False)
+            callbacks.append(best)
+    elif validation is not None:
+        raise ValueError('to keep the best epoch, fit needs a folder for its checkpoints')
+    if progress:
+        callbacks.append(RichProgressBar())
+    checkpoint = None
+    if resume:
+        checkpoint = logs / LAST
+        if not checkpoint.is_file():
+            raise TrainingError(f'nothing to resume: there is no {checkpoint}')
     trainer = lightning.Trainer(
-        max_epochs=config.optim.epochs, accelerator='auto', logger=False,
-        enable_checkpointing=False, enable_model_summary=False, enable_progress_bar=progress,
-        gradient_clip_val=5.0, log_every_n_steps=1)
-    trainer.fit(task, loader)
-    scores = {}
-    if test is not None:
-        scores = trainer.validate(task, DataLoader(ClipDataset(test, config.steps), 128),
-                                  verbose=False)[0]
-    return task.model.eval(), scores
+        max_epochs=config.optim.epochs, accelerator=settings.accelerator,
+        devices=settings.devices, strategy=settings.strategy, precision=settings.precision,
+        logger=TensorBoardLogger(logs.parent, logs.name, '') if logs else False,
+        use_distributed_sampler=False, enable_checkpointing=logs is not None,
+        enable_model_summary=False, enable_progress_bar=progress, callbacks=callbacks,
+        gradient_clip_val=5.0, log_every_n_steps=1, num_sanity_val_steps=0)
+    trainer.fit(task, loader, held, ckpt_path=checkpoint, weights_only=True)
+    best_epoch = None
+    if best is not None:
+        state = torch.load(best.best_model_path, weights_only=True)
+        task.load_state_dict(state['state_dict'])
+        best_epoch = state['epoch']
+    return Fitted(task.model.cpu().eval(), trainer.current_epoch, best_epoch)

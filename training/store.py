@@ -1,0 +1,360 @@
+"""A data set on disk: a table of clips and memory-mapped keypoints. See docs/data_format.md."""
+
+import csv
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+import numpy as np
+
+from bharnet_ros.layouts import DATA_LAYOUTS, BodyHandLayout
+from bharnet_ros.window import PARTS
+
+SCHEMA_VERSION = 1
+INFO, TABLE = 'dataset.json', 'clips.csv'
+TEXT = ('id', 'label', 'subject', 'camera', 'session', 'setup', 'license')
+NUMBERS = ('rate', 'aspect')
+COUNTS = ('persons', 'frames', 'row')
+COLUMNS = (*TEXT, *NUMBERS, *COUNTS)
+HAND_CHANNELS = 3
+CHUNK = 65536  # rows that the validator holds in memory
+
+
+class DataError(ValueError):
+    """Data that is missing, not ours to read, or inconsistent; the text says what to do."""
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What is true of a whole data set."""
+
+    name: str
+    layout: str  # a name in layouts.DATA_LAYOUTS
+    classes: tuple[str, ...]
+    license: str
+    idle: str | None = None  # the class of people who do nothing known
+    source: str = ''
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ClipInfo:
+    """One row of the table of clips; what is not known stays empty."""
+
+    id: str
+    label: str = ''  # a class name, or '' for none
+    subject: str = ''
+    camera: str = ''
+    session: str = ''
+    setup: str = ''
+    rate: float | None = None  # frames a second
+    aspect: float = 1.0  # image height / width; 1 in metric space
+    license: str = ''  # if it is not the data set's
+    extra: dict[str, str] = field(default_factory=dict)  # further columns
+
+
+@dataclass(frozen=True)
+class Track:
+    """One person over the F frames of a clip; a part is zero where its mask is False."""
+
+    body: np.ndarray  # (F, V, C), C = 4 in image space and 3 in metric space
+    mask: np.ndarray  # (F, 3) bool: body, left hand, right hand
+    left_hand: np.ndarray | None = None  # (F, 21, 3)
+    right_hand: np.ndarray | None = None
+
+
+def part_shapes(layout: BodyHandLayout, hands: bool) -> dict[str, tuple[int, int]]:
+    """Return the shape of one row of each file."""
+    shapes = {'body': (len(layout.body), layout.body_channels)}
+    if hands:
+        shapes |= dict.fromkeys(PARTS[1:], (len(layout.hand), HAND_CHANNELS))
+    return shapes
+
+
+class _Column:
+    """An .npy file that grows row by row; its length is written when it is closed."""
+
+    HEADER = 128
+
+    def __init__(self, path: Path, shape: tuple[int, ...], dtype: str):
+        self.shape, self.dtype, self.rows = shape, np.dtype(dtype), 0
+        self.file = path.open('wb')
+        self.file.write(b' ' * self.HEADER)
+
+    def append(self, rows: np.ndarray) -> None:
+        self.file.write(np.ascontiguousarray(rows, self.dtype).tobytes())
+        self.rows += len(rows)
+
+    def close(self) -> None:
+        """Write the header of format 1.0, padded to the room that was left for it."""
+        text = repr({'descr': self.dtype.str, 'fortran_order': False,
+                     'shape': (self.rows, *self.shape)})
+        header = text.encode('latin1')
+        room = self.HEADER - 10
+        self.file.seek(0)
+        self.file.write(b'\x93NUMPY\x01\x00' + room.to_bytes(2, 'little')
+                        + header.ljust(room - 1) + b'\n')
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        self.file.close()
+
+
+class StoreWriter:
+    """Writes a data set clip by clip; use it in a `with` block.
+
+    Everything goes to PATH.partial first. Leaving the block without an error makes PATH appear,
+    complete, by one rename; an error leaves nothing behind.
+    """
+
+    def __init__(self, path: Path, info: DatasetInfo, hands: bool = True,
+                 dtype: str = 'float32'):
+        """Begin a data set in the folder `path`, which must not exist yet."""
+        if info.layout not in DATA_LAYOUTS:
+            raise DataError(f'layout {info.layout!r} is not one of {", ".join(DATA_LAYOUTS)}')
+        if path.exists():
+            raise DataError(f'{path} exists already; remove it or choose another folder')
+        self.path, self.info, self.ids, self.row = path, info, set(), 0
+        self.shapes = part_shapes(DATA_LAYOUTS[info.layout], hands)
+        self.partial = path.with_name(path.name + '.partial')
+        shutil.rmtree(self.partial, ignore_errors=True)
+        self.partial.mkdir(parents=True)
+        self.columns = {name: _Column(self.partial / f'{name}.npy', shape, dtype)
+                        for name, shape in self.shapes.items()}
+        self.columns['mask'] = _Column(self.partial / 'mask.npy', (len(PARTS),), 'bool')
+        self.table: list[dict[str, object]] = []
+
+    def __enter__(self) -> 'StoreWriter':
+        return self
+
+    def add(self, clip: ClipInfo, tracks: Sequence[Track]) -> None:
+        """Append a clip of one or more persons; DataError says what is wrong with it."""
+        def refuse(what: str) -> None:
+            raise DataError(f'clip {clip.id!r}: {what}')
+
+        if not clip.id or clip.id in self.ids:
+            refuse('its id is empty or taken')
+        if clip.label and clip.label not in self.info.classes:
+            refuse(f'label {clip.label!r} is not among the classes')
+        if not tracks or not len(tracks[0].mask):
+            refuse('it has no frames')
+        frames = len(tracks[0].mask)
+        rows = []
+        for track in tracks:
+            if track.mask.shape != (frames, len(PARTS)) or track.mask.dtype != bool:
+                refuse(f'mask is {track.mask.dtype} {track.mask.shape}, not bool '
+                       f'{(frames, len(PARTS))}')
+            row = {'mask': track.mask}
+            for part, name in enumerate(PARTS):
+                values, seen = getattr(track, name), track.mask[:, part]
+                if name not in self.shapes or values is None:
+                    if seen.any():
+                        refuse(f'the mask shows {name}, of which there is no array')
+                    if name in self.shapes:
+                        row[name] = np.zeros((frames, *self.shapes[name]))
+                    continue
+                if values.shape != (frames, *self.shapes[name]):
+                    refuse(f'{name} has shape {values.shape}, not {(frames, *self.shapes[name])}')
+                if not np.isfinite(values).all():
+                    refuse(f'{name} holds NaN or infinity')
+                if values[~seen].any():
+                    refuse(f'{name} is not zero where its mask is False')
+                row[name] = values
+            rows.append(row)
+        for row in rows:
+            for name, values in row.items():
+                self.columns[name].append(values)
+        self.ids.add(clip.id)
+        data = asdict(clip)
+        extra = data.pop('extra')
+        if taken := set(extra) & set(COLUMNS):
+            refuse(f'extra columns must not be called {sorted(taken)}')
+        self.table.append(data | {'rate': '' if clip.rate is None else clip.rate,
+                                  'persons': len(tracks), 'frames': frames, 'row': self.row}
+                          | extra)
+        self.row += len(tracks) * frames
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        for column in self.columns.values():
+            column.close()
+        if kind is not None or not self.table:
+            shutil.rmtree(self.partial)
+            if kind is None:
+                raise DataError(f'{self.path}: no clip to write')
+            return
+        names = [*COLUMNS, *dict.fromkeys(key for row in self.table for key in row
+                                          if key not in COLUMNS)]
+        with (self.partial / TABLE).open('w', newline='', encoding='utf-8') as file:
+            writer = csv.DictWriter(file, names, restval='')
+            writer.writeheader()
+            writer.writerows(self.table)
+        text = json.dumps({'schema_version': SCHEMA_VERSION} | asdict(self.info), indent=1,
+                          ensure_ascii=False)
+        (self.partial / INFO).write_text(text + '\n', encoding='utf-8')
+        self.partial.rename(self.path)
+
+
+def read_info(path: Path) -> DatasetInfo:
+    """Read dataset.json; DataError in one line if it is not there or not sound."""
+    file = path / INFO
+    if not file.is_file():
+        raise DataError(f'{path} is no data set: it holds no {INFO}; make one with '
+                        '`bharnet-train import` or `bharnet-train extract`')
+    try:
+        data = json.loads(file.read_text(encoding='utf-8'))
+        version = data.pop('schema_version')
+        if version != SCHEMA_VERSION:
+            raise DataError(f'{file}: schema_version {version}, this version reads '
+                            f'{SCHEMA_VERSION}; import the data again')
+        known = {item.name for item in fields(DatasetInfo)}
+        info = DatasetInfo(**{key: tuple(value) if key in ('classes', 'notes') else value
+                              for key, value in data.items() if key in known})
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f'{file}: {error}') from error
+    if info.layout not in DATA_LAYOUTS:
+        raise DataError(f'{file}: layout {info.layout!r} is not one of {", ".join(DATA_LAYOUTS)}')
+    if not info.classes or len(set(info.classes)) != len(info.classes):
+        raise DataError(f'{file}: classes: none, or one twice')
+    return info
+
+
+def read_table(path: Path) -> dict[str, np.ndarray]:
+    """Read clips.csv into one array a column: text, or numbers where they are meant."""
+    file = path / TABLE
+    try:
+        with file.open(newline='', encoding='utf-8') as stream:
+            reader = csv.reader(stream)
+            names = next(reader)
+            rows = list(reader)
+    except (OSError, StopIteration, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f'{file}: cannot be read ({error})') from error
+    if missing := set(COLUMNS) - set(names):
+        raise DataError(f'{file}: no column {sorted(missing)}')
+    for number, row in enumerate(rows, start=2):
+        if len(row) != len(names):
+            raise DataError(f'{file}: line {number} has {len(row)} fields, not {len(names)}')
+    columns = (dict(zip(names, zip(*rows, strict=True), strict=True)) if rows
+               else dict.fromkeys(names, ()))
+    table = {}
+    for name, values in columns.items():
+        try:
+            if name in COUNTS:
+                table[name] = np.array([int(v) for v in values], np.int64)
+            elif name in NUMBERS:
+                table[name] = np.array([float(v) if v else np.nan for v in values], np.float64)
+            else:
+                table[name] = np.array(values, dtype=str)
+        except ValueError as error:
+            raise DataError(f'{file}: {name}: {error}') from error
+    return table
+
+
+class Store:
+    """A data set opened for reading: the table in memory, keypoints mapped from disk."""
+
+    def __init__(self, path: Path):
+        """Open the folder `path`; DataError in one line if it is not a sound data set."""
+        self.path, self.info, self.table = path, read_info(path), read_table(path)
+        self.layout = DATA_LAYOUTS[self.info.layout]
+        self.shapes = part_shapes(self.layout, (path / 'left_hand.npy').exists())
+        self._maps: dict[str, np.ndarray] = {}
+        rows = self.maps['mask'].shape[0]
+        last = self.table['row'] + self.table['persons'] * self.table['frames']
+        if len(self) and (self.table['row'].min() < 0 or last.max() > rows):
+            raise DataError(f'{path / TABLE}: row: a clip ends at row {last.max()}, but mask.npy '
+                            f'has {rows}')
+
+    @property
+    def maps(self) -> dict[str, np.ndarray]:
+        """The memory-mapped arrays, opened anew in every process."""
+        if not self._maps:
+            for name, shape in (self.shapes | {'mask': (len(PARTS),)}).items():
+                file = self.path / f'{name}.npy'
+                try:
+                    array = np.load(file, mmap_mode='r', allow_pickle=False)
+                except (OSError, ValueError, EOFError) as error:
+                    raise DataError(f'{file}: cannot be read ({error})') from error
+                if array.shape[1:] != shape:
+                    raise DataError(f'{file}: rows of shape {array.shape[1:]}, not {shape}')
+                self._maps[name] = array
+            if len({len(array) for array in self._maps.values()}) > 1:
+                raise DataError(f'{self.path}: its .npy files differ in length')
+        return self._maps
+
+    def __getstate__(self) -> dict[str, object]:
+        return self.__dict__ | {'_maps': {}}
+
+    def __len__(self) -> int:
+        return len(self.table['id'])
+
+    def column(self, name: str) -> np.ndarray:
+        """Return a column of the table, (N,); DataError names those that there are."""
+        if name not in self.table:
+            raise DataError(f'{self.path / TABLE} has no column {name!r}; there are '
+                            f'{", ".join(self.table)}')
+        return self.table[name]
+
+    def tracks(self, i: int, first: int = 0, last: int | None = None) -> list[Track]:
+        """Return the persons of clip i from frame `first` to before `last`, as views."""
+        row, persons, frames = (int(self.table[name][i]) for name in ('row', 'persons', 'frames'))
+        last = frames if last is None else min(last, frames)
+        result = []
+        for person in range(persons):
+            here = slice(row + person * frames + first, row + person * frames + last)
+            result.append(Track(**{name: array[here] for name, array in self.maps.items()}))
+        return result
+
+
+def _faults_of_rows(store: Store) -> Iterator[str]:
+    maps = store.maps
+    for start in range(0, len(maps['mask']), CHUNK):
+        here = slice(start, start + CHUNK)
+        mask = maps['mask'][here]
+        for part, name in enumerate(PARTS):
+            if name not in maps:
+                if mask[:, part].any():
+                    yield f'mask.npy: shows {name}, but there is no {name}.npy'
+                continue
+            rows = maps[name][here].reshape(len(mask), -1)
+            for what, bad in (('NaN or infinity', ~np.isfinite(rows).all(1)),
+                              ('not zero where mask is False', rows.any(1) & ~mask[:, part])):
+                if bad.any():
+                    yield f'{name}.npy: row {start + int(bad.argmax())}: {what}'
+
+
+def validate(path: Path) -> list[str]:
+    """Return all faults of a data set as 'file: field: what is wrong'; none if it is sound."""
+    try:
+        store = Store(path)
+    except DataError as error:
+        return [str(error)]
+    table, faults = store.table, []
+
+    def check(field_name: str, bad: np.ndarray, what: str) -> None:
+        for i in np.flatnonzero(bad)[:3]:
+            faults.append(f'{TABLE}: {field_name}: line {i + 2} ({table["id"][i]}): {what}')
+
+    _, first, count = np.unique(table['id'], return_index=True, return_counts=True)
+    check('id', np.isin(np.arange(len(store)), first[count > 1]) | (table['id'] == ''),
+          'empty, or taken by another clip')
+    known = np.isin(table['label'], [*store.info.classes, ''])
+    check('label', ~known, f'not one of the classes in {INFO}')
+    check('rate', ~(np.isnan(table['rate']) | (table['rate'] > 0)), 'not a positive number')
+    check('aspect', ~(table['aspect'] > 0), 'not a positive number')
+    for name in ('persons', 'frames'):
+        check(name, table[name] < 1, 'not at least 1')
+    if store.info.idle is not None and store.info.idle not in store.info.classes:
+        faults.append(f'{INFO}: idle: {store.info.idle!r} is not one of the classes')
+    order = np.argsort(table['row'], kind='stable')
+    ends = (table['row'] + table['persons'] * table['frames'])[order]
+    overlap = np.zeros(len(store), bool)
+    overlap[order[1:]] = table['row'][order][1:] < ends[:-1]
+    check('row', overlap, 'overlaps another clip')
+    expected = {INFO, TABLE, 'mask.npy', *(f'{name}.npy' for name in store.shapes)}
+    faults += [f'{file.name}: does not belong here' for file in sorted(path.iterdir())
+               if file.name not in expected]
+    return faults + list(_faults_of_rows(store))
