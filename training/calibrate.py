@@ -42,8 +42,8 @@ def fit_temperature(predictions: Predictions) -> float:
 
 
 def calibrate(predictions: Predictions, keep: float = 0.95, idle: str | None = None
-              ) -> Calibration:
-    """Fit both numbers.
+              ) -> Calibration | None:
+    """Fit both numbers; None if no action was answered rightly, so that there is nothing to fit.
 
     Args:
         predictions: on validation clips, of persons that the network has not seen.
@@ -60,7 +60,7 @@ def calibrate(predictions: Predictions, keep: float = 0.95, idle: str | None = N
         right &= predictions.label != predictions.class_names.index(idle)
     best = np.sort(p.max(1)[right])
     if not len(best):
-        raise DataError('no clip is answered rightly; there is nothing to calibrate')
+        return None
     threshold = float(best[int(np.floor((1 - keep) * len(best)))])
     return Calibration(
         temperature=temperature, threshold=threshold, kept=float((best >= threshold).mean()),

@@ -106,8 +106,8 @@ def _reach(seen: np.ndarray, first: float, last: float) -> tuple[int, int]:
 def load_clips(source: SourceConfig, idle: str) -> Clips:
     """Open one data set; see `SourceConfig`. Raises DataError with what to do.
 
-    Clips without a label, and clips whose first person's body is seen in less than half of the
-    frames, are left out: on the robot such a window never reaches the network.
+    Clips without a label, and clips that show a body in less than half of the frames, are left
+    out: on the robot such a window never reaches the network.
     """
     store = Store(source.path)
     keep = store.table['label'] != ''
@@ -120,12 +120,14 @@ def load_clips(source: SourceConfig, idle: str) -> Clips:
         if not hit.any():
             raise DataError(f'{source.path}: without: no clip is called {pattern!r}')
         keep &= ~hit
-    mask, rows, frames = store.maps['mask'], store.table['row'], store.table['frames']
-    index = np.flatnonzero(keep)
-    for i in index:
-        seen = mask[rows[i]:rows[i] + frames[i]]
+    mask = store.maps['mask']
+    row, persons, frames, label = (store.table[name] for name in
+                                   ('row', 'persons', 'frames', 'label'))
+    for i in np.flatnonzero(keep):
+        size = persons[i] * frames[i]
+        seen = mask[row[i]:row[i] + size].reshape(persons[i], frames[i], -1).any(0)
         keep[i] = seen[:, 0].mean() >= 0.5 and (
-            store.table['label'][i] != idle or seen[:, 1:].any(1).mean() <= source.idle_hands)
+            label[i] != idle or seen[:, 1:].any(1).mean() <= source.idle_hands)
     index = np.flatnonzero(keep)
     names = store.info.classes
     order = {name: k for k, name in enumerate(names)}

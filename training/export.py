@@ -1,5 +1,6 @@
 """Export to one ONNX file that carries its whole contract, checked against PyTorch."""
 
+import copy
 import subprocess
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +14,7 @@ from bharnet_ros.training.calibrate import Calibration
 from bharnet_ros.training.config import RunConfig
 from bharnet_ros.training.data import Clips
 from bharnet_ros.training.dataset import ClipDataset
-from onnxruntime.transformers.float16 import convert_float_to_float16
+from bharnet_ros.training.model import BHaRNet, UnifiedNet
 from torch import Tensor, nn
 
 from bharnet_ros import __version__
@@ -23,9 +24,6 @@ from bharnet_ros.recognizer import Recognizer
 
 OPSET = 18
 TOLERANCE = {'float32': 1e-5, 'float16': 2e-2}  # of probabilities, ONNX Runtime against PyTorch
-# In half precision only what is costly and harmless runs in half: coordinates in the
-# preprocessing, logarithms of the fusion and the softmax keep float32.
-HALF_PARTS = ('streams', 'branches', 'experts', 'attention')
 
 
 class ExportError(RuntimeError):
@@ -83,19 +81,33 @@ def make_contract(name: str, config: RunConfig, clips: Clips, metrics: dict[str,
         rejection_threshold=calibration.threshold if calibration else None)
 
 
-def in_half(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the graph with the network's nodes in float16; inputs and outputs stay float32."""
-    kept = []
-    for i, node in enumerate(proto.graph.node):
-        node.name = f'n{i}'
-        path = next((p.value for p in node.metadata_props if p.key == 'namespace'), '')
-        if not any(f'.{part}.' in path or f'/{part}.' in path for part in HALF_PARTS):
-            kept.append(node.name)
-    if len(kept) == len(proto.graph.node):
-        raise ExportError('no node of the graph belongs to the network: the exporter named them '
-                          'otherwise; export in float32')
-    return convert_float_to_float16(proto, keep_io_types=True, node_block_list=kept,
-                                    disable_shape_infer=True)
+class Half(nn.Module):
+    """A part that computes in float16 between float32 neighbours."""
+
+    def __init__(self, part: nn.Module):
+        super().__init__()
+        self.part = part.half()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape to the part's."""
+        return self.part(x.half()).float()
+
+
+def in_half(model: nn.Module) -> nn.Module:
+    """Return a copy whose GCNs compute in float16: what is costly, and harmless.
+
+    The preprocessing's coordinates, pooling, the logarithms of the fusion and the softmax keep
+    float32.
+    """
+    model = copy.deepcopy(model)
+    for net in list(model.modules()):
+        if isinstance(net, UnifiedNet):
+            net.stream = Half(net.stream)
+        elif isinstance(net, BHaRNet):
+            for parts in (net.streams, net.branches, net.experts):
+                for name, part in list(parts.items()):
+                    parts[name] = Half(part)
+    return model
 
 
 def strip(proto: onnx.ModelProto) -> None:
@@ -134,13 +146,12 @@ def export(model: nn.Module, contract: Contract, clips: Clips, path: Path,
     with torch.no_grad():
         expected = model(*inputs).numpy()
     batch = torch.export.Dim('batch', min=1, max=1024)
+    half = contract.precision == 'float16'
     program = torch.onnx.export(
-        model, tuple(part[:2] for part in inputs), dynamo=True, opset_version=OPSET,
-        input_names=list(INPUTS), output_names=[OUTPUT],
+        in_half(model) if half else model, tuple(part[:2] for part in inputs), dynamo=True,
+        opset_version=OPSET, input_names=list(INPUTS), output_names=[OUTPUT],
         dynamic_shapes={name: {0: batch} for name in INPUTS}, verbose=False)
     proto = program.model_proto
-    if contract.precision == 'float16':
-        proto = in_half(proto)
     strip(proto)
     onnx.helper.set_model_props(proto, {METADATA_KEY: contract.to_json()})
     onnx.checker.check_model(proto)

@@ -92,12 +92,15 @@ def step_factor(optim: OptimConfig, steps_per_epoch: int):
     return factor
 
 
-class SeedEachEpoch(Callback):
-    """Seed dropout by seed and epoch, so that a resumed run goes on as if never interrupted."""
+class SeedEachStep(Callback):
+    """Seed dropout by seed and step, so that a resumed run goes on as if never interrupted.
 
-    def on_train_epoch_start(self, trainer: lightning.Trainer, task: Task) -> None:
+    Each step, not each epoch: loaders draw from the same generator, at other times on a resume.
+    """
+
+    def on_train_batch_start(self, trainer: lightning.Trainer, task: Task, *_: object) -> None:
         """Lightning's hook."""
-        torch.manual_seed(hash((task.config.seed, trainer.current_epoch, trainer.global_rank)))
+        torch.manual_seed(hash((task.config.seed, trainer.global_step, trainer.global_rank)))
 
 
 @dataclass(frozen=True)
@@ -168,7 +171,7 @@ def fit_one(config: RunConfig, train: Clips, validation: Clips | None = None,
                         persistent_workers=settings.workers > 0)
     devices = settings.devices if isinstance(settings.devices, int) else 1
     task = Task(config, len(train.class_names), max(len(loader) // devices, 1))
-    callbacks: list[Callback] = [SeedEachEpoch()]
+    callbacks: list[Callback] = [SeedEachStep()]
     held = None
     if validation is not None:
         held = DataLoader(ClipDataset(validation, config.steps), 128,

@@ -37,6 +37,8 @@ def read_npz(path: Path) -> tuple[tuple[str, ...], Iterator[tuple[ClipInfo, Trac
     if not path.is_file():
         raise DataError(f'no such data file: {path}')
     data = _load(path)
+    if isinstance(data, np.ndarray):
+        raise DataError(f'{path}: one bare array, not a .npz with names')
     if missing := {*KEYS.values(), 'label', 'class_names'} - set(data):
         raise DataError(f'{path}: holds no {", ".join(sorted(missing))}; it needs pose, '
                         'left_hand, right_hand, label and class_names')
@@ -45,12 +47,14 @@ def read_npz(path: Path) -> tuple[tuple[str, ...], Iterator[tuple[ClipInfo, Trac
     except (ValueError, OSError, EOFError, BadZipFile) as error:
         raise DataError(f'{path}: {error}') from error
     names, label = tuple(str(name) for name in arrays['class_names']), arrays['label']
-    n, frames = arrays['pose'].shape[:2]
+    n, frames = (*arrays['pose'].shape, 0, 0)[:2]
     hand = (n, frames, len(MEDIAPIPE_HOLISTIC.hand), 3)
     for key, shape in (('pose', (n, frames, len(MEDIAPIPE_HOLISTIC.body), 4)),
                        ('left_hand', hand), ('right_hand', hand), ('label', (n,))):
         if arrays[key].shape != shape:
             raise DataError(f'{path}: {key} has shape {arrays[key].shape}, not {shape}')
+        if arrays[key].dtype.kind not in 'fiu':
+            raise DataError(f'{path}: {key} holds {arrays[key].dtype}, not numbers')
     if n and not 0 <= label.min() <= label.max() < len(names):
         raise DataError(f'{path}: labels {label.min()} to {label.max()}, but {len(names)} '
                         'class names')

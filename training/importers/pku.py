@@ -72,10 +72,11 @@ def segments(labels: list[tuple[int, int, int]], frames: int, background: int
 
 
 def to_tracks(body: np.ndarray) -> list[Track]:
-    """Return the persons of (F, 2, 25, 3), the one who moves most first."""
+    """Return the persons of (F, 2, 25, 3): who is there most of the time, moves most, first."""
     seen = body.any((2, 3))
     order = sorted((p for p in range(PERSONS) if seen[:, p].any()), reverse=True,
-                   key=lambda p: body[seen[:, p], p].reshape(-1, 3).var(0).sum())
+                   key=lambda p: (seen[:, p].mean() >= 0.5,
+                                  body[seen[:, p], p].reshape(-1, 3).var(0).sum()))
     no_hand = np.zeros(len(body), bool)
     return [Track(body[:, p], np.stack([seen[:, p], no_hand, no_hand], -1)) for p in order]
 

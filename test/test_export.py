@@ -1,0 +1,214 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+
+torch = pytest.importorskip('torch', reason='training needs PyTorch')
+
+from bharnet_ros.training import cli  # noqa: E402
+from bharnet_ros.training.backbones import StreamConfig  # noqa: E402
+from bharnet_ros.training.calibrate import Calibration  # noqa: E402
+from bharnet_ros.training.config import Member, OptimConfig  # noqa: E402
+from bharnet_ros.training.data import SourceConfig, load_clips  # noqa: E402
+from bharnet_ros.training.export import TOLERANCE, ExportError, export, make_contract  # noqa: E402
+from bharnet_ros.training.model import BHaRNet, build  # noqa: E402
+from bharnet_ros.training.preprocess import PreprocessConfig  # noqa: E402
+from bharnet_ros.training.store import ClipInfo, DatasetInfo, StoreWriter, Track  # noqa: E402
+from bharnet_ros.training.train import network  # noqa: E402
+from training_helpers import (  # noqa: E402
+    CLASSES,
+    SMALL,
+    STEPS,
+    TINY,
+    batch,
+    config,
+    imported,
+    made_clips,
+    random_clip,
+)
+
+from bharnet_ros.contract import METADATA_KEY, ContractError  # noqa: E402
+from bharnet_ros.recognizer import ModelError, Recognizer  # noqa: E402
+
+LIMIT = TOLERANCE['float32']
+
+
+@pytest.fixture(scope='module')
+def clips(tmp_path_factory):
+    return made_clips(tmp_path_factory.mktemp('data'))
+
+
+def model(seed=0, **changes):
+    torch.manual_seed(seed)
+    return build(replace(SMALL, **changes), 3).eval()
+
+
+@pytest.fixture(scope='module')
+def exported(clips, tmp_path_factory):
+    path = tmp_path_factory.mktemp('export') / 'tiny.onnx'
+    net = model(pool='pam', seed=5)
+    contract = make_contract('tiny', config(notes=['a note']), clips, {'accuracy': 0.5})
+    return path, net, contract, export(net, contract, clips, path)
+
+
+def expected_of(net, windows, temperature=1.0):
+    with torch.no_grad():
+        return (net(*batch(*windows)).fused / temperature).softmax(1).numpy()
+
+
+def test_an_exported_model_gives_what_the_trained_one_gives(exported):
+    path, net, _, difference = exported
+    assert difference <= LIMIT == 1e-5
+    windows = [random_clip(seed) for seed in range(20)]
+    expected = expected_of(net, windows)
+    recognizer = Recognizer(path)
+    for count in (1, 3, 20):  # any number of windows at once
+        np.testing.assert_allclose(recognizer.infer(windows[:count]), expected[:count], atol=LIMIT)
+    assert np.ptp(expected, axis=0).max() > 100 * LIMIT, 'the windows should differ'
+
+
+@pytest.mark.parametrize('changes', [
+    {'experts': 1}, {'pool': 'pam', 'experts': 1, 'fusion': 'noisy_or'},
+    {'body': replace(TINY, backbone='degcn'), 'hand': replace(TINY, backbone='ctrgcn')},
+    {'body': None, 'hand': None, 'unified': TINY}, {'hand': None}, {'body': None}], ids=str)
+def test_every_variant_can_be_exported(clips, tmp_path, changes):
+    net = model(**changes)
+    for module in net.modules():  # as after training: norms and scales that do something
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.running_mean, -0.5, 0.5)
+            torch.nn.init.uniform_(module.running_var, 0.5, 2)
+    contract = make_contract('x', config(model=net.config), clips, {})
+    assert export(net, contract, clips, tmp_path / 'x.onnx') <= LIMIT
+    windows = [random_clip(seed) for seed in range(4)]
+    np.testing.assert_allclose(Recognizer(tmp_path / 'x.onnx').infer(windows),
+                               expected_of(net, windows), atol=LIMIT)
+
+
+def test_an_ensemble_is_one_graph(clips, tmp_path):
+    recipe = config(ensemble=[Member((name,)) for name in ('joint', 'bone', 'joint_motion')])
+    net = network(recipe, 3).eval()
+    export(net, make_contract('x', recipe, clips, {}, members=3), clips, tmp_path / 'x.onnx')
+    windows = [random_clip(seed) for seed in range(4)]
+    recognizer = Recognizer(tmp_path / 'x.onnx')
+    np.testing.assert_allclose(recognizer.infer(windows), expected_of(net, windows), atol=LIMIT)
+    assert recognizer.contract.network['members'] == 3
+
+
+def test_a_model_in_half_precision_is_smaller_and_close(clips, tmp_path):
+    wide = StreamConfig(channels=(32, 64), strides=(1, 2))
+    net = model(body=wide, hand=wide, pool='pam')
+    sizes = {}
+    for precision in ('float32', 'float16'):
+        contract = make_contract('x', config(), clips, {}, precision=precision)
+        path = tmp_path / f'{precision}.onnx'
+        assert export(net, contract, clips, path) <= TOLERANCE[precision]
+        sizes[precision] = path.stat().st_size
+        assert Recognizer(path).contract.precision == precision
+    assert sizes['float16'] < 0.8 * sizes['float32']
+    graph = onnx.load(tmp_path / 'float16.onnx').graph
+    assert {i.type.tensor_type.elem_type for i in (*graph.input, *graph.output)} == {
+        onnx.TensorProto.FLOAT}
+    half = [i for i in graph.initializer if i.data_type == onnx.TensorProto.FLOAT16]
+    assert sum(np.prod(i.dims) for i in half) > 10_000
+
+
+def test_calibration_goes_into_the_graph_and_the_contract(clips, tmp_path):
+    net = model(seed=3)
+    found = Calibration(temperature=0.5, threshold=0.61, kept=0.95, ece_before=0.2,
+                        ece_after=0.1, clips=24)
+    export(net, make_contract('x', config(), clips, {}, found), clips, tmp_path / 'x.onnx')
+    windows = [random_clip(seed) for seed in range(4)]
+    recognizer = Recognizer(tmp_path / 'x.onnx')
+    np.testing.assert_allclose(recognizer.infer(windows), expected_of(net, windows, 0.5),
+                               atol=LIMIT)
+    contract = recognizer.contract
+    assert (contract.temperature, contract.rejection_threshold) == (0.5, 0.61)
+
+
+def metric_clips(path):
+    rng = np.random.default_rng(0)
+    with StoreWriter(path, DatasetInfo('k', 'ntu_25', ('a', 'b'), 'CC0'), hands=False) as writer:
+        for i in range(6):
+            mask = np.tile([True, False, False], (12, 1))
+            writer.add(ClipInfo(f'{i}', 'ab'[i % 2]), [
+                Track(rng.normal(size=(12, 25, 3)).astype(np.float32), mask)] * 2)
+    return load_clips(SourceConfig(path), '-')
+
+
+def test_a_model_of_two_kinect_bodies_is_exported_and_refused_on_the_robot(tmp_path):
+    two = metric_clips(tmp_path / 'k')
+    recipe = config(model=replace(SMALL, hand=None, preprocess=PreprocessConfig(
+        'ntu_25', 'ntu_25', body_depth=True)))
+    net = build(recipe.model, 2).eval()
+    export(net, make_contract('x', recipe, two, {}), two, tmp_path / 'x.onnx')
+    session = ort.InferenceSession(tmp_path / 'x.onnx')
+    assert session.get_inputs()[0].shape[1:] == [2, STEPS, 25, 3]
+    contract = json.loads(session.get_modelmeta().custom_metadata_map[METADATA_KEY])
+    assert (contract['layout'], contract['persons']) == ('ntu_25', 2)
+    with pytest.raises(ModelError, match="'ntu_25' of 2 person"):
+        Recognizer(tmp_path / 'x.onnx')
+
+
+def test_an_exported_model_carries_its_contract_and_no_paths_of_this_machine(exported):
+    path, _, contract, _ = exported
+    found = Recognizer(path).contract
+    assert json.loads(found.to_json()) == json.loads(contract.to_json())
+    assert found.labels == CLASSES and found.idle == '-' and found.window_steps == STEPS
+    assert sum(found.training['clips'].values()) == 24
+    assert sorted(file.name for file in path.parent.iterdir()) == ['tiny.onnx']
+    text = onnx.load(path).SerializeToString()
+    assert b'/training/' not in text and b'site-packages' not in text
+
+
+@pytest.mark.parametrize('before', [None, b'the model of yesterday'], ids=['new', 'replace'])
+def test_a_model_that_gives_something_else_is_not_written(clips, tmp_path, before):
+    path = tmp_path / 'a.onnx'
+    if before:
+        path.write_bytes(before)
+    net = model(body=None, hand=StreamConfig(channels=(8,), strides=(1,)))
+    torch.nn.init.constant_(net.heads['hand'].bias, float('nan'))
+    with pytest.raises(ExportError):
+        export(net, make_contract('tiny', config(), clips, {}), clips, path)
+    assert {file: file.read_bytes() for file in tmp_path.iterdir()} == (
+        {path: before} if before else {})
+
+
+def test_a_contract_that_nobody_could_read_is_not_written(clips, tmp_path):
+    contract = make_contract('tiny', config(idle='rest'), clips, {})
+    assert contract.idle is None  # the clips have no such class
+    with pytest.raises(ContractError):
+        export(model(), replace(contract, idle='rest'), clips, tmp_path / 'a.onnx')
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_trained_run_can_be_exported_from_its_folder(tmp_path):
+    recipe = config(sources=[imported(tmp_path)], out=tmp_path / 'run',
+                    model=replace(SMALL, pool='pam'), window_seconds=1.25,
+                    optim=OptimConfig(epochs=8, batch=4, rate=1e-2), notes=['made for a test'])
+    cli.train(recipe)
+    cli.evaluate(recipe, tmp_path / 'report', leave_out=['made/0', 'made/1'])
+    cli.export_run(tmp_path / 'run', 'tiny', tmp_path / 'tiny.onnx', tmp_path / 'report')
+    contract = Recognizer(tmp_path / 'tiny.onnx').contract
+    report = json.loads((tmp_path / 'report' / 'report.json').read_text())
+    assert contract.window_seconds == 1.25 and contract.notes == ['made for a test']
+    assert contract.temperature == report['calibration']['temperature'] != 1.0
+    assert contract.metrics['top1'] == report['metrics']['top1']
+    net = BHaRNet(recipe.model, 3)
+    net.load_state_dict(torch.load(tmp_path / 'run' / 'weights.pt', weights_only=True))
+    windows = [random_clip(1)]
+    np.testing.assert_allclose(Recognizer(tmp_path / 'tiny.onnx').infer(windows),
+                               expected_of(net.eval(), windows, contract.temperature), atol=LIMIT)
+
+
+def test_latency_is_measured_against_pytorch(tmp_path, capsys):
+    cli.train(config(sources=[imported(tmp_path)], out=tmp_path / 'run'))
+    cli.export_run(tmp_path / 'run', 'tiny', tmp_path / 'tiny.onnx')
+    capsys.readouterr()
+    cli.measure_latency(tmp_path / 'run', tmp_path / 'tiny.onnx', 1, 0.1, tmp_path / 'l.json')
+    rows = json.loads((tmp_path / 'l.json').read_text())['milliseconds']
+    assert [row['name'] for row in rows] == ['ONNX Runtime', 'PyTorch eager'] * 2
+    assert all(0 < row['p50'] <= row['p90'] <= row['p99'] for row in rows)
+    assert capsys.readouterr().out.count('p50') == 4

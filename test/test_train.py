@@ -1,0 +1,209 @@
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import yaml
+
+torch = pytest.importorskip('torch', reason='training needs PyTorch')
+
+from bharnet_ros.training import augment as aug  # noqa: E402
+from bharnet_ros.training import cli, train  # noqa: E402
+from bharnet_ros.training.config import Member, OptimConfig, RunConfig, TrainerConfig  # noqa: E402
+from bharnet_ros.training.data import load_clips  # noqa: E402
+from bharnet_ros.training.evaluate import cross_validate  # noqa: E402
+from bharnet_ros.training.predict import predict  # noqa: E402
+from bharnet_ros.training.splits import SplitConfig, leave_one_out  # noqa: E402
+from bharnet_ros.training.store import DataError  # noqa: E402
+from bharnet_ros.training.train import LAST, TrainingError, fit, network  # noqa: E402
+from training_helpers import SMALL, config, imported, made_clips  # noqa: E402
+
+
+@pytest.fixture(scope='module')
+def source(tmp_path_factory):
+    return imported(tmp_path_factory.mktemp('data'))
+
+
+@pytest.fixture(scope='module')
+def clips(source):
+    return load_clips(source, '-')
+
+
+def weights(net):
+    return torch.cat([p.detach().flatten() for p in net.state_dict().values()])
+
+
+def test_one_seed_gives_one_model(clips):
+    one, same, other = (fit(config(seed=seed), clips, progress=False).model for seed in (3, 3, 4))
+    assert torch.equal(weights(one), weights(same))
+    assert not torch.equal(weights(one), weights(other))
+    assert not one.training
+
+
+@pytest.mark.parametrize('changes', [{}, {'fusion': 'noisy_or'}], ids=['sum', 'noisy-or'])
+def test_what_can_be_learnt_is_learnt(clips, changes):
+    still = dict.fromkeys(aug.AugmentConfig.__dataclass_fields__, 0.0) | {'crop': 1.0}
+    recipe = config(model=replace(SMALL, **changes), augment=aug.AugmentConfig(**still),
+                    optim=OptimConfig(epochs=30, batch=4, rate=1e-2))
+    fitted = fit(recipe, clips.select(clips.group == 'made/0'), progress=False)
+    found = predict(fitted.model, clips.select(clips.group == 'made/1'), recipe.steps)
+    assert set(found.streams) == {'fused', 'body', 'hand'}
+    assert (found.fused.argmax(1) == found.label).mean() >= 0.8  # chance is 0.33
+
+
+def test_data_without_any_hands_can_be_trained_on(tmp_path):
+    nothing = np.zeros((24, 10, 21, 3), np.float32)
+    bare = made_clips(tmp_path, left_hand=nothing, right_hand=nothing)
+    assert torch.isfinite(weights(fit(config(), bare, progress=False).model)).all()
+
+
+@pytest.mark.parametrize('bad', [
+    lambda: config(steps=9), lambda: OptimConfig(optimizer='adam'),
+    lambda: SplitConfig('subject')], ids=['strides', 'optimizer', 'split'])
+def test_an_impossible_recipe_is_refused(bad):
+    with pytest.raises(ValueError):
+        bad()
+
+
+@pytest.mark.parametrize('optimizer', ['adamw', 'sgd'])
+def test_an_interrupted_run_resumes_to_the_same_result(clips, tmp_path, optimizer, monkeypatch):
+    recipe = config(optim=OptimConfig(optimizer, epochs=4, batch=8, warmup=1, milestones=(2,)))
+    whole = fit(recipe, clips, progress=False, logs=tmp_path / 'whole')
+
+    class Unplugged(train.SeedEachStep):
+        def on_train_epoch_start(self, trainer, task):
+            if trainer.current_epoch == 2:
+                raise InterruptedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train, 'SeedEachStep', Unplugged)
+        with pytest.raises(InterruptedError):
+            fit(recipe, clips, progress=False, logs=tmp_path / 'broken')
+    resumed = fit(recipe, clips, progress=False, logs=tmp_path / 'broken', resume=True)
+    assert resumed.epochs == whole.epochs == 4
+    assert torch.equal(weights(resumed.model), weights(whole.model))
+
+
+def test_a_run_that_never_began_cannot_be_resumed(clips, tmp_path):
+    with pytest.raises(TrainingError, match=LAST):
+        fit(config(), clips, progress=False, logs=tmp_path, resume=True)
+
+
+def test_the_best_epoch_on_the_validation_part_is_kept(clips, tmp_path):
+    recipe = config(optim=OptimConfig(epochs=6, batch=8, rate=0.05, patience=2))
+    held = clips.select(clips.group == 'made/1')
+    fitted = fit(recipe, clips.select(clips.group == 'made/0'), held, progress=False,
+                 logs=tmp_path)
+    assert fitted.best_epoch is not None and fitted.best_epoch < fitted.epochs <= 6
+    assert fitted.epochs == 6 or fitted.epochs - 1 - fitted.best_epoch >= 2  # patience
+    assert list(tmp_path.glob('events.out.tfevents*')), 'no TensorBoard log'
+    # A second look at that epoch's network gives the loss that it was chosen for.
+    found = predict(fitted.model, held, recipe.steps)
+    loss = torch.nn.functional.cross_entropy(torch.tensor(found.fused), torch.tensor(found.label))
+    state = torch.load(tmp_path / 'best.ckpt', weights_only=True)
+    best = [value['best_model_score'] for name, value in state['callbacks'].items()
+            if 'best_model_score' in value and value['best_model_score'] is not None]
+    assert any(abs(float(score) - float(loss)) < 1e-4 for score in best)
+
+
+def test_an_ensemble_is_trained_member_by_member(clips):
+    recipe = config(ensemble=[Member(('joint',), 0.6), Member(('joint_motion', 'bone'), 0.4)])
+    fitted = fit(recipe, clips, progress=False).model
+    assert [m.preprocess.config.features for m in fitted.members] == [
+        ('joint',), ('joint_motion', 'bone')]
+    fresh = network(recipe, 3)
+    fresh.load_state_dict(fitted.state_dict())
+    assert torch.equal(weights(fresh), weights(fitted))
+    found = predict(fitted, clips, recipe.steps)
+    assert set(found.streams) == {'fused'} and np.isfinite(found.fused).all()
+
+
+def test_half_precision_trains_too(clips):
+    recipe = config(trainer=TrainerConfig(precision='bf16-mixed', accelerator='cpu'))
+    assert torch.isfinite(weights(fit(recipe, clips, progress=False).model)).all()
+
+
+def test_folds_test_on_what_was_left_out(clips):
+    folds = list(cross_validate(config(), clips, leave_one_out(['made/0', 'made/1']), [0, 1]))
+    assert [(fold.seed, fold.name) for fold, _, _ in folds] == [
+        (0, 'without made/0'), (0, 'without made/1'), (1, 'without made/0'),
+        (1, 'without made/1')]
+    for fold, found, _ in folds:
+        assert set(found.group) == {fold.name.removeprefix('without ')}
+        assert fold.clips + fold.train_clips == len(clips) == 24
+        for name, z in found.streams.items():
+            assert fold.accuracy[name] == pytest.approx((z.argmax(1) == found.label).mean(),
+                                                        abs=1e-4)
+
+
+# The command line
+
+
+def write_recipe(path, source, **changes):
+    tiny = {'channels': [8, 8], 'strides': [1, 2]}
+    recipe = {'sources': [{'path': str(source.path)}], 'steps': 8, 'out': str(path.parent / 'run'),
+              'model': {'body': tiny, 'hand': tiny, 'attention_width': 8, 'attention_heads': 2},
+              'optim': {'epochs': 1, 'batch': 8}} | changes
+    path.write_text(yaml.safe_dump(recipe))
+    return path
+
+
+def command(*arguments, **environment):
+    env = os.environ | {'OMP_NUM_THREADS': '1'} | environment
+    return subprocess.run([sys.executable, '-m', 'bharnet_ros.training.cli',
+                           *map(str, arguments)], capture_output=True, text=True, env=env,
+                          timeout=240, check=False)
+
+
+def test_a_run_goes_from_recipe_to_report(source, tmp_path, monkeypatch):
+    recipe = write_recipe(tmp_path / 'r.yaml', source,
+                          split={'by': 'subject', 'train': ['0'], 'test': ['1']})
+    monkeypatch.setattr(sys, 'argv', ['x', 'train', '--recipe', str(recipe)])
+    cli.main()
+    run = tmp_path / 'run'
+    assert cli.read_run(run).split == SplitConfig('subject', ['0'], ['1'])
+    assert isinstance(cli.read_run(run), RunConfig)
+    cli.test(run, tmp_path / 'tested', robust=False)
+    cli.evaluate(cli.read_run(run), tmp_path / 'evaluated')
+    a, b = (json.loads((tmp_path / name / 'report.json').read_text())
+            for name in ('tested', 'evaluated'))
+    # The same recipe, seed and split: `evaluate` trains what `train` trained.
+    assert a['metrics']['top1'] == b['metrics']['top1']
+    assert b['folds'][0]['accuracy']['fused'] == pytest.approx(a['metrics']['top1'], abs=1e-4)
+
+
+@pytest.mark.parametrize('damage, says', [
+    (lambda run: (run / 'run.json').write_text('{}'), 'run.json'),
+    (lambda run: (run / 'weights.pt').write_bytes(b'no weights'), 'weights.pt'),
+    (lambda run: (run / 'weights.pt').unlink(), 'no trained run')])
+def test_a_damaged_run_is_refused(source, tmp_path, damage, says):
+    cli.train(replace(config(sources=[source]), out=tmp_path / 'run'))
+    damage(tmp_path / 'run')
+    with pytest.raises(DataError, match=says) as error:
+        cli.export_run(tmp_path / 'run', 'x', tmp_path / 'x.onnx')
+    assert '\n' not in str(error.value) and not (tmp_path / 'x.onnx').exists()
+
+
+def test_errors_are_one_plain_line(tmp_path, source):
+    recipe = write_recipe(tmp_path / 'r.yaml', source)
+    for arguments, says in (
+            (['evaluate', '--recipe', recipe, '--report', tmp_path / 'x', '--leave_out',
+              '[made/9]'], 'made/9'),
+            (['validate', '--data', f'[{tmp_path}]'], 'dataset.json')):
+        result = command(*arguments)
+        said = (result.stderr + result.stdout).strip()
+        assert result.returncode == 1 and says in said
+        assert 'Traceback' not in said and len(said.splitlines()) == 1, said
+
+
+def test_two_processes_train_one_network(source, tmp_path):
+    """DDP on two CPU processes, as on two GPUs."""
+    recipe = write_recipe(tmp_path / 'r.yaml', source, trainer={
+        'accelerator': 'cpu', 'devices': 2, 'strategy': 'ddp'})
+    result = command('train', '--recipe', recipe)
+    assert result.returncode == 0, result.stderr[-2000:]
+    state = torch.load(tmp_path / 'run' / 'weights.pt', weights_only=True)
+    assert all(torch.isfinite(v).all() for v in state.values() if v.is_floating_point())
