@@ -19,7 +19,6 @@ from helpers import person
 from bharnet_ros.bag import BagWriter
 from bharnet_ros.detector import HolisticDetector
 from bharnet_ros.sources import SourceConfig, VideoReader
-from bharnet_ros.window import SECOND
 
 SHORT = 'slp_pose_test_video.mp4'
 
@@ -35,7 +34,7 @@ def videos(data_dir, tmp_path_factory):
     (folder / 'sit' / 'bob_2_broken.mp4').write_bytes(whole[:len(whole) // 3])
     with BagWriter(folder.parent / 'bag') as bag:
         for t in range(12):
-            bag.write(person(t * SECOND // 10))
+            bag.write(person(t / 10))
     shutil.copy(next((folder.parent / 'bag').glob('*.mcap')), folder / 'sit' / 'cy_1_bag.mcap')
     return folder
 
@@ -132,7 +131,7 @@ def test_a_run_that_was_killed_goes_on_where_it_was(data_dir, tmp_path):
 def test_segments_of_a_long_recording(tmp_path):
     with BagWriter(tmp_path / 'bag') as bag:
         for t in range(50):
-            bag.write(person(t * SECOND // 10))
+            bag.write(person(t / 10))
     shutil.copy(next((tmp_path / 'bag').glob('*.mcap')), tmp_path / 'long.mcap')
     (tmp_path / 'clips.csv').write_text(
         'file,label,start,end,subject,weather\n'

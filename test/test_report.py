@@ -75,7 +75,8 @@ def test_open_set_scores():
     assert (found.auroc, found.fpr95) == (1, 0)
     same = np.linspace(0, 1, 101)
     found = open_set(same, same)
-    assert found.auroc == pytest.approx(0.5, abs=0.02) and found.fpr95 == pytest.approx(.95, abs=.02)
+    assert found.auroc == pytest.approx(0.5, abs=0.02)
+    assert found.fpr95 == pytest.approx(0.95, abs=0.02)
 
 
 @given(st.integers(0, 10**6), st.floats(0.2, 6))
@@ -166,7 +167,8 @@ def test_a_report_is_a_page_numbers_and_pictures(trained, tmp_path):
         picture(tmp_path / f'{name}.png')
         assert f'{name}.png' in page
     assert '0.905 ± 0.005' in page and 'proposed_hand_11' in page
-    np.testing.assert_array_equal(Predictions.load(tmp_path / 'predictions.npz').fused, found.fused)
+    stored = Predictions.load(tmp_path / 'predictions.npz')
+    np.testing.assert_array_equal(stored.fused, found.fused)
 
 
 def test_reports_are_compared_whatever_their_order(tmp_path):
@@ -179,7 +181,7 @@ def test_reports_are_compared_whatever_their_order(tmp_path):
     assert sorted(both[0].splitlines()) == sorted(both[1].splitlines())
     row = next(line for line in both[0].splitlines() if line.startswith('| p'))
     assert '0.905 ± 0.005' in row and '0 of 4' in row
-    assert '1 of 1' in next(line for line in both[0].splitlines() if line.startswith('| r'))
+    assert '1 of 1' in next(line for line in both[0].splitlines() if line.startswith('| r |'))
     picture(tmp_path / 'out' / 'compare.png')
 
 

@@ -6,6 +6,7 @@ norms, residuals and the weighting by what was seen are proposals (docs/model.md
 
 from dataclasses import dataclass
 
+import torch
 from bharnet_ros.training.preprocess import masked_mean
 from torch import Tensor, nn
 
@@ -17,10 +18,15 @@ def shrink_mask(mask: Tensor, steps: int) -> Tensor:
 
 
 class CrossAttention(nn.Module):
-    """Tokens of one stream look at those of the other. (proposal: sizes, norm, residual)."""
+    """Tokens of one stream look at those of the other. (proposal: sizes, norm, residual, drop).
 
-    def __init__(self, own: int, other: int, width: int, heads: int):
+    In training a share `drop` of the clips, drawn anew each time, goes without (stochastic depth,
+    Huang et al., ECCV 2016): a stream must not come to lean on the other, which may see nothing.
+    """
+
+    def __init__(self, own: int, other: int, width: int, heads: int, drop: float = 0.0):
         super().__init__()
+        self.drop = drop
         self.heads, self.width = heads, width
         self.norm_own, self.norm_other = nn.LayerNorm(own), nn.LayerNorm(other)
         self.query, self.key = nn.Linear(own, width), nn.Linear(other, width)
@@ -41,7 +47,10 @@ class CrossAttention(nn.Module):
             self.value(other))
         weights = (q @ k.transpose(-1, -2) * (self.width / self.heads) ** -0.5).softmax(-1)
         mixed = (weights @ v).transpose(1, 2).reshape(N, L, self.width)
-        return own + self.out(mixed)
+        update = self.out(mixed)
+        if self.training and self.drop:
+            update = update * (torch.rand(N, 1, 1, device=own.device) >= self.drop)
+        return own + update
 
 
 def pooled_mean(x: Tensor, mask: Tensor) -> Tensor:
@@ -82,9 +91,10 @@ class PoolingAttention(nn.Module):
     (proposal): without attention that is global average pooling.
     """
 
-    def __init__(self, own: int, other: int, width: int, heads: int, axes: str = 'TVI'):
+    def __init__(self, own: int, other: int, width: int, heads: int, axes: str = 'TVI',
+                 drop: float = 0.0):
         super().__init__()
-        self.axes = nn.ModuleDict({axis: CrossAttention(own, other, width, heads)
+        self.axes = nn.ModuleDict({axis: CrossAttention(own, other, width, heads, drop)
                                    for axis in axes})
 
     def forward(self, own: dict[str, Tokens], other: dict[str, Tokens]) -> Tensor:

@@ -185,7 +185,7 @@ def to_clip(segment: Segment, data: dict[str, np.ndarray]) -> tuple[ClipInfo, Tr
     known = {name: value for name, value in segment.columns.items() if name in KNOWN}
     extra = {name: value for name, value in segment.columns.items() if name not in KNOWN}
     return ClipInfo(segment.id, segment.label, aspect=float(height / width), extra=extra,
-                    rate=round(float((here.sum() - 1) / span), 3) if span else None,
+                    rate=float(f'{(here.sum() - 1) / span:.6g}') if span else None,
                     **known), track
 
 

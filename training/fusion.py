@@ -34,6 +34,11 @@ def noisy_or(streams: list[Tensor]) -> Tensor:
     return result.log_softmax(-1)
 
 
-def fuse(streams: list[Tensor], kind: str) -> Tensor:
-    """Return (N, K) fused logits: the sum (arXiv 2503.14960), or `noisy_or`."""
-    return noisy_or(streams) if kind == 'noisy_or' else sum(streams)
+def fuse(streams: list[Tensor], weights: list[float], kind: str) -> Tensor:
+    """Return (N, K) fused logits: the weighted sum (arXiv 2503.14960: all 1), or `noisy_or`.
+
+    A stream's weight is how far to trust it: with weight w its logits enter as of a softmax of
+    temperature 1/w, in both fusions (proposal).
+    """
+    weighted = [w * z for w, z in zip(weights, streams, strict=True)]
+    return noisy_or(weighted) if kind == 'noisy_or' else sum(weighted)

@@ -44,8 +44,10 @@ class ModelConfig:
     pool: str = 'gap'  # 'gap', 'pam'
     experts: int = 0  # blocks of each branch at the end of a stream; 0: no expertized branches
     fusion: str = 'sum'  # 'sum', 'noisy_or'
+    body_weight: float = 1.0  # of the body's logits in the fusion; the hands' weigh 1
     attention_width: int = 32
     attention_heads: int = 4
+    attention_drop: float = 0.0  # share of training clips in which streams do not see each other
     dropout: float = 0.2
     preprocess: PreprocessConfig = field(default_factory=PreprocessConfig)
 
@@ -117,7 +119,7 @@ class BHaRNet(nn.Module):
             for own, other in (('body', 'hand'), ('hand', 'body')):
                 self.attention[own] = PoolingAttention(
                     *(config.streams[name].channels[-1] for name in (own, other)),
-                    config.attention_width, config.attention_heads, axes)
+                    config.attention_width, config.attention_heads, axes, config.attention_drop)
 
     def features(self, body: Tensor, left_hand: Tensor, right_hand: Tensor, mask: Tensor,
                  aspect: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
@@ -148,8 +150,12 @@ class BHaRNet(nn.Module):
             for name, (x, _) in stems.items():
                 private = pooled_mean(self.experts[name](x), masks[name])
                 votes[name] = logits[name] + self.expert_heads[name](self.dropout(private))
-        return Logits(fuse(list(votes.values()), self.config.fusion), logits.get('body'),
-                      logits.get('hand'))
+        if len(votes) == 1:
+            fused = next(iter(votes.values()))
+        else:
+            fused = fuse([votes['body'], votes['hand']], [self.config.body_weight, 1.0],
+                         self.config.fusion)
+        return Logits(fused, logits.get('body'), logits.get('hand'))
 
 
 class UnifiedNet(nn.Module):
