@@ -1,6 +1,8 @@
 # make demo   set everything up and run the real graph (SOURCE=0|FILE|URL to choose the input)
 # make test   set everything up and run all tests
 # make bench  measure on VIDEOS=...
+# make data   import the public data sets found under DATA=... into data/
+# make models train, evaluate and export the shipped models anew (an hour on two cores)
 #
 # Works on a bare x86-64 Linux with Python 3.10 to 3.12, make and a C++ compiler: ROS 2 comes as
 # wheels into a virtual environment. On a normal Jazzy install use colcon instead, see README.md.
@@ -10,7 +12,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV ?= .venv
 SOURCE ?=
-VIDEOS ?= $(wildcard ../shared/data/videos/*.mp4)
+DATA ?= ../shared/data
+VIDEOS ?= $(wildcard $(DATA)/videos/*.mp4)
 
 # Nothing of another ROS install, or of the caller's Python, may leak in.
 unexport PYTHONPATH PYTHONHOME AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH
@@ -21,7 +24,7 @@ TORCH := torch==2.13.0
 SETUP := export PATH="$(abspath $(VENV))/bin:$$PATH" AMENT_PREFIX_PATH="$(abspath $(VENV))"
 RUN := $(SETUP); set +u; source install/setup.bash; set -u
 
-.PHONY: demo test lint bench build clean
+.PHONY: demo test lint bench data models build clean
 .DEFAULT_GOAL := demo
 
 $(VENV)/bin/python:
@@ -58,6 +61,34 @@ test: build $(VENV)/.dev lint
 
 bench: build
 	@$(RUN); bharnet bench $(VIDEOS)
+
+# name:file:licence:image height over width, inferred from the palms (docs/training.md).
+ARRAYS := words10:asl_words/words10_3signers.npz:MIT:0.5625 \
+  words16:asl_words/words16_head.npz:MIT:0.5625 ksl13:ksl13/ksl13.npz:Apache-2.0:0.75
+
+data: build $(VENV)/.dev
+	@mkdir -p data; $(RUN); \
+	for set in $(ARRAYS); do IFS=: read -r name file license aspect <<< "$$set"; \
+	  if [ -e "$(DATA)/$$file" ] && [ ! -e data/$$name ]; then \
+	    idle=(); case $$name in words*) idle=(--idle -);; esac; \
+	    bharnet-train import arrays --source "$(DATA)/$$file" --to data/$$name --name $$name \
+	      --license $$license --aspect $$aspect "$${idle[@]}"; fi; done; \
+	if [ -e "$(DATA)/nw_ucla" ] && [ ! -e data/nucla ]; then \
+	  bharnet-train import nucla --source "$(DATA)/nw_ucla/all_sqe_views12.zip" --to data/nucla; fi; \
+	bharnet-train validate --data "[$$(echo data/* | tr ' ' ,)]"
+
+models: data
+	@$(RUN); set -x; \
+	for model in asl_words:words10/0,words10/1,words10/2,words16/0,words16/1 \
+	             ksl:ksl13/0,ksl13/1,ksl13/3,ksl13/4; do \
+	  name=$${model%%:*}; \
+	  bharnet-train evaluate --recipe training/configs/$$name.yaml --report runs/$${name}_loo \
+	    --leave_out "[$${model#*:}]" --robust true; \
+	  bharnet-train train --recipe training/configs/$$name.yaml --recipe.out runs/$$name; \
+	  bharnet-train export --run runs/$$name --report runs/$${name}_loo --name $$name \
+	    --to models/$$name.onnx; done; \
+	bharnet-train demo-recording --recipe training/configs/asl_words.yaml \
+	  --words '[hello,thank-you,coffee,large,tea]' --to models/demo_keypoints
 
 clean:
 	rm -rf build install log

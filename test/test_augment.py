@@ -80,7 +80,8 @@ def test_constant_noise_is_the_same_at_all_steps():
 
 @given(random_clips, st.integers(0, 10**6), st.sampled_from([0.0, 1.0]))
 def test_augmentation_invents_nothing(clip, seed, mirror):
-    settings = aug.AugmentConfig(mirror=mirror, drop_step=0.5, drop_hand=0.3, late_start=0.5)
+    settings = aug.AugmentConfig(mirror=mirror, drop_step=0.5, drop_hand=0.3,
+                                 drop_frame=0.3, late_start=0.5)
     changed = aug.augment(clip, settings, np.random.default_rng(seed))
     assert_sound(changed, clip)
     assert (changed.mask <= (aug.mirror(clip) if mirror else clip).mask).all()
@@ -129,6 +130,17 @@ def test_a_dropped_hand_is_missing_and_the_rest_stays(clip, seed):
 
 
 DONOR = np.random.default_rng(4).uniform(0.4, 0.6, (21, 3)).astype(np.float32)
+
+
+@given(random_clips, st.integers(0, 10**6))
+def test_a_dropped_frame_is_missing_whole_and_the_rest_stays(clip, seed):
+    lost = np.random.default_rng(seed).random(len(clip.mask)) < 0.4
+    dropped = aug.drop_frames(clip, lost)
+    assert_sound(dropped, clip)
+    assert not dropped.mask[lost].any()
+    np.testing.assert_array_equal(dropped.mask[~lost], clip.mask[~lost])
+    for name in PARTS:
+        np.testing.assert_array_equal(getattr(dropped, name)[~lost], getattr(clip, name)[~lost])
 
 
 @given(random_clips)

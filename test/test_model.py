@@ -298,6 +298,41 @@ def test_macs_are_those_of_a_network_counted_by_hand():
     assert counted.macs == graph + skip + temporal + gather + 8 * 3
 
 
+
+@pytest.mark.parametrize('fusion', ['sum', 'noisy_or'])
+def test_the_body_weighs_what_the_recipe_says(fusion):
+    inputs = batch(*map(random_clip, range(4)))
+    with torch.no_grad():
+        found = model(body_weight=0.5, fusion=fusion)(*inputs)
+        even = model(fusion=fusion)(*inputs)
+    torch.testing.assert_close(found.body, even.body)
+    half = 0.5 * found.body
+    want = half + found.hand if fusion == 'sum' else noisy_or([half, found.hand])
+    torch.testing.assert_close(found.fused, want)
+
+
+@pytest.mark.parametrize('body_weight, attention_drop', [(0, 0), (-1, 0), (1, 1.5), (1, -0.1)])
+def test_weights_and_shares_that_make_no_sense_are_refused(body_weight, attention_drop):
+    with pytest.raises(ValueError, match='body_weight|attention_drop'):
+        ModelConfig(body_weight=body_weight, attention_drop=attention_drop)
+
+
+def test_streams_that_never_see_each_other_are_those_of_base():
+    """And the drop is for training: on the robot both always look."""
+    p = model(pool='pam', attention_drop=1.0, dropout=0.0)
+    for name, weight in p.named_parameters():
+        if name.endswith('out.weight'):
+            torch.nn.init.normal_(weight)
+    inputs = batch(*(random_clip(i, seen=1.0) for i in range(4)))
+    base = model(dropout=0.0)
+    base.load_state_dict(p.state_dict(), strict=False)
+    with torch.no_grad():
+        apart, together = base(*inputs).body, p(*inputs).body
+        p.attention.train()
+        torch.testing.assert_close(p(*inputs).body, apart, atol=1e-5, rtol=1e-4)
+    assert (together - apart).abs().max() > 1e-3
+
+
 def test_all_variants_of_a_model_can_be_counted():
     rows = {name: complexity(name, config, 10, STEPS, 1)
             for name, config in variants(ModelConfig(body=TINY, hand=TINY)).items()}

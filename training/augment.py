@@ -36,6 +36,7 @@ class AugmentConfig:
     hand_offset: float = 0.12
     drop_step: float = 0.1  # at most this share of steps loses a hand
     drop_hand: float = 0.05  # probability that one hand is missing throughout
+    drop_frame: float = 0.0  # at most this share of steps loses everything; windows bridge such
     rest_hands: float = 0.5  # probability that an idle clip without hands gets resting ones
 
 
@@ -126,6 +127,11 @@ def drop_hands(clip: Clip, steps: np.ndarray) -> Clip:
     return _with(clip, mask=mask)
 
 
+def drop_frames(clip: Clip, steps: np.ndarray) -> Clip:
+    """Mark everything missing where the (T,) bool `steps` says so, as of frames that were lost."""
+    return _with(clip, mask=clip.mask * ~steps[:, None])
+
+
 def late_start(clip: Clip, first: int) -> Clip:
     """Mark all steps before `first` missing, as in the window of a person who just came."""
     mask = clip.mask.copy()
@@ -188,6 +194,8 @@ def augment(clip: Clip, config: AugmentConfig, rng: np.random.Generator,
     lost = rng.random((steps, 2)) < rng.random() * config.drop_step
     lost |= (rng.random() < config.drop_hand) & (np.arange(2) == rng.integers(2))
     clip = drop_hands(clip, lost)
+    if config.drop_frame:
+        clip = drop_frames(clip, rng.random(steps) < rng.random() * config.drop_frame)
     if rng.random() < config.late_start:
         clip = late_start(clip, int(rng.integers(1, max(steps // 2, 2))))
     clip = add_noise(clip, config.body_noise * noise[0], config.hand_noise * noise[1], rng,

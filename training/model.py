@@ -56,6 +56,11 @@ class ModelConfig:
             raise ValueError(f"pool is 'gap' or 'pam', not {self.pool!r}")
         if self.fusion not in FUSIONS:
             raise ValueError(f'fusion is one of {", ".join(FUSIONS)}, not {self.fusion!r}')
+        if not self.body_weight > 0:
+            raise ValueError(f'body_weight is a positive number, not {self.body_weight}; '
+                             'body: null leaves the body out')
+        if not 0 <= self.attention_drop <= 1:
+            raise ValueError(f'attention_drop is a share from 0 to 1, not {self.attention_drop}')
         if self.unified is not None and (self.body is not None or self.hand is not None):
             raise ValueError('a unified graph has no body and hand streams: set both to null')
         if not self.streams:
