@@ -9,13 +9,24 @@ torch = pytest.importorskip('torch', reason='training needs PyTorch')
 
 import cv2  # noqa: E402
 from bharnet_ros.training.calibrate import calibrate, fit_temperature  # noqa: E402
-from bharnet_ros.training.data import load_clips  # noqa: E402
+from bharnet_ros.training.data import SourceConfig, load_clips  # noqa: E402
 from bharnet_ros.training.metrics import measure, open_set, subset_accuracy  # noqa: E402
 from bharnet_ros.training.model import build  # noqa: E402
 from bharnet_ros.training.predict import Predictions, joined, predict  # noqa: E402
 from bharnet_ros.training.report import Fold, compare, read_report, write_report  # noqa: E402
-from bharnet_ros.training.robustness import CORRUPTIONS, SPEEDS, robustness  # noqa: E402
-from bharnet_ros.training.store import DataError  # noqa: E402
+from bharnet_ros.training.robustness import (  # noqa: E402
+    CORRUPTIONS,
+    SPEEDS,
+    check_robustness,
+    robustness,
+)
+from bharnet_ros.training.store import (  # noqa: E402
+    ClipInfo,
+    DataError,
+    DatasetInfo,
+    StoreWriter,
+    Track,
+)
 from bharnet_ros.training.subsets import SUBSETS  # noqa: E402
 from training_helpers import SMALL, STEPS, imported  # noqa: E402
 
@@ -222,3 +233,12 @@ def test_distance_does_not_matter_to_a_network_that_normalises(curves):
 def test_without_hands_the_body_says_what_it_said(trained, curves):
     assert len(set(curves['missing hands'].mean['body'])) == 1
     assert json.dumps(curves['missing hands'].x)
+
+
+def test_skeletons_in_metric_space_are_refused_before_anything_is_trained(tmp_path):
+    with StoreWriter(tmp_path / 'k', DatasetInfo('k', 'nucla_20', ('a',), 'CC0'),
+                     hands=False) as writer:
+        seen = np.repeat([[True, False, False]], 4, 0)
+        writer.add(ClipInfo('1', 'a'), [Track(np.ones((4, 20, 3)), seen)])
+    with pytest.raises(DataError, match='--robust'):
+        check_robustness(load_clips(SourceConfig(tmp_path / 'k'), '-'))

@@ -27,7 +27,7 @@ from bharnet_ros.training.plot import plot_clips
 from bharnet_ros.training.predict import joined, predict
 from bharnet_ros.training.prototypes import write_recording
 from bharnet_ros.training.report import compare, read_report, write_report
-from bharnet_ros.training.robustness import robustness
+from bharnet_ros.training.robustness import check_robustness, robustness
 from bharnet_ros.training.splits import OFFICIAL, leave_one_out, one_only, split
 from bharnet_ros.training.store import DataError
 from bharnet_ros.training.store import validate as faults
@@ -125,6 +125,8 @@ def evaluate(recipe: RunConfig, report: Path, leave_out: list[str] = [],  # noqa
         splits = leave_one_out(leave_out) | one_only(only)
     if not splits:
         raise DataError('say how to split: leave_out, only, official, or `split` in the recipe')
+    if robust:
+        check_robustness(clips)
     folds, predictions, curves = [], [], []
     for fold, found, model in cross_validate(recipe, clips, splits, seeds, report / 'runs',
                                              partial=official is not None):

@@ -164,6 +164,10 @@ def _page(data: dict[str, Any], metrics: Metrics) -> str:
         [[c.name, c.clips, c.recall, c.precision, c.f1] for c in metrics.classes]),
         '![confusion](confusion.png)\n', '![reliability](reliability.png)\n']
     if data['robustness']:
+        parts.append('## Robustness\n\nTop-1 under each corruption, mean over draws.\n')
+        parts += [_table([f'{curve["name"]}, {curve["unit"]}', *map(str, curve['x'])],
+                         [[stream, *values] for stream, values in curve['mean'].items()])
+                  for curve in data['robustness']]
         parts.append('![robustness](robustness.png)\n')
     return '\n'.join(parts)
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from bharnet_ros.training.augment import add_noise, drop_hands, mirror, zoom
+from bharnet_ros.training.augment import add_noise, drop_frames, drop_hands, mirror, zoom
 from bharnet_ros.training.data import Clips
 from bharnet_ros.training.dataset import to_tensors
 from bharnet_ros.training.predict import infer
+from bharnet_ros.training.store import DataError
 from torch import nn
 from torch.utils.data import Dataset
 
@@ -42,10 +43,7 @@ def _missing_hands(clip: Clip, share: float, rng: np.random.Generator) -> Clip:
 
 
 def _lost_steps(clip: Clip, share: float, rng: np.random.Generator) -> Clip:
-    lost = rng.random(len(clip.mask)) < share
-    return replace(clip, mask=clip.mask * ~lost[:, None], **{
-        name: getattr(clip, name) * ~lost[:, None, None]
-        for name in ('body', 'left_hand', 'right_hand')})
+    return drop_frames(clip, rng.random(len(clip.mask)) < share)
 
 
 def _distance(clip: Clip, factor: float, rng: np.random.Generator) -> Clip:
@@ -127,11 +125,17 @@ def _curve(name: str, unit: str, x: list[float], label: np.ndarray,
     return Curve(name, unit, list(x), mean, std)
 
 
+def check_robustness(clips: Clips) -> None:
+    """Raise DataError, before anything is trained, if the curves cannot be measured on `clips`."""
+    if clips.layout.space != 'image' or clips.persons > 1:
+        raise DataError('robustness is measured on clips of one person in image space; leave '
+                        'out --robust')
+
+
 def robustness(model: nn.Module, clips: Clips, steps: int, seeds: int = 3,
                only: list[str] | None = None) -> list[Curve]:
     """Measure all curves, or those named in `only`, on clips of one person in image space."""
-    if clips.layout.space != 'image' or clips.persons > 1:
-        raise ValueError('robustness is measured on clips of one person in image space')
+    check_robustness(clips)
     torch.manual_seed(0)
     curves = []
     for name, (unit, x, corrupt) in CORRUPTIONS.items():
