@@ -75,7 +75,9 @@ data: build $(VENV)/.dev
 	      --license $$license --aspect $$aspect "$${idle[@]}"; fi; done; \
 	if [ -e "$(DATA)/nw_ucla" ] && [ ! -e data/nucla ]; then \
 	  bharnet-train import nucla --source "$(DATA)/nw_ucla/all_sqe_views12.zip" --to data/nucla; fi; \
-	bharnet-train validate --data "[$$(echo data/* | tr ' ' ,)]"
+	sets=$$(printf '%s\n' data/*/dataset.json | xargs -n 1 dirname | paste -sd ,); \
+	[ -d "$${sets%%,*}" ] || { echo "no data set found under $(DATA); say DATA=..."; exit 1; }; \
+	bharnet-train validate --data "[$$sets]"
 
 models: data
 	@$(RUN); set -x; \

@@ -241,6 +241,26 @@ def test_idle_clips_with_hands_can_be_left_out(tmp_path):
     assert (found.label == 0).sum() == 0 and (found.label > 0).sum() == 16
 
 
+def test_a_class_that_is_not_chosen_is_not_learnt(tmp_path):
+    source = imported(tmp_path)
+    assert load_clips(replace(source, where={'label': ['down', '-']}), '-').class_names == (
+        '-', 'down')
+    with pytest.raises(DataError, match='helo'):
+        load_clips(replace(source, where={'label': ['helo']}), '-')
+
+
+def test_a_refused_clip_leaves_nothing_behind(tmp_path):
+    """Whoever goes on after an error must not find later clips shifted."""
+    seen = np.repeat([[True, False, False]], 2, 0)
+    with StoreWriter(tmp_path / 's', DatasetInfo('s', 'nucla_20', ('a',), 'CC0'),
+                     hands=False) as writer:
+        with pytest.raises(DataError, match='frames'):
+            writer.add(ClipInfo('1', 'a', extra={'frames': '9'}),
+                       [Track(np.full((2, 20, 3), 1.0), seen)])
+        writer.add(ClipInfo('1', 'a'), [Track(np.full((2, 20, 3), 2.0), seen)])
+    assert (Store(tmp_path / 's').tracks(0)[0].body == 2).all()
+
+
 def test_sources_choose_by_column_and_by_id(tmp_path):
     source = imported(tmp_path)
     some = load_clips(replace(source, where={'subject': ['1']}, without=['00003', '0001*']), '-')

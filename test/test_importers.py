@@ -234,6 +234,26 @@ def write_pickle(path, annotations):
     return path
 
 
+@pytest.mark.parametrize('names, columns', [
+    (('train1', 'test1', 'train2'), {'split1': ['train', 'test', ''],
+                                     'split2': ['', '', 'train']}),
+    (('train', 'val', 'x_test'), {'split': ['train', 'test', ''], 'x': ['', '', 'test']})])
+def test_pyskl_splits_are_understood(tmp_path, names, columns):
+    data = {'split': {name: [f'v{k}'] for k, name in enumerate(names)},
+            'annotations': [annotation(17, seed=k) for k in range(3)]}
+    (tmp_path / 'a.pkl').write_bytes(pickle.dumps(data, 4))
+    pyskl.import_pyskl(tmp_path / 'a.pkl', tmp_path / 'out', 'x', 'CC0')
+    store = Store(tmp_path / 'out')
+    assert {name: list(store.column(name)) for name in columns} == columns
+
+
+def test_a_pyskl_split_of_another_kind_is_refused(tmp_path):
+    data = {'split': {'fold_a': ['v0']}, 'annotations': [annotation(17)]}
+    (tmp_path / 'a.pkl').write_bytes(pickle.dumps(data, 4))
+    with pytest.raises(DataError, match='fold_a'):
+        pyskl.import_pyskl(tmp_path / 'a.pkl', tmp_path / 'out', 'x', 'CC0')
+
+
 @pytest.mark.parametrize('joints, layout', [(17, 'coco_17'), (25, 'ntu_25'),
                                             (133, 'coco_wholebody_133')])
 def test_pyskl_pickles_are_imported(tmp_path, joints, layout):

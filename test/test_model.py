@@ -370,6 +370,23 @@ def test_noisy_or_is_stable_whatever_the_logits(seed, scale):
     assert torch.isfinite(out).all() and all(torch.isfinite(part.grad).all() for part in z)
 
 
+@pytest.mark.parametrize('kind', [torch.float16, torch.bfloat16])
+def test_mixed_precision_does_not_reach_coordinates_or_fusion(kind):
+    net = model(fusion='noisy_or').train()
+    inputs = batch(*map(random_clip, range(4)))
+    # Far from the image's corner, where a half has few digits left.
+    inputs[0] = inputs[0] + torch.tensor([9.0, 9, 0, 0]) * inputs[3][..., :1, None]
+    seen = []
+    net.streams['body'].register_forward_pre_hook(lambda _, x: seen.append(x[0]))
+    net.heads['body'].weight.data *= 300  # one stream as sure as can be
+    with torch.autocast('cpu', kind):
+        fused = net(*inputs).fused
+    net(*inputs)
+    torch.testing.assert_close(seen[0], seen[1], rtol=0, atol=0)
+    torch.nn.functional.cross_entropy(fused, torch.tensor([0, 1, 2, 0])).backward()
+    assert all(torch.isfinite(p.grad).all() for p in net.parameters() if p.grad is not None)
+
+
 def test_noisy_or_believes_the_stream_that_is_sure():
     sure, torn = torch.tensor([[6.0, 0, 0]]), torch.tensor([[-0.4, 0.3, 0.2]])
     assert noisy_or([sure, torn]).argmax() == 0 and noisy_or([torn, sure]).argmax() == 0

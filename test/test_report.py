@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from bharnet_ros.training.data import SourceConfig, load_clips  # noqa: E402
 from bharnet_ros.training.metrics import measure, open_set, subset_accuracy  # noqa: E402
 from bharnet_ros.training.model import build  # noqa: E402
 from bharnet_ros.training.predict import Predictions, joined, predict  # noqa: E402
+from bharnet_ros.training.preprocess import PreprocessConfig  # noqa: E402
 from bharnet_ros.training.report import Fold, compare, read_report, write_report  # noqa: E402
 from bharnet_ros.training.robustness import (  # noqa: E402
     CORRUPTIONS,
@@ -233,6 +235,23 @@ def test_distance_does_not_matter_to_a_network_that_normalises(curves):
 def test_without_hands_the_body_says_what_it_said(trained, curves):
     assert len(set(curves['missing hands'].mean['body'])) == 1
     assert json.dumps(curves['missing hands'].x)
+
+
+@pytest.mark.parametrize('name, layout, body', [
+    ('coco_17', 'coco_17', 17), ('coco_wholebody_133', 'coco_body_23', 91)])
+def test_robustness_knows_the_joints_of_other_layouts(tmp_path, name, layout, body):
+    rng = np.random.default_rng(0)
+    hands = body == 91
+    with StoreWriter(tmp_path / 'c', DatasetInfo('c', name, ('a', 'b'), 'CC0'),
+                     hands=hands) as writer:
+        for k in range(4):
+            hand = rng.random((6, 21, 3)) if hands else None
+            writer.add(ClipInfo(str(k), 'ab'[k % 2]), [Track(
+                rng.random((6, body, 4)), np.repeat([[True, hands, hands]], 6, 0), hand, hand)])
+    clips = load_clips(SourceConfig(tmp_path / 'c'), 'a')
+    net = build(replace(SMALL, preprocess=PreprocessConfig(name, layout)), 2)
+    found = robustness(net, clips, STEPS, seeds=1, only=['mirror', 'body noise', 'missing hands'])
+    assert {curve.name for curve in found} == {'mirror', 'body noise', 'missing hands'}
 
 
 def test_skeletons_in_metric_space_are_refused_before_anything_is_trained(tmp_path):

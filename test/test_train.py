@@ -16,6 +16,7 @@ from bharnet_ros.training.config import Member, OptimConfig, RunConfig, TrainerC
 from bharnet_ros.training.data import load_clips  # noqa: E402
 from bharnet_ros.training.evaluate import cross_validate  # noqa: E402
 from bharnet_ros.training.predict import predict  # noqa: E402
+from bharnet_ros.training.preprocess import PreprocessConfig  # noqa: E402
 from bharnet_ros.training.splits import SplitConfig, leave_one_out  # noqa: E402
 from bharnet_ros.training.store import DataError  # noqa: E402
 from bharnet_ros.training.train import LAST, TrainingError, fit, network  # noqa: E402
@@ -109,6 +110,40 @@ def test_the_best_epoch_on_the_validation_part_is_kept(clips, tmp_path):
     assert any(abs(float(score) - float(loss)) < 1e-4 for score in best)
 
 
+def test_a_resumed_run_still_knows_its_best_epoch(clips, tmp_path, monkeypatch):
+    recipe = config(optim=OptimConfig(epochs=4, batch=8, rate=0.05))
+    parts = clips.select(clips.group == 'made/0'), clips.select(clips.group == 'made/1')
+    whole = fit(recipe, *parts, progress=False, logs=tmp_path / 'whole')
+
+    class Unplugged(train.SeedEachStep):
+        def on_train_epoch_start(self, trainer, task):
+            if trainer.current_epoch == 3:
+                raise InterruptedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train, 'SeedEachStep', Unplugged)
+        with pytest.raises(InterruptedError):
+            fit(recipe, *parts, progress=False, logs=tmp_path / 'broken')
+    resumed = fit(recipe, *parts, progress=False, logs=tmp_path / 'broken', resume=True)
+    assert resumed.best_epoch == whole.best_epoch
+    assert torch.equal(weights(resumed.model), weights(whole.model))
+
+
+def test_a_new_run_forgets_the_checkpoints_of_an_older_one(clips, tmp_path, monkeypatch):
+    recipe = config(ensemble=[Member(('joint',)), Member(('bone',))])
+    fit(recipe, clips, progress=False, logs=tmp_path)
+    assert (tmp_path / 'bone' / LAST).is_file()
+    monkeypatch.setattr(train, 'fit_one', lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        fit(recipe, clips, progress=False, logs=tmp_path)
+    assert not (tmp_path / 'bone' / LAST).exists()
+
+
+def test_stopping_early_wants_a_validation_part(clips):
+    with pytest.raises(TrainingError, match='patience'):
+        fit(config(optim=OptimConfig(epochs=1, patience=2)), clips, progress=False)
+
+
 def test_an_ensemble_is_trained_member_by_member(clips):
     recipe = config(ensemble=[Member(('joint',), 0.6), Member(('joint_motion', 'bone'), 0.4)])
     fitted = fit(recipe, clips, progress=False).model
@@ -187,9 +222,43 @@ def test_a_damaged_run_is_refused(source, tmp_path, damage, says):
     assert '\n' not in str(error.value) and not (tmp_path / 'x.onnx').exists()
 
 
+def test_a_run_is_resumed_with_its_own_recipe_only(source, tmp_path):
+    recipe = replace(config(sources=[source]), out=tmp_path / 'run')
+    cli.train(recipe)
+    cli.train(recipe, resume=True)
+    with pytest.raises(TrainingError, match='optim.epochs'):
+        cli.train(replace(recipe, optim=OptimConfig(epochs=2, batch=8)), resume=True)
+
+
+def test_a_run_that_saw_all_clips_is_not_tested_on_them(source, tmp_path):
+    cli.train(replace(config(sources=[source]), out=tmp_path / 'run'))
+    with pytest.raises(DataError, match='all of its clips'):
+        cli.test(tmp_path / 'run', tmp_path / 'report')
+    cli.test(tmp_path / 'run', tmp_path / 'report', [
+        replace(source, where={'label': ['up']})])
+    assert json.loads((tmp_path / 'report' / 'report.json').read_text())['metrics']['clips'] == 8
+
+
+@pytest.mark.parametrize('changes, says', [
+    ({'model': replace(SMALL, preprocess=PreprocessConfig('coco_17', 'coco_17'))}, 'coco_17'),
+    ({'sources': []}, 'no data')])
+def test_data_that_does_not_fit_the_recipe_is_refused(source, changes, says):
+    with pytest.raises(DataError, match=says):
+        cli.load(config(**{'sources': [source]} | changes))
+
+
+def test_data_that_shows_nobody_is_refused(tmp_path):
+    nobody = imported(tmp_path, pose=np.zeros((24, 10, 33, 4), np.float32),
+                      left_hand=np.zeros((24, 10, 21, 3)), right_hand=np.zeros((24, 10, 21, 3)))
+    with pytest.raises(DataError, match='no clip'):
+        cli.load(config(sources=[nobody]))
+
+
 def test_errors_are_one_plain_line(tmp_path, source):
     recipe = write_recipe(tmp_path / 'r.yaml', source)
     for arguments, says in (
+            (['evaluate', '--recipe', recipe, '--report', tmp_path / 'x', '--leave_out',
+              '[made/0]', '--recipe.trainer.accelerator', 'abacus'], 'abacus'),
             (['evaluate', '--recipe', recipe, '--report', tmp_path / 'x', '--leave_out',
               '[made/9]'], 'made/9'),
             (['validate', '--data', f'[{tmp_path}]'], 'dataset.json')):

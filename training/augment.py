@@ -7,15 +7,11 @@ import numpy as np
 from bharnet_ros.layouts import (
     MEDIAPIPE_HAND,
     MEDIAPIPE_HOLISTIC,
-    MEDIAPIPE_POSE,
     BodyHandLayout,
 )
 from bharnet_ros.window import PARTS, Clip
 
 HANDS = ('left_hand', 'right_hand')
-SHOULDERS = [MEDIAPIPE_POSE.index(f'{side}_shoulder') for side in ('left', 'right')]
-ARMS = {f'{side}_hand': (MEDIAPIPE_POSE.index(f'{side}_elbow'),
-                         MEDIAPIPE_POSE.index(f'{side}_wrist')) for side in ('left', 'right')}
 PALM = MEDIAPIPE_HAND.index('middle_1')
 
 
@@ -38,6 +34,11 @@ class AugmentConfig:
     drop_hand: float = 0.05  # probability that one hand is missing throughout
     drop_frame: float = 0.0  # at most this share of steps loses everything; windows bridge such
     rest_hands: float = 0.5  # probability that an idle clip without hands gets resting ones
+
+
+def pair(name: str, layout: BodyHandLayout) -> list[int]:
+    """Return the left and the right joint of a name."""
+    return [layout.body.index(f'{side}_{name}') for side in ('left', 'right')]
 
 
 def _with(clip: Clip, **parts: np.ndarray) -> Clip:
@@ -103,7 +104,7 @@ def add_noise(clip: Clip, body: float, hand: float, rng: np.random.Generator,
     detector but the build of another person.
     """
     noisy = {}
-    shoulders = [layout.body.index(f'{side}_shoulder') for side in ('left', 'right')]
+    shoulders = pair('shoulder', layout)
     for part, name in enumerate(PARTS):
         points = getattr(clip, name)
         seen = clip.mask[:, part] > 0
@@ -139,7 +140,8 @@ def late_start(clip: Clip, first: int) -> Clip:
     return _with(clip, mask=mask)
 
 
-def rest_hands(clip: Clip, donor: np.ndarray, donor_aspect: float) -> Clip:
+def rest_hands(clip: Clip, donor: np.ndarray, donor_aspect: float,
+               layout: BodyHandLayout = MEDIAPIPE_HOLISTIC) -> Clip:
     """Hang a hand on each wrist of a clip without hands, fingers along the forearm.
 
     The training clips of idle people show no hands (they are below the picture), but a robot that
@@ -150,6 +152,7 @@ def rest_hands(clip: Clip, donor: np.ndarray, donor_aspect: float) -> Clip:
         clip: a clip without hands; returned unchanged if it has any.
         donor: (21, 3) right hand of another clip, normalised coordinates.
         donor_aspect: its image height over width.
+        layout: of the clip.
 
     """
     if clip.mask[:, 1:].any() or not clip.mask[:, 0].any():
@@ -159,10 +162,12 @@ def rest_hands(clip: Clip, donor: np.ndarray, donor_aspect: float) -> Clip:
     shape = shape / max(np.linalg.norm(shape[PALM]), 1e-4)
     body = clip.body[..., :3] * scale
     seen = clip.mask[:, 0] > 0
-    across = (body[:, SHOULDERS[0], :2] - body[:, SHOULDERS[1], :2])[seen]
+    left, right = pair('shoulder', layout)
+    across = (body[:, left, :2] - body[:, right, :2])[seen]
     size = 0.3 * np.linalg.norm(across, axis=-1).mean()
     mask, hands = clip.mask.copy(), {}
-    for part, (name, (elbow, wrist)) in enumerate(ARMS.items(), start=1):
+    arms = zip(HANDS, pair('elbow', layout), pair('wrist', layout), strict=True)
+    for part, (name, elbow, wrist) in enumerate(arms, start=1):
         side = shape * (-1.0, 1.0, 1.0) if name == 'left_hand' else shape
         along = (body[:, wrist, :2] - body[:, elbow, :2])[seen].mean(0)
         turn = np.arctan2(along[1], along[0]) - np.arctan2(side[PALM, 1], side[PALM, 0])

@@ -1,6 +1,6 @@
 """Calibration on clips that the network did not learn: temperature and rejection threshold."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ class Calibration:
     threshold: float  # a smaller best probability is likely to be no known action
     kept: float  # share of rightly answered clips that reach the threshold
     ece_before: float
-    ece_after: float
+    ece_after: float  # each group by the temperature of the others, if there are several
     clips: int
 
 
@@ -64,5 +64,17 @@ def calibrate(predictions: Predictions, keep: float = 0.95, idle: str | None = N
     threshold = float(best[int(np.floor((1 - keep) * len(best)))])
     return Calibration(
         temperature=temperature, threshold=threshold, kept=float((best >= threshold).mean()),
-        ece_before=measure(predictions).ece, ece_after=measure(predictions, temperature).ece,
+        ece_before=measure(predictions).ece, ece_after=measure(cooled(predictions)).ece,
         clips=len(predictions))
+
+
+def cooled(predictions: Predictions) -> Predictions:
+    """Divide each group's fused logits by the temperature that the other groups ask for."""
+    groups = np.unique(predictions.group)
+    if len(groups) == 1:
+        return replace(predictions, fused=predictions.fused / fit_temperature(predictions))
+    fused = predictions.fused.copy()
+    for group in groups:
+        here = predictions.group == group
+        fused[here] /= fit_temperature(predictions.select(~here))
+    return replace(predictions, fused=fused)

@@ -34,16 +34,24 @@ from bharnet_ros.training.store import validate as faults
 from bharnet_ros.training.subsets import SUBSETS
 from bharnet_ros.training.train import TrainingError, fit, network
 from jsonargparse import CLI, ArgumentParser
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities import rank_zero_only
 from torch import nn
 
-WEIGHTS, RUN = 'weights.pt', 'run.json'
+WEIGHTS, RUN, BEGUN = 'weights.pt', 'run.json', 'begun.json'
 
 
 def load(config: RunConfig) -> Clips:
     """Return the clips of all sources of a run."""
     if not config.sources:
         raise DataError('the recipe names no data: give it `sources`')
-    return merge([load_clips(source, config.idle) for source in config.sources], config.classes)
+    clips = merge([load_clips(source, config.idle) for source in config.sources], config.classes)
+    if clips.layout.name != (wanted := config.model.preprocess.layout):
+        raise DataError(f'the data is {clips.layout.name}, but the recipe\'s '
+                        f'model.preprocess.layout is {wanted}')
+    if not len(clips):
+        raise DataError('the recipe leaves no clip')
+    return clips
 
 
 def validate(data: list[Path]) -> None:
@@ -91,11 +99,32 @@ def train(recipe: RunConfig, resume: bool = False) -> None:
         held = clips.select(parts.validation) if parts.validation.any() else None
     print(f'{len(chosen)} clips, {len(clips.class_names)} classes'
           + (f', {len(held)} to choose the epoch by' if held else ''), flush=True)
+    text = json.dumps(asdict(recipe), indent=1, default=str)
+    begun = recipe.out / BEGUN
+    if resume and begun.is_file() and (changed := differences(begun.read_text(), text)):
+        raise TrainingError(f'{recipe.out} was begun with another recipe ({", ".join(changed)}): '
+                            'resume with the same, or choose another folder')
+    recipe.out.mkdir(parents=True, exist_ok=True)
+    begun.write_text(text)
     fitted = fit(recipe, chosen, held, logs=recipe.out, resume=resume)
+    if rank_zero_only.rank > 0:
+        return  # the first process of several writes
     torch.save(fitted.model.state_dict(), recipe.out / WEIGHTS)
-    (recipe.out / RUN).write_text(json.dumps(asdict(recipe), indent=1, default=str))
+    (recipe.out / RUN).write_text(text)
     best = '' if fitted.best_epoch is None else f', best after epoch {fitted.best_epoch + 1}'
     print(f'{fitted.epochs} epochs{best}; wrote {recipe.out}/{WEIGHTS} and {RUN}')
+
+
+def differences(a: str, b: str) -> list[str]:
+    """Return the names of the settings in which two recipes, as JSON, differ."""
+    def leaves(value: object, name: str) -> dict[str, object]:
+        if not isinstance(value, dict):
+            return {name: value}
+        return {key: leaf for part, inner in value.items()
+                for key, leaf in leaves(inner, f'{name}.{part}' if name else part).items()}
+
+    one, other = (leaves(json.loads(text), '') for text in (a, b))
+    return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
 
 
 def evaluate(recipe: RunConfig, report: Path, leave_out: list[str] = [],  # noqa: B006
@@ -115,6 +144,8 @@ def evaluate(recipe: RunConfig, report: Path, leave_out: list[str] = [],  # noqa
 
     """
     clips = load(recipe)
+    if official is not None and (leave_out or only):
+        raise DataError('--official is a protocol of its own: give it without leave_out and only')
     if official is not None:
         if official not in OFFICIAL:
             raise DataError(f'no protocol {official!r}; there are {", ".join(OFFICIAL)}')
@@ -132,12 +163,16 @@ def evaluate(recipe: RunConfig, report: Path, leave_out: list[str] = [],  # noqa
                                              partial=official is not None):
         folds.append(fold)
         predictions.append(found)
+        if rank_zero_only.rank > 0:
+            continue  # the first process of several reports
         print(f'seed {fold.seed}  {fold.name}  ' + '  '.join(
             f'{name} {value:.3f}' for name, value in fold.accuracy.items())
             + f'  {fold.seconds:.0f} s', flush=True)
         if robust:
             test = clips.select(split(clips, splits[fold.name], official is not None).test)
             curves.append(robustness(model, test, recipe.steps))
+    if rank_zero_only.rank > 0:
+        return
     pooled = joined(predictions)
     protocol = f'{report.name}: {", ".join(splits)}; seeds {", ".join(map(str, seeds))}'
     metrics = write_report(report, protocol, pooled, folds, calibrate(pooled, idle=recipe.idle),
@@ -207,14 +242,15 @@ def read_model(run: Path, config: RunConfig, classes: int) -> nn.Module:
 
 
 def test(run: Path, report: Path, data: list[SourceConfig] = [],  # noqa: B006
-         official: str | None = None, robust: bool = False) -> None:
+         robust: bool = False) -> None:
     """Test a trained run; write a report.
+
+    Without `data` it is the test part of the run's own split.
 
     Args:
         run: folder that `train` wrote.
         report: folder to write.
         data: other data to test on, all of it; its classes must be among the run's.
-        official: test part of a published protocol, instead of the recipe's split.
         robust: also measure accuracy under noise, lost steps, missing hands, other speeds.
 
     """
@@ -230,10 +266,10 @@ def test(run: Path, report: Path, data: list[SourceConfig] = [],  # noqa: B006
         clips = replace(clips, label=torch.tensor(order)[torch.tensor(clips.label)].numpy(),
                         class_names=names)
     else:
-        chosen = OFFICIAL.get(official) if official else config.split
+        chosen = config.split
         if chosen is None:
-            raise DataError('say what to test on: data, official, or a run with a split')
-        clips = learned.select(split(learned, chosen, partial=official is not None).test)
+            raise DataError(f'{run} was trained on all of its clips: say what to test on by data')
+        clips = learned.select(split(learned, chosen).test)
     model = read_model(run, config, len(names))
     predictions = predict(model, clips, config.steps)
     curves = robustness(model, clips, config.steps) if robust else []
@@ -362,12 +398,16 @@ COMMANDS = {
 
 def main() -> None:
     """Run the command line; one plain line for an error that the user can mend."""
-    warnings.filterwarnings('ignore', category=UserWarning)
+    for category in (UserWarning, FutureWarning):  # libraries talking to their developers
+        warnings.filterwarnings('ignore', category=category)
     for name in ('lightning.pytorch', 'lightning.fabric', 'torch.onnx'):
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
         CLI(COMMANDS, prog='bharnet-train', as_positional=False)
-    except (DataError, ExportError, TrainingError, ValueError, OSError) as error:
+    except torch.OutOfMemoryError:
+        sys.exit('error: the GPU has not enough memory; take a smaller recipe.optim.batch')
+    except (DataError, ExportError, TrainingError, MisconfigurationException, ValueError,
+            OSError) as error:
         sys.exit(f'error: {error}')
 
 

@@ -112,6 +112,8 @@ def load_clips(source: SourceConfig, idle: str) -> Clips:
     store = Store(source.path)
     keep = store.table['label'] != ''
     for name, values in source.where.items():
+        if missing := set(values) - set(store.column(name).tolist()):
+            raise DataError(f'{source.path}: where: no clip has {name} {sorted(missing)}')
         keep &= np.isin(store.column(name), values)
     for pattern in source.without:
         ids = store.table['id']
@@ -130,6 +132,8 @@ def load_clips(source: SourceConfig, idle: str) -> Clips:
             label[i] != idle or seen[:, 1:].any(1).mean() <= source.idle_hands)
     index = np.flatnonzero(keep)
     names = store.info.classes
+    if 'label' in source.where:
+        names = tuple(name for name in names if name in source.where['label'])
     order = {name: k for k, name in enumerate(names)}
     return Clips((store,), np.zeros(len(index), np.int64), index,
                  np.array([order[label] for label in store.table['label'][index]], np.int64),

@@ -34,6 +34,8 @@ class ClipDataset(Dataset):
                  config: AugmentConfig | None = None, seed: int = 0):
         self.clips, self.steps, self.idle, self.config = clips, steps, idle, config
         self.seed, self.persons = seed, clips.persons
+        # In metric space there is no telling where in the picture a hand would be.
+        self.rest_hands = config.rest_hands if config and clips.layout.space == 'image' else 0.0
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -51,7 +53,7 @@ class ClipDataset(Dataset):
         share = rng.uniform(self.config.crop, 1.0)
         start = rng.uniform(0, 1 - share)
         persons = self._persons(i, start, start + share)
-        if label == self.idle and rng.random() < self.config.rest_hands:
+        if label == self.idle and rng.random() < self.rest_hands:
             persons = [self._with_hands(clip, rng) for clip in persons]
         view = int(rng.integers(2 ** 32))  # the same for all persons of the clip
         return to_tensors([augment(clip, self.config, np.random.default_rng(view),
@@ -63,5 +65,6 @@ class ClipDataset(Dataset):
             donor = self.clips.clip(int(rng.integers(len(self.clips))), 0.0, 1.0, self.steps)
             shown = np.flatnonzero(donor.mask[:, 2])
             if len(shown):
-                return rest_hands(clip, donor.right_hand[rng.choice(shown)], donor.aspect)
+                return rest_hands(clip, donor.right_hand[rng.choice(shown)], donor.aspect,
+                                  self.clips.layout)
         return clip

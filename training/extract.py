@@ -69,7 +69,7 @@ def find_videos(folder: Path, subject: str | None) -> dict[Path, list[Segment]]:
 def read_table(table: Path) -> dict[Path, list[Segment]]:
     """Return the segments of a .csv with columns file, label, and optionally more."""
     try:
-        rows = list(csv.DictReader(table.read_text(encoding='utf-8').splitlines()))
+        rows = list(csv.DictReader(table.read_text(encoding='utf-8-sig').splitlines()))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f'{table}: cannot be read ({error})') from error
     found: dict[Path, list[Segment]] = {}

@@ -22,7 +22,7 @@ def noisy_or(streams: list[Tensor]) -> Tensor:
     others = 1.0 - torch.eye(streams[0].shape[-1], device=streams[0].device)
     result, spared = None, None  # log P(any cause so far), log P(none so far)
     for logits in streams:
-        log_p = logits.float().log_softmax(-1)
+        log_p = logits.log_softmax(-1)
         log_not = (log_p.exp() @ others).clamp(TINY, 1.0).log()
         if result is None:
             result, spared = log_p, log_not

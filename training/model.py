@@ -19,6 +19,7 @@ Tensor letters: N clips, C channels, T time steps, V joints, I instances (person
 classes.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import torch
@@ -32,6 +33,14 @@ from bharnet_ros.training.backbones import Stream, StreamConfig
 from bharnet_ros.training.fusion import FUSIONS, fuse
 from bharnet_ros.training.preprocess import Preprocess, PreprocessConfig, UnifiedPreprocess
 from torch import Tensor, nn
+
+
+def full_precision(like: Tensor) -> AbstractContextManager:
+    """Suspend mixed precision, if it is on: half of it is too coarse for raw coordinates."""
+    kind = like.device.type
+    if torch.is_autocast_enabled(kind):
+        return torch.autocast(kind, enabled=False)
+    return nullcontext()  # exporting: no trace of it in the graph
 
 
 @dataclass(frozen=True)
@@ -129,7 +138,8 @@ class BHaRNet(nn.Module):
     def features(self, body: Tensor, left_hand: Tensor, right_hand: Tensor, mask: Tensor,
                  aspect: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
         """Return for each stream its stem's (N, C, T, V, I) and the input mask (N, 1, T, 1, I)."""
-        x = self.preprocess(body, left_hand, right_hand, mask, aspect)
+        with full_precision(body):
+            x = self.preprocess(body, left_hand, right_hand, mask, aspect)
         inputs = {'body': (x.body, x.body_mask), 'hand': (x.hand, x.hand_mask)}
         return {name: (stream(inputs[name][0]), inputs[name][1])
                 for name, stream in self.streams.items()}
@@ -158,8 +168,9 @@ class BHaRNet(nn.Module):
         if len(votes) == 1:
             fused = next(iter(votes.values()))
         else:
-            fused = fuse([votes['body'], votes['hand']], [self.config.body_weight, 1.0],
-                         self.config.fusion)
+            with full_precision(body):
+                fused = fuse([votes['body'].float(), votes['hand'].float()],
+                             [self.config.body_weight, 1.0], self.config.fusion)
         return Logits(fused, logits.get('body'), logits.get('hand'))
 
 
@@ -178,7 +189,8 @@ class UnifiedNet(nn.Module):
     def forward(self, body: Tensor, left_hand: Tensor, right_hand: Tensor, mask: Tensor,
                 aspect: Tensor) -> Logits:
         """Raw clips as `Preprocess.forward` takes them, to logits."""
-        x, seen = self.preprocess(body, left_hand, right_hand, mask, aspect)
+        with full_precision(body):
+            x, seen = self.preprocess(body, left_hand, right_hand, mask, aspect)
         x = self.stream(x)
         pooled = pooled_mean(x, shrink_mask(seen, x.shape[2]))
         return Logits(self.head(self.dropout(pooled)), None, None)

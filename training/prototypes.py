@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from bharnet_ros.training.augment import ARMS, HANDS, SHOULDERS
+from bharnet_ros.training.augment import HANDS, pair
 from bharnet_ros.training.data import Clips
 
 from bharnet_ros.bag import BagWriter
 from bharnet_ros.keypoints import FrameKeypoints
-from bharnet_ros.layouts import MEDIAPIPE_POSE
+from bharnet_ros.layouts import MEDIAPIPE_HOLISTIC, MEDIAPIPE_POSE
 from bharnet_ros.window import PARTS, SECOND, Clip
 
 RATE = 30  # frames a second
@@ -25,7 +25,7 @@ Pose = dict[str, np.ndarray | None]  # body (33, 4), hands (21, 3), in shoulder 
 def aligned(clip: Clip) -> dict[str, np.ndarray]:
     """Return the parts of a clip in shoulder widths about the neck's mean place."""
     scale = np.array([1.0, clip.aspect, 1.0])
-    shoulders = clip.body[:, SHOULDERS, :3] * scale
+    shoulders = clip.body[:, pair('shoulder', MEDIAPIPE_HOLISTIC), :3] * scale
     neck = shoulders.mean((0, 1)) * (1.0, 1.0, 0.0)
     unit = np.linalg.norm(shoulders[:, 0, :2] - shoulders[:, 1, :2], axis=-1).mean()
     parts = {}
@@ -72,7 +72,7 @@ def blend(a: Pose, b: Pose, share: float) -> Pose:
     """Return the pose between two; a hand keeps its shape and travels with the body's wrist."""
     body = a['body'] + share * (b['body'] - a['body'])
     pose: Pose = {'body': body}
-    for name, (_, wrist) in ARMS.items():
+    for name, wrist in zip(HANDS, pair('wrist', MEDIAPIPE_HOLISTIC), strict=True):
         near, far = (a, b) if share < 0.5 else (b, a)
         source = near if near[name] is not None else far
         pose[name] = (None if source[name] is None else

@@ -185,7 +185,9 @@ def read_report(folder: Path) -> dict[str, Any]:
 
 def compare(folders: Sequence[Path], to: Path) -> str:
     """Set reports side by side; write compare.md and compare.png into `to`, return the table."""
-    reports = {folder.name: read_report(folder) for folder in folders}
+    names = [folder.name for folder in folders]
+    reports = {name if names.count(name) == 1 else str(folder): read_report(folder)
+               for name, folder in zip(names, folders, strict=True)}
     splits = list(dict.fromkeys(f['name'] for r in reports.values() for f in r['folds']))
     rows = []
     for name, report in reports.items():

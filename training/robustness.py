@@ -13,9 +13,10 @@ from bharnet_ros.training.store import DataError
 from torch import nn
 from torch.utils.data import Dataset
 
+from bharnet_ros.layouts import BodyHandLayout
 from bharnet_ros.window import Clip
 
-Corruption = Callable[[Clip, float, np.random.Generator], Clip]
+Corruption = Callable[[Clip, float, np.random.Generator, BodyHandLayout], Clip]
 
 
 @dataclass(frozen=True)
@@ -29,29 +30,35 @@ class Curve:
     std: dict[str, list[float]]
 
 
-def _body_noise(clip: Clip, sigma: float, rng: np.random.Generator) -> Clip:
-    return add_noise(clip, sigma, 0.0, rng)
+def _body_noise(clip: Clip, sigma: float, rng: np.random.Generator, layout: BodyHandLayout
+                 ) -> Clip:
+    return add_noise(clip, sigma, 0.0, rng, layout=layout)
 
 
-def _hand_noise(clip: Clip, sigma: float, rng: np.random.Generator) -> Clip:
-    return add_noise(clip, 0.0, sigma, rng)
+def _hand_noise(clip: Clip, sigma: float, rng: np.random.Generator, layout: BodyHandLayout
+                 ) -> Clip:
+    return add_noise(clip, 0.0, sigma, rng, layout=layout)
 
 
-def _missing_hands(clip: Clip, share: float, rng: np.random.Generator) -> Clip:
+def _missing_hands(clip: Clip, share: float, rng: np.random.Generator, layout: BodyHandLayout
+                 ) -> Clip:
     lost = rng.random(2) < share
     return drop_hands(clip, np.broadcast_to(lost, (len(clip.mask), 2)))
 
 
-def _lost_steps(clip: Clip, share: float, rng: np.random.Generator) -> Clip:
+def _lost_steps(clip: Clip, share: float, rng: np.random.Generator, layout: BodyHandLayout
+                 ) -> Clip:
     return drop_frames(clip, rng.random(len(clip.mask)) < share)
 
 
-def _distance(clip: Clip, factor: float, rng: np.random.Generator) -> Clip:
+def _distance(clip: Clip, factor: float, rng: np.random.Generator, layout: BodyHandLayout
+                 ) -> Clip:
     return zoom(clip, factor, *rng.uniform(0, 1, 2))
 
 
-def _mirrored(clip: Clip, share: float, rng: np.random.Generator) -> Clip:
-    return mirror(clip) if rng.random() < share else clip
+def _mirrored(clip: Clip, share: float, rng: np.random.Generator, layout: BodyHandLayout
+                 ) -> Clip:
+    return mirror(clip, layout) if rng.random() < share else clip
 
 
 # Body noise in shoulder widths, hand noise in palm sizes. Speed is done by the window itself: at
@@ -79,7 +86,8 @@ class CorruptedDataset(Dataset):
 
     def __getitem__(self, i: int) -> tuple:
         clip = self.clips.clip(i, 0.0, 1.0, self.steps)
-        clip = self.corrupt(clip, self.strength, np.random.default_rng((self.seed, i)))
+        clip = self.corrupt(clip, self.strength, np.random.default_rng((self.seed, i)),
+                            self.clips.layout)
         return to_tensors([clip]), int(self.clips.label[i])
 
 

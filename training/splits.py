@@ -18,7 +18,7 @@ class SplitConfig:
     by: str = 'group'
     train: list[str] | None = None
     test: list[str] | None = None
-    validation: list[str] | None = None  # chooses the epoch and fits the calibration
+    validation: list[str] | None = None  # chooses the epoch
 
     def __post_init__(self):
         if self.train is None and self.test is None:

@@ -163,14 +163,15 @@ class StoreWriter:
                     refuse(f'{name} is not zero where its mask is False')
                 row[name] = values
             rows.append(row)
-        for row in rows:
-            for name, values in row.items():
-                self.columns[name].append(values)
-        self.ids.add(clip.id)
         data = asdict(clip)
         extra = data.pop('extra')
         if taken := set(extra) & set(COLUMNS):
             refuse(f'extra columns must not be called {sorted(taken)}')
+        # Nothing is refused from here on: a refused clip must leave no rows behind.
+        for row in rows:
+            for name, values in row.items():
+                self.columns[name].append(values)
+        self.ids.add(clip.id)
         self.table.append(data | {'rate': '' if clip.rate is None else clip.rate,
                                   'persons': len(tracks), 'frames': frames, 'row': self.row}
                           | extra)

@@ -17,6 +17,7 @@ from lightning.pytorch.callbacks import (
     RichProgressBar,
 )
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR, OneCycleLR
 from torch.utils.data import DataLoader
@@ -33,9 +34,9 @@ class TrainingError(RuntimeError):
 class Task(lightning.LightningModule):
     """BHaRNet with its losses: L_B + L_H + L_cpl, cross-entropy on each stream and on the sum."""
 
-    def __init__(self, config: RunConfig, classes: int, steps_per_epoch: int):
+    def __init__(self, config: RunConfig, classes: int):
         super().__init__()
-        self.config, self.steps_per_epoch = config, steps_per_epoch
+        self.config = config
         self.model = build(config.model, classes)
         self.loss = nn.CrossEntropyLoss(label_smoothing=config.optim.label_smoothing)
         self.accuracy = nn.ModuleDict({name: MulticlassAccuracy(classes, average='micro')
@@ -71,10 +72,10 @@ class Task(lightning.LightningModule):
         groups = [{'params': [p for name, p in named.items() if name not in plain],
                    'weight_decay': optim.weight_decay},
                   {'params': [named[name] for name in sorted(plain)], 'weight_decay': 0.0}]
-        total = optim.epochs * self.steps_per_epoch
+        total = int(self.trainer.estimated_stepping_batches)  # of one of the devices
         if optim.optimizer == 'sgd':
             optimizer = torch.optim.SGD(groups, lr=optim.rate, momentum=0.9, nesterov=True)
-            schedule = LambdaLR(optimizer, step_factor(optim, self.steps_per_epoch))
+            schedule = LambdaLR(optimizer, step_factor(optim, max(total // optim.epochs, 1)))
         else:
             optimizer = torch.optim.AdamW(groups, lr=optim.rate)
             schedule = OneCycleLR(optimizer, optim.rate, total_steps=total, pct_start=0.2)
@@ -135,8 +136,12 @@ def fit(config: RunConfig, train: Clips, validation: Clips | None = None,
     if not config.ensemble:
         return fit_one(config, train, validation, progress, logs, resume)
     fitted = []
-    for member in members(config):
-        folder = logs / '+'.join(member.model.preprocess.features) if logs else None
+    folders = [logs / '+'.join(member.model.preprocess.features) if logs else None
+               for member in members(config)]
+    if logs and not resume:  # of an older run: nobody must take them for members of this
+        for folder in folders:
+            rank_zero_only((folder / LAST).unlink)(missing_ok=True)
+    for member, folder in zip(members(config), folders, strict=True):
         # A resumed ensemble goes on with the member that it had come to.
         begun = resume and (folder / LAST).is_file()
         if resume and not begun and not fitted:
@@ -164,15 +169,12 @@ def fit_one(config: RunConfig, train: Clips, validation: Clips | None = None,
     idle = train.class_names.index(config.idle) if config.idle in train.class_names else None
     dataset = ClipDataset(train, config.steps, idle, config.augment, config.seed)
     settings = config.trainer
-    sampler = EpochSampler(train.label, len(train.class_names), config.optim.balance, config.seed,
-                           config.optim.repeat)
-    loader = DataLoader(dataset, config.optim.batch, sampler=sampler, num_workers=settings.workers,
-                        drop_last=len(sampler) > config.optim.batch,
-                        persistent_workers=settings.workers > 0)
-    devices = settings.devices if isinstance(settings.devices, int) else 1
-    task = Task(config, len(train.class_names), max(len(loader) // devices, 1))
+    task = Task(config, len(train.class_names))
     callbacks: list[Callback] = [SeedEachStep()]
     held = None
+    if config.optim.patience and validation is None:
+        raise TrainingError('optim.patience stops early by a validation part, and the split has '
+                            'none')
     if validation is not None:
         held = DataLoader(ClipDataset(validation, config.steps), 128,
                           num_workers=settings.workers)
@@ -180,19 +182,22 @@ def fit_one(config: RunConfig, train: Clips, validation: Clips | None = None,
             callbacks.append(EarlyStopping(MONITOR, patience=config.optim.patience))
     best = None
     if logs is not None:
-        callbacks.append(ModelCheckpoint(logs, 'last', save_top_k=1, enable_version_counter=False))
         if validation is not None:
             best = ModelCheckpoint(logs, 'best', monitor=MONITOR, enable_version_counter=False)
             callbacks.append(best)
+        # After the best: what a resumed run knows of it is then of the same epoch.
+        callbacks.append(ModelCheckpoint(logs, 'last', save_top_k=1, enable_version_counter=False))
     elif validation is not None:
         raise ValueError('to keep the best epoch, fit needs a folder for its checkpoints')
     if progress:
         callbacks.append(RichProgressBar())
-    checkpoint = None
-    if resume:
-        checkpoint = logs / LAST
-        if not checkpoint.is_file():
-            raise TrainingError(f'nothing to resume: there is no {checkpoint}')
+    checkpoint = logs / LAST if logs is not None else None
+    if resume and not checkpoint.is_file():
+        raise TrainingError(f'nothing to resume: there is no {checkpoint}')
+    if not resume:
+        if checkpoint is not None:  # of an older run: nobody must take it for one of this
+            rank_zero_only(checkpoint.unlink)(missing_ok=True)
+        checkpoint = None
     trainer = lightning.Trainer(
         max_epochs=config.optim.epochs, accelerator=settings.accelerator,
         devices=settings.devices, strategy=settings.strategy, precision=settings.precision,
@@ -200,6 +205,11 @@ def fit_one(config: RunConfig, train: Clips, validation: Clips | None = None,
         use_distributed_sampler=False, enable_checkpointing=logs is not None,
         enable_model_summary=False, enable_progress_bar=progress, callbacks=callbacks,
         gradient_clip_val=5.0, log_every_n_steps=1, num_sanity_val_steps=0)
+    sampler = EpochSampler(train.label, len(train.class_names), config.optim.balance, config.seed,
+                           config.optim.repeat)
+    loader = DataLoader(dataset, config.optim.batch, sampler=sampler, num_workers=settings.workers,
+                        drop_last=len(sampler) > config.optim.batch * trainer.world_size,
+                        persistent_workers=settings.workers > 0)
     trainer.fit(task, loader, held, ckpt_path=checkpoint, weights_only=True)
     best_epoch = None
     if best is not None:

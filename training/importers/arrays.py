@@ -55,6 +55,8 @@ def read_npz(path: Path) -> tuple[tuple[str, ...], Iterator[tuple[ClipInfo, Trac
             raise DataError(f'{path}: {key} has shape {arrays[key].shape}, not {shape}')
         if arrays[key].dtype.kind not in 'fiu':
             raise DataError(f'{path}: {key} holds {arrays[key].dtype}, not numbers')
+    if label.dtype.kind not in 'iu':
+        raise DataError(f'{path}: label holds {label.dtype}, not whole numbers')
     if n and not 0 <= label.min() <= label.max() < len(names):
         raise DataError(f'{path}: labels {label.min()} to {label.max()}, but {len(names)} '
                         'class names')

@@ -3,7 +3,9 @@
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +54,14 @@ def sources(path: Path) -> dict[str, Callable[[], bytes]]:
         archive = zipfile.ZipFile(path)
     except (OSError, zipfile.BadZipFile) as error:
         raise DataError(f'{path}: neither a folder nor a .zip ({error})') from error
-    return {name: lambda name=name: archive.read(name)
+
+    def read(name: str) -> bytes:
+        try:
+            return archive.read(name)
+        except (OSError, zipfile.BadZipFile, zlib.error) as error:
+            raise DataError(f'{name}: damaged ({error})') from error
+
+    return {name: partial(read, name)
             for name in sorted(archive.namelist()) if name.endswith('.json')}
 
 

@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ ALLOWED = {(module, name) for module in ('numpy.core.multiarray', 'numpy._core.m
 ALLOWED |= {('numpy', 'ndarray'), ('numpy', 'dtype'), ('_codecs', 'encode'),
             ('numpy.core.numeric', '_frombuffer'), ('numpy._core.numeric', '_frombuffer')}
 LAYOUT_OF = {17: 'coco_17', 25: 'ntu_25', 133: 'coco_wholebody_133'}
+SPLIT = re.compile(r'(?:(.*)_)?(train|val|test)(\d*)')
 FIRST_HAND = 91  # of COCO-WholeBody's 133: body, feet and face before, left hand, right hand after
 HAND = 21
 
@@ -107,8 +109,13 @@ def import_pyskl(source: Path, to: Path, name: str, license: str, classes: Path 
     annotations = data['annotations']
     roles: dict[str, dict[str, str]] = {}
     for split, ids in (data.get('split') or {}).items():
-        base, _, part = str(split).rpartition('_')
-        column = roles.setdefault(base or 'split', {})
+        # 'xsub_train', 'train', 'train1': the columns xsub, split, split1.
+        found = SPLIT.fullmatch(str(split))
+        if found is None:
+            raise DataError(f"{source}: a split is called '{split}', which names neither train, "
+                            'val nor test')
+        base, part, number = found.groups()
+        column = roles.setdefault((base or 'split') + number, {})
         column |= dict.fromkeys(map(str, ids), 'train' if part == 'train' else 'test')
     items = [item for item in annotations
              if isinstance(item, dict) and {'label', 'keypoint'} <= set(item)]
