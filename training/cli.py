@@ -370,7 +370,10 @@ def online(recipe: RunConfig, report: Path, groups: list[str],
     for fold in run_folds(recipe, clips, groups, withhold,
                           StreamConfig(minutes, clip_rate, transition), seeds, tune, given):
         folds.append(fold)
-        print(f'seed {fold.seed}  {fold.name}  {fold.seconds:.0f} s', flush=True)
+        if rank_zero_only.rank == 0:
+            print(f'seed {fold.seed}  {fold.name}  {fold.seconds:.0f} s', flush=True)
+    if rank_zero_only.rank > 0:
+        return  # the first process of several reports
     protocol = (f'{report.name}: streams of {", ".join(groups)}; unknown: '
                 f'{", ".join(withhold) or "none"}; seeds {", ".join(map(str, seeds))}')
     settings = write_online_report(report, protocol, folds, notes)
