@@ -1,12 +1,9 @@
 import json
-import os
-import subprocess
 import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
-import yaml
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch')
 
@@ -20,7 +17,14 @@ from bharnet_ros.training.preprocess import PreprocessConfig  # noqa: E402
 from bharnet_ros.training.splits import SplitConfig, leave_one_out  # noqa: E402
 from bharnet_ros.training.store import DataError  # noqa: E402
 from bharnet_ros.training.train import LAST, TrainingError, fit, network  # noqa: E402
-from training_helpers import SMALL, config, imported, made_clips  # noqa: E402
+from training_helpers import (  # noqa: E402
+    SMALL,
+    command,
+    config,
+    imported,
+    made_clips,
+    write_recipe,
+)
 
 
 @pytest.fixture(scope='module')
@@ -175,22 +179,6 @@ def test_folds_test_on_what_was_left_out(clips):
 
 
 # The command line
-
-
-def write_recipe(path, source, **changes):
-    tiny = {'channels': [8, 8], 'strides': [1, 2]}
-    recipe = {'sources': [{'path': str(source.path)}], 'steps': 8, 'out': str(path.parent / 'run'),
-              'model': {'body': tiny, 'hand': tiny, 'attention_width': 8, 'attention_heads': 2},
-              'optim': {'epochs': 1, 'batch': 8}} | changes
-    path.write_text(yaml.safe_dump(recipe))
-    return path
-
-
-def command(*arguments, **environment):
-    env = os.environ | {'OMP_NUM_THREADS': '1'} | environment
-    return subprocess.run([sys.executable, '-m', 'bharnet_ros.training.cli',
-                           *map(str, arguments)], capture_output=True, text=True, env=env,
-                          timeout=240, check=False)
 
 
 def test_a_run_goes_from_recipe_to_report(source, tmp_path, monkeypatch):

@@ -1,10 +1,14 @@
 """What the tests of the training subpackage share: made-up clips, tiny models."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from bharnet_ros.training.backbones import StreamConfig
 from bharnet_ros.training.config import OptimConfig, RunConfig
 from bharnet_ros.training.data import SourceConfig, load_clips
@@ -87,3 +91,19 @@ def assert_sound(clip, like):
         assert points.shape == getattr(like, name).shape and points.dtype == np.float32
         assert np.isfinite(points).all()
         assert not points[clip.mask[:, part] == 0].any(), f'a missing {name} holds something'
+
+
+def write_recipe(path, source, **changes):
+    tiny = {'channels': [8, 8], 'strides': [1, 2]}
+    recipe = {'sources': [{'path': str(source.path)}], 'steps': 8, 'out': str(path.parent / 'run'),
+              'model': {'body': tiny, 'hand': tiny, 'attention_width': 8, 'attention_heads': 2},
+              'optim': {'epochs': 1, 'batch': 8}} | changes
+    path.write_text(yaml.safe_dump(recipe))
+    return path
+
+
+def command(*arguments, **environment):
+    env = os.environ | {'OMP_NUM_THREADS': '1'} | environment
+    return subprocess.run([sys.executable, '-m', 'bharnet_ros.training.cli',
+                           *map(str, arguments)], capture_output=True, text=True, env=env,
+                          timeout=240, check=False)

@@ -23,6 +23,8 @@ from bharnet_ros.training.importers.pyskl import import_pyskl
 from bharnet_ros.training.latency import latency
 from bharnet_ros.training.loader_bench import read_through, write_synthetic
 from bharnet_ros.training.metrics import Metrics, subset_accuracy
+from bharnet_ros.training.online import exported, run_folds
+from bharnet_ros.training.online_report import summary, write_online_report
 from bharnet_ros.training.plot import plot_clips
 from bharnet_ros.training.predict import joined, predict
 from bharnet_ros.training.prototypes import write_recording
@@ -31,12 +33,15 @@ from bharnet_ros.training.robustness import check_robustness, robustness
 from bharnet_ros.training.splits import OFFICIAL, leave_one_out, one_only, split
 from bharnet_ros.training.store import DataError
 from bharnet_ros.training.store import validate as faults
+from bharnet_ros.training.streams import StreamConfig
 from bharnet_ros.training.subsets import SUBSETS
 from bharnet_ros.training.train import TrainingError, fit, network
 from jsonargparse import CLI, ArgumentParser
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities import rank_zero_only
 from torch import nn
+
+from bharnet_ros.recognizer import ModelError, Recognizer
 
 WEIGHTS, RUN, BEGUN = 'weights.pt', 'run.json', 'begun.json'
 
@@ -322,6 +327,63 @@ def export_run(run: Path, name: str, to: Path, report: Path | None = None,
           f'{difference:.1e}')
 
 
+def online(recipe: RunConfig, report: Path, groups: list[str],
+           withhold: list[str] = [], minutes: float = 5.0, tune: bool = True,  # noqa: B006
+           seeds: list[int] = [0], run: Path | None = None,  # noqa: B006
+           model: str | None = None, clip_rate: float = 10.0, transition: float = 0.4) -> None:
+    """Measure actions in streams of people left out: when they start, end, and are false.
+
+    See docs/online.md. Each group is left out of a training of its own, unless a trained model is
+    given by `run` or `model`.
+
+    Args:
+        recipe: how to train, and on what; of its data the streams are made, too.
+        report: folder to write: report.md, report.json, pictures over time.
+        groups: one fold for each, such as words10/0; its clips make the streams.
+        withhold: classes that are not trained on: the unknown actions of the streams. They may be
+            classes that the recipe leaves out.
+        minutes: of each stream.
+        tune: choose the decision parameters on streams made of other clips of the groups.
+        seeds: of training and streams, one whole round each.
+        run: folder that `train` wrote, to be taken for all groups. It may have seen them.
+        model: the same, but an exported file, or the name of a shipped model.
+        clip_rate: frames a second of clips whose data set does not say it.
+        transition: seconds from clip to clip.
+
+    """
+    if run is not None and model is not None:
+        raise DataError('give run or model, not both')
+    if recipe.classes is not None:
+        recipe = replace(recipe, classes=list(dict.fromkeys([*recipe.classes, *withhold])))
+    clips = load(recipe)
+    given, notes = None, []
+    if run is not None:
+        config = read_run(run)
+        learned = load(config)
+        given = exported(read_model(run, config, len(learned.class_names)), config, learned)
+    elif model is not None:
+        given = Recognizer(model)
+    if given is not None:
+        notes = [f'One given model, {given.contract.name} ({given.model_id}), for all groups: '
+                 'it may have seen these people and clips in training, so this is no test.']
+    folds = []
+    for fold in run_folds(recipe, clips, groups, withhold,
+                          StreamConfig(minutes, clip_rate, transition), seeds, tune, given):
+        folds.append(fold)
+        if rank_zero_only.rank == 0:
+            print(f'seed {fold.seed}  {fold.name}  {fold.seconds:.0f} s', flush=True)
+    if rank_zero_only.rank > 0:
+        return  # the first process of several reports
+    protocol = (f'{report.name}: streams of {", ".join(groups)}; unknown: '
+                f'{", ".join(withhold) or "none"}; seeds {", ".join(map(str, seeds))}')
+    settings = write_online_report(report, protocol, folds, notes)
+    print('\n'.join([*notes, summary(settings)]), end='')
+    for setting in settings:
+        print(f'{setting.name}: ' + ', '.join(
+            f'{name} {value}' for name, value in asdict(setting.decision).items()))
+    print(f'wrote {report}/report.md')
+
+
 def complexity(recipe: RunConfig, classes: int = 60, persons: int = 1) -> None:
     """Print parameters and multiply-accumulates of a recipe's model and of its variants.
 
@@ -391,6 +453,7 @@ COMMANDS = {
                'nucla': import_nucla, 'pyskl': import_pyskl},
     'extract': extract, 'validate': validate, 'describe': describe, 'plot': plot,
     'train': train, 'evaluate': evaluate, 'test': test, 'compare': compare_reports,
+    'online': online,
     'export': export_run, 'complexity': complexity, 'latency': measure_latency,
     'loader-benchmark': loader_benchmark, 'demo-recording': demo_recording,
 }
@@ -406,8 +469,8 @@ def main() -> None:
         CLI(COMMANDS, prog='bharnet-train', as_positional=False)
     except torch.OutOfMemoryError:
         sys.exit('error: the GPU has not enough memory; take a smaller recipe.optim.batch')
-    except (DataError, ExportError, TrainingError, MisconfigurationException, ValueError,
-            OSError) as error:
+    except (DataError, ExportError, TrainingError, ModelError, MisconfigurationException,
+            ValueError, OSError) as error:
         sys.exit(f'error: {error}')
 
 

@@ -60,7 +60,7 @@ def draw_confusion(metrics: Metrics, path: Path) -> None:
     axis.set_yticks(range(len(names)), names, fontsize=7)
     axis.set_xlabel('answered')
     axis.set_ylabel('true')
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_reliability(predictions: Predictions, calibration: Calibration | None,
@@ -82,7 +82,7 @@ def draw_reliability(predictions: Predictions, calibration: Calibration | None,
     axis.set_xlabel('probability of the answer')
     axis.set_ylabel('share that is right')
     axis.legend()
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_curves(curves: Sequence[Curve], path: Path) -> None:
@@ -100,10 +100,11 @@ def draw_curves(curves: Sequence[Curve], path: Path) -> None:
         axis.set_xlabel(curve.unit, fontsize=8)
         axis.set_ylim(0, 1.02)
     axes[0, 0].legend(fontsize=8)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
-def _save(figure: plt.Figure, path: Path) -> None:
+def save_figure(figure: plt.Figure, path: Path) -> None:
+    """Write a figure to a file and forget it."""
     figure.tight_layout()
     figure.savefig(path, dpi=110)
     plt.close(figure)
@@ -131,7 +132,8 @@ def write_report(folder: Path, protocol: str, predictions: Predictions,
     return metrics
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Return a table in Markdown; floats with three decimals."""
     def text(value: Any) -> str:
         return f'{value:.3f}' if isinstance(value, float) else str(value)
     lines = [head, ['---'] * len(head), *[[text(cell) for cell in row] for row in rows]]
@@ -140,14 +142,14 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 
 def _page(data: dict[str, Any], metrics: Metrics) -> str:
     parts = [f'# {data["protocol"]}\n',
-             _table(['clips', 'top-1', 'top-5', 'macro F1', 'ECE', 'NLL'], [[
+             table(['clips', 'top-1', 'top-5', 'macro F1', 'ECE', 'NLL'], [[
                  metrics.clips, metrics.top1, '' if metrics.top5 is None else metrics.top5,
                  metrics.macro_f1, metrics.ece, metrics.nll]])]
     if metrics.mistakes:
         parts.append('Most frequent mistakes: ' + '; '.join(metrics.mistakes) + '.\n')
     if data['folds']:
         streams = list(data['folds'][0]['accuracy'])
-        parts += ['## Folds\n', _table(
+        parts += ['## Folds\n', table(
             ['split', 'seed', *streams, 'clips', 'trained on', 'seconds'],
             [[f['name'], f['seed'], *f['accuracy'].values(), f['clips'], f['train_clips'],
               round(f['seconds'])] for f in data['folds']])]
@@ -155,17 +157,17 @@ def _page(data: dict[str, Any], metrics: Metrics) -> str:
             f'{name} {s["mean"]:.3f} ± {s["std"]:.3f}' for name, s in data['spread'].items())
             + '.\n')
     if data['calibration']:
-        parts += ['## Calibration\n', _table(list(data['calibration']),
+        parts += ['## Calibration\n', table(list(data['calibration']),
                                              [list(data['calibration'].values())])]
     if data['subsets']:
-        parts += ['## Subsets\n', _table(['subset', 'top-1'], list(data['subsets'].items()))]
-    parts += ['## Classes\n', _table(
+        parts += ['## Subsets\n', table(['subset', 'top-1'], list(data['subsets'].items()))]
+    parts += ['## Classes\n', table(
         ['class', 'clips', 'recall', 'precision', 'F1'],
         [[c.name, c.clips, c.recall, c.precision, c.f1] for c in metrics.classes]),
         '![confusion](confusion.png)\n', '![reliability](reliability.png)\n']
     if data['robustness']:
         parts.append('## Robustness\n\nTop-1 under each corruption, mean over draws.\n')
-        parts += [_table([f'{curve["name"]}, {curve["unit"]}', *map(str, curve['x'])],
+        parts += [table([f'{curve["name"]}, {curve["unit"]}', *map(str, curve['x'])],
                          [[stream, *values] for stream, values in curve['mean'].items()])
                   for curve in data['robustness']]
         parts.append('![robustness](robustness.png)\n')
@@ -203,7 +205,7 @@ def compare(folders: Sequence[Path], to: Path) -> str:
                      f'{report["metrics"]["top1"]:.3f}',
                      *(f'{report["spread"][s]["mean"]:.3f}' if s in report['spread'] else ''
                        for s in STREAMS[1:]), f'{below} of {len(report["folds"])}'])
-    text = _table(['report', *splits, 'mean', 'body alone', 'hand alone',
+    text = table(['report', *splits, 'mean', 'body alone', 'hand alone',
                    'fused below a stream'], rows)
     to.mkdir(parents=True, exist_ok=True)
     (to / 'compare.md').write_text(text)
@@ -215,5 +217,5 @@ def compare(folders: Sequence[Path], to: Path) -> str:
     axis.set_yticks(range(len(reports)), list(reports))
     axis.invert_yaxis()
     axis.set_xlabel('top-1 of each fold and seed; bar: mean')
-    _save(figure, to / 'compare.png')
+    save_figure(figure, to / 'compare.png')
     return text

@@ -1,0 +1,183 @@
+"""Scores of actions over time against the truth of a stream."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from bharnet_ros.training.streams import IDLE, KNOWN, UNKNOWN, Segment
+from torchmetrics.functional.classification import multiclass_average_precision
+
+from bharnet_ros.decision import ActionEvent, Phase
+from bharnet_ros.window import SECOND
+
+OVERLAPS = (10, 25, 50)  # per cent
+BACKGROUND = -1  # the label of frames in which no known word is performed or shown
+
+
+@dataclass(frozen=True)
+class Course:
+    """What is true of a stream, frame by frame and clip by clip."""
+
+    stamps: np.ndarray  # (F,) int64, nanoseconds, equally spaced
+    segments: Sequence[Segment]
+    names: tuple[str, ...]  # the model's labels; known segments are named by them
+
+    @property
+    def end(self) -> int:
+        """Stamp at which the stream is over: one frame after the last."""
+        return int(2 * self.stamps[-1] - self.stamps[-2])
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Index into `names` of the word that is performed, or BACKGROUND, (F,)."""
+        found = np.full(len(self.stamps), BACKGROUND)
+        for segment in self.segments:
+            if segment.kind == KNOWN:
+                first, last = np.searchsorted(self.stamps, (segment.start, segment.stop))
+                found[first:last] = self.names.index(segment.label)
+        return found
+
+    def turns(self) -> list[tuple[Segment, int]]:
+        """Return each segment with the stamp at which its turn is over: the next one's start."""
+        return list(zip(self.segments, [*(s.start for s in self.segments[1:]), self.end],
+                        strict=True))
+
+
+def shown(stamps: np.ndarray, events: Iterable[ActionEvent]) -> np.ndarray:
+    """Return the class of the action that is on at each stamp, or BACKGROUND, (F,).
+
+    An action is on from the frame that starts it to before the frame that ends it: what a
+    subscriber knew at the time, not what came out later.
+    """
+    found = np.full(len(stamps), BACKGROUND)
+    for event in events:
+        if event.phase != Phase.ONGOING:
+            found[np.searchsorted(stamps, event.stamp):] = (
+                event.class_id if event.phase == Phase.STARTED else BACKGROUND)
+    return found
+
+
+def pieces(labels: np.ndarray) -> list[tuple[int, int, int]]:
+    """Return (label, first, one past the last) of each run of equal labels but BACKGROUND."""
+    edges = np.flatnonzero(np.diff(labels)) + 1
+    return [(int(labels[first]), int(first), int(last)) for first, last in
+            zip([0, *edges], [*edges, len(labels)], strict=True)
+            if len(labels) and labels[first] != BACKGROUND]
+
+
+def matches(answer: np.ndarray, truth: np.ndarray, overlap: float) -> tuple[int, int, int]:
+    """Return true positives, false positives and misses of segments, as Lea et al. count them.
+
+    Each answered segment, in order of time, is held against the true segment of its label that it
+    overlaps most (intersection over union). It is right if that reaches `overlap` and nothing
+    before it took that segment. Background is no segment.
+
+    Args:
+        answer: labels of frames, (F,).
+        truth: the same.
+        overlap: above 0, at most 1.
+
+    """
+    true = pieces(truth)
+    taken = [False] * len(true)
+    hits = wrong = 0
+    for label, first, last in pieces(answer):
+        shares = [max(0, min(last, stop) - max(first, start))
+                  / (max(last, stop) - min(first, start)) if label == name else 0.0
+                  for name, start, stop in true]
+        best = int(np.argmax(shares)) if shares else -1
+        if best >= 0 and shares[best] >= overlap and not taken[best]:
+            taken[best], hits = True, hits + 1
+        else:
+            wrong += 1
+    return hits, wrong, taken.count(False)
+
+
+def f1_score(hits: int, wrong: int, missed: int) -> float:
+    """Return F1 of counts; 1 if there was nothing to find and nothing was found."""
+    total = 2 * hits + wrong + missed
+    return 2 * hits / total if total else 1.0
+
+
+@dataclass(frozen=True)
+class OnlineMetrics:
+    """How well actions tell what happens; over all streams together."""
+
+    f1: dict[int, float]  # of segments, by the least overlap in per cent
+    false_per_minute: float | None  # action starts in idle and unknown time; None: no such time
+    false_idle: float | None  # in a minute of idle time
+    false_unknown: float | None  # in a minute of unknown time
+    delay_p50: float | None  # seconds from the start of a word to that of its action; None: none
+    delay_p90: float | None
+    linger_p50: float | None  # seconds that the action of a word stays on after its end
+    missed: float  # share of known words whose action never starts in time
+    changes_per_second: float  # of the label that is shown
+    true_changes_per_second: float
+    words: int  # known
+    minutes: dict[str, float]  # of each kind of time, transitions with what comes before them
+
+
+def measure_online(runs: Sequence[tuple[Course, Sequence[ActionEvent]]]) -> OnlineMetrics:
+    """Score the events of one or more streams."""
+    counts = {overlap: np.zeros(3, int) for overlap in OVERLAPS}
+    false, time = dict.fromkeys((IDLE, UNKNOWN), 0), dict.fromkeys((KNOWN, IDLE, UNKNOWN), 0)
+    delays, lingers, words, changes, true_changes = [], [], 0, 0, 0
+    for course, events in runs:
+        truth, answer = course.labels, shown(course.stamps, events)
+        for overlap in OVERLAPS:
+            counts[overlap] += matches(answer, truth, overlap / 100)
+        changes += int((np.diff(answer) != 0).sum())
+        true_changes += int((np.diff(truth) != 0).sum())
+        starts = [event for event in events if event.phase == Phase.STARTED]
+        for segment, end in course.turns():
+            time[segment.kind] += end - segment.start
+            here = [event for event in starts if segment.start <= event.stamp < end]
+            if segment.kind != KNOWN:
+                false[segment.kind] += len(here)
+                continue
+            words += 1
+            right = [event.stamp for event in here if event.label == segment.label]
+            if right:
+                delays.append((right[0] - segment.start) / SECOND)
+                after = course.stamps >= segment.stop
+                gone = course.stamps[after][answer[after] != course.names.index(segment.label)]
+                lingers.append(((gone[0] if len(gone) else course.end) - segment.stop) / SECOND)
+
+    def per_minute(*kinds: str) -> float | None:
+        spent = sum(time[kind] for kind in kinds) / SECOND / 60
+        return sum(false[kind] for kind in kinds) / spent if spent else None
+
+    def percentile(values: list[float], q: int) -> float | None:
+        return float(np.percentile(values, q)) if values else None
+
+    seconds = sum(time.values()) / SECOND
+    return OnlineMetrics(
+        {overlap: f1_score(*map(int, count)) for overlap, count in counts.items()},
+        per_minute(IDLE, UNKNOWN), per_minute(IDLE), per_minute(UNKNOWN),
+        percentile(delays, 50), percentile(delays, 90), percentile(lingers, 50),
+        1 - len(delays) / words if words else 0.0, changes / seconds, true_changes / seconds,
+        words, {kind: spent / SECOND / 60 for kind, spent in time.items()})
+
+
+def frame_precision(scores: np.ndarray, truth: np.ndarray, names: Sequence[str],
+                    idle: str | None) -> dict[str, float]:
+    """Return the average precision over frames of every class that occurs, background included.
+
+    Args:
+        scores: (F, K) probabilities.
+        truth: (F,) index into names, or BACKGROUND.
+        names: K labels.
+        idle: the label whose probability is that of background; None: what the best class leaves.
+
+    """
+    names, background = list(names), len(names)
+    if idle is None:
+        scores = np.concatenate([scores, 1 - scores.max(1, keepdims=True)], 1)
+        names.append('background')
+    else:
+        background = names.index(idle)
+    truth = np.where(truth == BACKGROUND, background, truth)
+    found = multiclass_average_precision(torch.tensor(scores), torch.tensor(truth), len(names),
+                                         average=None, thresholds=None)
+    return {names[k]: float(found[k]) for k in np.unique(truth)}
