@@ -1,18 +1,21 @@
 """From windows to class probabilities: an exported model in ONNX Runtime."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
 
-from bharnet_ros.contract import INPUTS, OUTPUT, Contract, ContractError
+from bharnet_ros.contract import INPUTS, METADATA_KEY, OUTPUT, Contract, ContractError
 from bharnet_ros.layouts import DETECTOR_LAYOUTS
+from bharnet_ros.model_file import ModelFileError, read_metadata
 from bharnet_ros.resources import share_dir
 from bharnet_ros.window import Clip
 
 MODEL_SUFFIX = '.onnx'
 MAX_BYTES = 500_000_000
+MAX_TEXT = 500  # characters of an error
 PROVIDERS = {
     'cpu': ['CPUExecutionProvider'],
     'cuda': ['CUDAExecutionProvider', 'CPUExecutionProvider'],
@@ -20,14 +23,22 @@ PROVIDERS = {
 
 
 class ModelError(RuntimeError):
-    """A model that cannot be loaded or run; the text says what to do."""
+    """A model that cannot be loaded or run; the text says what to do, in one plain line."""
+
+    def __init__(self, text: str):
+        # It may quote the file, which may be anybody's.
+        line = ' '.join(''.join(c if c.isprintable() else ' ' for c in text).split())
+        super().__init__(line if len(line) <= MAX_TEXT else line[:MAX_TEXT] + ' ...')
 
 
 def find_model(name: str) -> Path:
     """Return the file for a path, or for the name of a model that came with the package."""
-    path = Path(name).expanduser()
-    if path.is_file():
-        return path
+    try:
+        path = Path(name).expanduser()
+        if path.is_file():
+            return path
+    except (OSError, RuntimeError) as error:  # too long a name, or the home of nobody
+        raise ModelError(f"no such model: '{name}' ({error})") from error
     models = share_dir() / 'models'
     if path.name == name:
         shipped = models / (name if name.endswith(MODEL_SUFFIX) else name + MODEL_SUFFIX)
@@ -51,12 +62,9 @@ class Recognizer:
 
         """
         self.path = find_model(str(model))
-        size = self.path.stat().st_size
-        if size > MAX_BYTES:
-            raise ModelError(f'{self.path}: {size / 1e6:.0f} MB is too large for a model')
         if provider not in PROVIDERS:
             raise ModelError(f"unknown provider '{provider}' (known: {', '.join(PROVIDERS)})")
-        data = self.path.read_bytes()
+        text, data = self._read()
         self.model_id = hashlib.sha256(data).hexdigest()[:12]
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
@@ -65,25 +73,49 @@ class Recognizer:
         options.add_session_config_entry('session.intra_op.allow_spinning', '0')
         options.log_severity_level = 4
         try:
-            self._session = ort.InferenceSession(data, options, providers=PROVIDERS[provider])
+            self._session = ort.InferenceSession(data, options, providers=PROVIDERS[provider],
+                                                 enable_fallback=False)
         except Exception as error:
             reason = str(error).strip().splitlines()[0][:160]
             raise ModelError(f'{self.path} is not a model that ONNX Runtime can load, or is '
                              f'truncated: {reason}') from error
         try:
-            self.contract = Contract.from_metadata(
-                self._session.get_modelmeta().custom_metadata_map)
+            # Two readers of one file may differ, or the file may have changed between them.
+            if self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY) != text:
+                raise ContractError('ONNX Runtime reads another contract in it; export it again')
             self._check_graph()
+            self._warm_up()
+        except UnicodeDecodeError as error:  # of a damaged name, as ONNX Runtime hands it on
+            raise ModelError(f'{self.path} is damaged: {error}') from error
         except ContractError as error:
             raise ModelError(f'{self.path}: {error}') from error
         self.provider = self._session.get_providers()[0].removesuffix('ExecutionProvider').lower()
-        self.infer([self._empty_clip()])  # the first run allocates; do it before the first frame
 
-    def _check_graph(self) -> None:
+    def _read(self) -> tuple[str, bytes]:
+        """Check the contract, then read the file; return the contract's text and all bytes."""
+        try:
+            with self.path.open('rb') as file:
+                metadata = read_metadata(file)
+                self.contract = Contract.from_metadata(metadata)
+                self._check_layout()
+                size = file.seek(0, os.SEEK_END)
+                if size > MAX_BYTES:
+                    raise ContractError(f'{size / 1e6:.0f} MB is too large for a model')
+                file.seek(0)
+                return metadata[METADATA_KEY], file.read(MAX_BYTES)
+        except ModelFileError as error:
+            raise ModelError(f'{self.path} is not a model (.onnx), or is truncated: {error}'
+                             ) from error
+        except (ContractError, OSError) as error:
+            raise ModelError(f'{self.path}: {error}') from error
+
+    def _check_layout(self) -> None:
         if self.contract.layout not in DETECTOR_LAYOUTS or self.contract.persons != 1:
             raise ContractError(
                 f"it needs keypoint layout '{self.contract.layout}' of {self.contract.persons} "
                 f'person(s), the detector gives {", ".join(DETECTOR_LAYOUTS)} of one')
+
+    def _check_graph(self) -> None:
         layout = DETECTOR_LAYOUTS[self.contract.layout]
         steps = self.contract.window_steps
         inner = {'body': (steps, len(layout.body), 4), 'left_hand': (steps, len(layout.hand), 3),
@@ -99,6 +131,14 @@ class Recognizer:
         shape = outputs[OUTPUT].shape if OUTPUT in outputs else []
         if len(shape) != 2 or shape[1] != len(self.contract.labels):
             raise ContractError('its graph does not give one probability a label')
+
+    def _warm_up(self) -> None:
+        """Run once: the first run allocates, and shows what the graph really gives."""
+        found = self.infer([self._empty_clip()])
+        if found.shape != (1, len(self.contract.labels)) or found.dtype != np.float32:
+            raise ContractError('its graph does not give one probability a label')
+        if not np.isfinite(found).all():
+            raise ContractError('its graph gives numbers that are not finite')
 
     def _empty_clip(self) -> Clip:
         layout, steps = DETECTOR_LAYOUTS[self.contract.layout], self.contract.window_steps
