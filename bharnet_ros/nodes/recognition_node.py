@@ -19,6 +19,7 @@ from bharnet_ros.nodes.parameters import Param
 from bharnet_ros.nodes.run import run_program
 from bharnet_ros.pipeline import ActionPipeline, DueWindow, PipelineConfig
 from bharnet_ros.pipeline import Scores as WindowScores
+from bharnet_ros.providers import PRECISIONS, PROVIDERS
 from bharnet_ros.recognizer import Recognizer
 
 DECISION = ('threshold', 'exit_threshold', 'min_duration', 'hold', 'smoothing')
@@ -27,8 +28,12 @@ DEFAULT = DecisionConfig()
 PARAMS = (
     Param('model', 'asl_words', 'Model file (.onnx), or the name of one that came with the '
           'package.'),
-    Param('provider', 'cpu', 'Where the model runs; cuda falls back to the CPU with a warning.',
-          choices=('cpu', 'cuda')),
+    Param('provider', 'cpu', 'Where the model runs; auto takes the best there is, a named one '
+          'that is not there falls back with a warning.', choices=PROVIDERS),
+    Param('require_provider', False, 'Fail to configure rather than fall back from a named '
+          'provider.'),
+    Param('precision', 'auto', 'Of a TensorRT engine; auto is that of the model file.',
+          choices=PRECISIONS),
     Param('threads', 1, 'Threads of ONNX Runtime.', 1, 64),
     Param('rate', 7.5, 'Decisions a second and person.', 0.1, 120),
     Param('max_gap', 0.5, 'Seconds without a person that end the action and empty the window.',
@@ -64,14 +69,14 @@ class RecognitionNode(ManagedNode):
     def configure(self) -> None:
         """Load the model and publish its labels."""
         p = self.params
-        self._recognizer = Recognizer(p['model'], p['provider'], p['threads'])
+        self._recognizer = Recognizer(p['model'], p['provider'], p['threads'], p['precision'],
+                                      p['require_provider'], self.get_logger().info)
         contract = self._recognizer.contract
         config = PipelineConfig(p['rate'], p['max_gap'], p['min_fill'], p['max_persons'],
                                 DecisionConfig(**{name: p[name] for name in DECISION}))
         self._pipeline = ActionPipeline(contract, config)
-        if self._recognizer.provider != p['provider']:
-            self.get_logger().warning(f"provider {p['provider']} is not available here, running "
-                                      f'on {self._recognizer.provider}')
+        if self._recognizer.caveat:
+            self.get_logger().warning(self._recognizer.caveat)
         self._actions = self.create_lifecycle_publisher(Action, 'actions', 10)
         self._scores = self.create_lifecycle_publisher(Scores, 'scores', 10)
         # Not a lifecycle publisher: labels are true whether the node is active or not.
@@ -199,7 +204,7 @@ class RecognitionNode(ManagedNode):
         contract, counters = self._recognizer.contract, self._pipeline.counters
         values = {
             'model': contract.name, 'model_id': self._recognizer.model_id,
-            'provider': self._recognizer.provider,
+            'provider': self._recognizer.provider, 'precision': self._recognizer.precision,
             'input_rate_hz': self._input_rate(self._received),
             'decision_rate_hz': self._decision_rate(self._decided),
             'infer_ms': self._infer_time * 1e3,
@@ -217,9 +222,8 @@ class RecognitionNode(ManagedNode):
                           values)
         if self._silence() > self.params['keypoints_timeout']:
             return Report(WARN, f'no keypoints for {self._silence():.0f} s', values)
-        if self._recognizer.provider != self.params['provider']:
-            return Report(WARN, f'running on {self._recognizer.provider}, not on '
-                          f"{self.params['provider']}", values)
+        if self._recognizer.caveat:
+            return Report(WARN, self._recognizer.caveat, values)
         return Report(OK, 'recognising', values)
 
 
