@@ -246,4 +246,4 @@ def _why_not(name: str, error: Exception | None) -> str:
     missing = [library for library, path in dependencies(name).items() if not path]
     if missing:
         return f'{missing[0]} is missing'
-    return str(error).strip().splitlines()[0] if error and str(error) else 'no GPU that it can use'
+    return str(error).strip().splitlines()[0] if str(error or '').strip() else 'it finds no GPU'

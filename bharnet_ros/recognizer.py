@@ -90,7 +90,7 @@ class Recognizer:
         except RequiredProviderError as error:
             raise ModelError(str(error)) from error
         except Exception as error:
-            reason = str(error).strip().splitlines()[0][:160]
+            reason = (str(error).strip() or repr(error)).splitlines()[0][:160]
             raise ModelError(f'{self.path} is not a model that ONNX Runtime can load and run, or '
                              f'is truncated: {reason}') from error
         self._session = running.session
@@ -114,6 +114,8 @@ class Recognizer:
                              ) from error
         except (ContractError, OSError) as error:
             raise ModelError(f'{self.path}: {error}') from error
+        except MemoryError as error:
+            raise ModelError(f'{self.path}: too little memory to load it') from error
 
     def _check_layout(self) -> None:
         if self.contract.layout not in DETECTOR_LAYOUTS or self.contract.persons != 1:
