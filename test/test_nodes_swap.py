@@ -44,6 +44,25 @@ def long(tmp_path) -> Path:
     return model(tmp_path / 'long.onnx', 'wave', 2.0, 2 * STEPS)
 
 
+def slow_model(path: Path) -> Path:
+    """Write a model as `model` does that takes some 50 ms a window."""
+    graph_ = onnx.load(model(path, 'hand_up'))
+    nodes = graph_.graph.node
+    nodes.remove(nodes[-1])
+    make = onnx.helper.make_node
+    nodes.extend([make('ReduceMean', ['pair'], ['mean'], keepdims=0),
+                  make('Expand', ['mean', 'size'], ['square']),
+                  make('MatMul', ['square', 'square'], ['product']),
+                  make('ReduceMin', ['product'], ['least'], keepdims=0),
+                  make('Mul', ['least', 'nothing'], ['zero']),
+                  make('Add', ['pair', 'zero'], ['probabilities'])])
+    graph_.graph.initializer.extend([
+        onnx.helper.make_tensor('size', onnx.TensorProto.INT64, [2], [1200, 1200]),
+        onnx.helper.make_tensor('nothing', onnx.TensorProto.FLOAT, [], [0.0])])
+    onnx.save(graph_, path)
+    return path
+
+
 class Stage:
     """A node, somebody before it whose hand is up all the time, and what the node says."""
 
@@ -54,10 +73,11 @@ class Stage:
         self.labels = ros.collect(LabelMap, 'labels', LATCHED)
         self._publisher = ros.publisher(Keypoints, 'keypoints')
 
-    def publish(self) -> None:
-        """Publish the next frame."""
-        self.frames += 1
-        self._publisher.publish(keypoints_to_msg(person(self.frames / 30, hand=True)))
+    def publish(self, name: str = 'ann') -> None:
+        """Publish the next frame of a person."""
+        self.frames += name in ('ann', 'person 0')
+        self._publisher.publish(keypoints_to_msg(
+            person(self.frames / 30, hand=True, name=name)))
 
     def wait(self, predicate, what: str):
         """Let the person stand there until something holds; return it."""
@@ -102,6 +122,28 @@ def test_a_new_model_takes_over_between_two_windows(ros, short, long):
                                       and value_of(s, 'model') == 'long'), None), 'diagnostics')
     assert value_of(report, 'model_id') == new
     assert stage.process.errors() == []
+
+
+def test_windows_that_wait_for_the_old_model_never_reach_the_new_one(ros, tmp_path, long):
+    """Eight persons are due at once and the old model is slow: the swap finds some waiting."""
+    stage = Stage(ros, slow_model(tmp_path / 'slow.onnx'))
+    old = Recognizer(tmp_path / 'slow.onnx').model_id
+    crowd = [f'person {number}' for number in range(8)]
+
+    def all_scored() -> bool:
+        for name in crowd:
+            stage.publish(name)
+        ros.spin_once()
+        return {scores.person_id for scores in stage.scores} == set(crowd)
+    ros.wait(all_scored, 'scores of everybody by the old model')
+    for _ in range(6):  # frames, until all are due again
+        all_scored()
+    assert ros.set(NODE, model=str(long)).successful
+    stage.wait(lambda: stage.started('wave'), 'an action of the new model')
+    assert stage.process.errors() == []  # such as an input of a wrong size
+    assert all(span(scores) <= 1.001 for scores in stage.scores if scores.model_id == old)
+    changed = [scores.model_id != old for scores in stage.scores]
+    assert changed == sorted(changed)
 
 
 def bad_models(folder: Path) -> dict[str, str]:
