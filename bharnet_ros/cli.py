@@ -22,7 +22,12 @@ def make_parser() -> argparse.ArgumentParser:
     run.add_argument('--source', default='0', help='camera number or device, video file, URL or '
                      'GStreamer pipeline (default: camera 0)')
     run.add_argument('--model', default=DEFAULT_MODEL, help='file or name (default: %(default)s)')
-    run.add_argument('--provider', default='cpu', choices=('cpu', 'cuda'))
+    run.add_argument('--provider', default='cpu', help='where the model runs: auto, tensorrt, '
+                     'cuda or cpu (default: %(default)s)')
+    run.add_argument('--require-provider', action='store_true',
+                     help='fail rather than fall back from a named provider')
+    run.add_argument('--precision', default='auto', help='of a TensorRT engine: float32, float16, '
+                     'or auto, that of the model file (default: %(default)s)')
     run.add_argument('--realtime', action='store_true', help='play a file at its own rate, '
                      'dropping frames if need be (default: every frame, as fast as possible)')
     run.add_argument('--show', action='store_true', help='open a window; q closes it')
@@ -58,8 +63,9 @@ def main(argv: list[str] | None = None) -> None:
             decision = DecisionConfig(**{item.name: getattr(args, item.name)
                                          for item in fields(DecisionConfig)})
             run(RunOptions(SourceConfig(args.source, realtime=args.realtime or args.show),
-                           args.model, args.provider, args.show, args.save, args.json, args.bag,
-                           decision), note=lambda text: print(text, file=sys.stderr, flush=True))
+                           args.model, args.provider, args.require_provider, args.precision,
+                           args.show, args.save, args.json, args.bag, decision),
+                note=lambda text: print(text, file=sys.stderr, flush=True))
         elif args.command == 'bench':
             from bharnet_ros.bench import bench
             bench(args.videos, args.model, args.rounds, not args.no_ros, args.json)

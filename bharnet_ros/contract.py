@@ -62,7 +62,7 @@ class Contract:
         try:
             data = json.loads(metadata[METADATA_KEY])
             version = data['schema_version']
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ContractError(f'its contract is damaged ({error}); export it again') from error
         if version != SCHEMA_VERSION:
             raise ContractError(f'its contract has schema version {version}, this package reads '

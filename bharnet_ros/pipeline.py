@@ -78,7 +78,6 @@ class ActionPipeline:
 
     def __init__(self, contract: Contract, config: PipelineConfig):
         self.contract, self.config, self.counters = contract, config, Counters()
-        self._layout = DETECTOR_LAYOUTS[contract.layout]
         self._people: OrderedDict[str, Person] = OrderedDict()
         self._now: int | None = None  # newest stamp
         self._next_event = EventCounter()
@@ -89,6 +88,14 @@ class ActionPipeline:
         self.config = replace(self.config, decision=config)
         for person in self._people.values():
             person.decider.config = config
+
+    def set_contract(self, contract: Contract) -> list[ActionEvent]:
+        """Serve another model from the next frame on: ends all actions, empties all windows.
+
+        Windows that are out are void; event ids go on.
+        """
+        self.contract = contract
+        return self.flush()
 
     def push(self, frame: FrameKeypoints) -> tuple[list[ActionEvent], DueWindow | None]:
         """Take one person's keypoints, or the news that nobody is there.
@@ -129,8 +136,8 @@ class ActionPipeline:
             contract = self.contract
             self._arrivals += 1
             person = self._people[frame.person_id] = Person(
-                SlidingWindow(self._layout, contract.window_seconds, contract.window_steps,
-                              self.config.max_gap,
+                SlidingWindow(DETECTOR_LAYOUTS[contract.layout], contract.window_seconds,
+                              contract.window_steps, self.config.max_gap,
                               max(512, int(contract.window_seconds * FASTEST))),
                 Decider(contract.labels, contract.idle_id, self.config.decision,
                         frame.person_id, self._next_event),

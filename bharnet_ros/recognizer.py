@@ -1,33 +1,42 @@
 """From windows to class probabilities: an exported model in ONNX Runtime."""
 
 import hashlib
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
 
-from bharnet_ros.contract import INPUTS, OUTPUT, Contract, ContractError
+from bharnet_ros.contract import INPUTS, METADATA_KEY, OUTPUT, Contract, ContractError
 from bharnet_ros.layouts import DETECTOR_LAYOUTS
+from bharnet_ros.model_file import ModelFileError, read_metadata
+from bharnet_ros.providers import Choice, RequiredProviderError, open_session
 from bharnet_ros.resources import share_dir
 from bharnet_ros.window import Clip
 
 MODEL_SUFFIX = '.onnx'
 MAX_BYTES = 500_000_000
-PROVIDERS = {
-    'cpu': ['CPUExecutionProvider'],
-    'cuda': ['CUDAExecutionProvider', 'CPUExecutionProvider'],
-}
+MAX_TEXT = 500  # characters of an error
 
 
 class ModelError(RuntimeError):
-    """A model that cannot be loaded or run; the text says what to do."""
+    """A model that cannot be loaded or run; the text says what to do, in one plain line."""
+
+    def __init__(self, text: str):
+        # It may quote the file, which may be anybody's.
+        line = ' '.join(''.join(c if c.isprintable() else ' ' for c in text).split())
+        super().__init__(line if len(line) <= MAX_TEXT else line[:MAX_TEXT] + ' ...')
 
 
 def find_model(name: str) -> Path:
     """Return the file for a path, or for the name of a model that came with the package."""
-    path = Path(name).expanduser()
-    if path.is_file():
-        return path
+    try:
+        path = Path(name).expanduser()
+        if path.is_file():
+            return path
+    except (OSError, RuntimeError) as error:  # too long a name, or the home of nobody
+        raise ModelError(f"no such model: '{name}' ({error})") from error
     models = share_dir() / 'models'
     if path.name == name:
         shipped = models / (name if name.endswith(MODEL_SUFFIX) else name + MODEL_SUFFIX)
@@ -39,66 +48,105 @@ def find_model(name: str) -> Path:
 
 
 class Recognizer:
-    """A loaded model. `contract` says what it needs, `provider` what it really runs on."""
+    """A loaded model, ready for its first window.
 
-    def __init__(self, model: str | Path, provider: str = 'cpu', threads: int = 1):
-        """Load and check; ModelError in one plain line if it cannot serve.
+    `contract` says what it needs, `provider` and `precision` what it really runs on and in, and
+    `caveat` in one line how that differs from what was asked for ('' if it does not).
+    """
+
+    def __init__(self, model: str | Path, provider: str = 'cpu', threads: int = 1,
+                 precision: str = 'auto', require_provider: bool = False,
+                 note: Callable[[str], None] = lambda text: None):
+        """Load, check and run once; ModelError in one plain line if it cannot serve.
 
         Args:
             model: a path, or the name of a model of the package.
-            provider: 'cpu' or 'cuda' (which falls back to the CPU, see `provider`).
-            threads: of ONNX Runtime; 1 leaves the other cores to the detector.
+            provider: one of providers.PROVIDERS; what is not there falls back, see `provider`.
+            threads: of ONNX Runtime on the CPU; 1 leaves the other cores to the detector.
+            precision: of a TensorRT engine, one of providers.PRECISIONS.
+            require_provider: do not fall back from a named provider.
+            note: told when something takes long, such as building an engine.
 
         """
         self.path = find_model(str(model))
-        size = self.path.stat().st_size
-        if size > MAX_BYTES:
-            raise ModelError(f'{self.path}: {size / 1e6:.0f} MB is too large for a model')
-        if provider not in PROVIDERS:
-            raise ModelError(f"unknown provider '{provider}' (known: {', '.join(PROVIDERS)})")
-        data = self.path.read_bytes()
+        try:
+            choice = Choice(provider, precision, require_provider, threads)
+        except ValueError as error:
+            raise ModelError(str(error)) from error
+        text, data = self._read()
         self.model_id = hashlib.sha256(data).hexdigest()[:12]
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        # A spinning worker would hold a core that MediaPipe needs.
-        options.add_session_config_entry('session.intra_op.allow_spinning', '0')
-        options.log_severity_level = 4
+
+        def try_out(session: ort.InferenceSession) -> None:
+            # Two readers of one file may differ, or the file may have changed between them.
+            if session.get_modelmeta().custom_metadata_map.get(METADATA_KEY) != text:
+                raise ContractError('ONNX Runtime reads another contract in it; export it again')
+            self._check_graph(session)
+            self._warm_up(session)
         try:
-            self._session = ort.InferenceSession(data, options, providers=PROVIDERS[provider])
-        except Exception as error:
-            reason = str(error).strip().splitlines()[0][:160]
-            raise ModelError(f'{self.path} is not a model that ONNX Runtime can load, or is '
-                             f'truncated: {reason}') from error
-        try:
-            self.contract = Contract.from_metadata(
-                self._session.get_modelmeta().custom_metadata_map)
-            self._check_graph()
+            running = open_session(data, self.model_id, self.contract.precision, choice, try_out,
+                                   note)
         except ContractError as error:
             raise ModelError(f'{self.path}: {error}') from error
-        self.provider = self._session.get_providers()[0].removesuffix('ExecutionProvider').lower()
-        self.infer([self._empty_clip()])  # the first run allocates; do it before the first frame
+        except RequiredProviderError as error:
+            raise ModelError(str(error)) from error
+        except Exception as error:
+            reason = (str(error).strip() or repr(error)).splitlines()[0][:160]
+            raise ModelError(f'{self.path} is not a model that ONNX Runtime can load and run, or '
+                             f'is truncated: {reason}') from error
+        self._session = running.session
+        self.provider, self.precision = running.provider, running.precision
+        self.caveat = running.caveat
 
-    def _check_graph(self) -> None:
+    def _read(self) -> tuple[str, bytes]:
+        """Check the contract, then read the file; return the contract's text and all bytes."""
+        try:
+            with self.path.open('rb') as file:
+                metadata = read_metadata(file)
+                self.contract = Contract.from_metadata(metadata)
+                self._check_layout()
+                size = file.seek(0, os.SEEK_END)
+                if size > MAX_BYTES:
+                    raise ContractError(f'{size / 1e6:.0f} MB is too large for a model')
+                file.seek(0)
+                return metadata[METADATA_KEY], file.read(MAX_BYTES)
+        except ModelFileError as error:
+            raise ModelError(f'{self.path} is not a model (.onnx), or is truncated: {error}'
+                             ) from error
+        except (ContractError, OSError) as error:
+            raise ModelError(f'{self.path}: {error}') from error
+        except MemoryError as error:
+            raise ModelError(f'{self.path}: too little memory to load it') from error
+
+    def _check_layout(self) -> None:
         if self.contract.layout not in DETECTOR_LAYOUTS or self.contract.persons != 1:
             raise ContractError(
                 f"it needs keypoint layout '{self.contract.layout}' of {self.contract.persons} "
                 f'person(s), the detector gives {", ".join(DETECTOR_LAYOUTS)} of one')
+
+    def _check_graph(self, session: ort.InferenceSession) -> None:
         layout = DETECTOR_LAYOUTS[self.contract.layout]
         steps = self.contract.window_steps
         inner = {'body': (steps, len(layout.body), 4), 'left_hand': (steps, len(layout.hand), 3),
                  'right_hand': (steps, len(layout.hand), 3), 'mask': (steps, 3), 'aspect': ()}
-        inputs = {item.name: item for item in self._session.get_inputs()}
+        inputs = {item.name: item for item in session.get_inputs()}
         if set(inputs) != set(INPUTS):
             raise ContractError(f'its graph takes {sorted(inputs)}, not {sorted(INPUTS)}')
         for name, shape in inner.items():
             if tuple(inputs[name].shape[1:]) != shape or inputs[name].type != 'tensor(float)':
                 raise ContractError(f'its input {name} is {inputs[name].shape} '
                                     f'{inputs[name].type}, the contract says {shape}')
-        outputs = {item.name: item for item in self._session.get_outputs()}
+        outputs = {item.name: item for item in session.get_outputs()}
         shape = outputs[OUTPUT].shape if OUTPUT in outputs else []
         if len(shape) != 2 or shape[1] != len(self.contract.labels):
             raise ContractError('its graph does not give one probability a label')
+
+    def _warm_up(self, session: ort.InferenceSession) -> None:
+        """Run once: the first run allocates, and shows what the graph really gives."""
+        found = session.run([OUTPUT], self._feed([self._empty_clip()]))[0]
+        if found.shape != (1, len(self.contract.labels)) or found.dtype != np.float32:
+            raise ContractError('its graph does not give one probability a label')
+        if not np.isfinite(found).all():
+            raise ContractError('its graph gives numbers that are not finite')
 
     def _empty_clip(self) -> Clip:
         layout, steps = DETECTOR_LAYOUTS[self.contract.layout], self.contract.window_steps

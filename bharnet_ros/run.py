@@ -29,6 +29,8 @@ class RunOptions:
     source: SourceConfig
     model: str
     provider: str = 'cpu'
+    require_provider: bool = False
+    precision: str = 'auto'
     show: bool = False
     save: Path | None = None  # annotated video
     json: Path | None = None  # events, one JSON object a line
@@ -123,7 +125,10 @@ def run(options: RunOptions, note: Callable[[str], None]) -> None:
     if options.show and not {'DISPLAY', 'WAYLAND_DISPLAY'} & set(os.environ):
         # OpenCV's window library would abort the process.
         raise SourceError('no display to open a window on; run without --show')
-    recognizer = Recognizer(options.model, options.provider)
+    recognizer = Recognizer(options.model, options.provider, precision=options.precision,
+                            require_provider=options.require_provider, note=note)
+    if recognizer.caveat:
+        note(f'warning: {recognizer.caveat}')
     pipeline = ActionPipeline(recognizer.contract, PipelineConfig(decision=options.decision))
     fps = 30.0  # of a saved video from a live source
     if options.source.kind is Kind.FILE:  # a bad file fails before anything is written

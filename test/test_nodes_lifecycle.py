@@ -12,10 +12,11 @@ from helpers import contract_with, person, write_model
 from lifecycle_msgs.msg import Transition, TransitionEvent
 from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import ParameterType
-from ros_helpers import SHARE, Graph, graph, stamp_of
+from ros_helpers import SHARE, Graph, graph, stamp_of, value_of
 from sensor_msgs.msg import Image
 
 from bharnet_ros.nodes.messages import image_to_msg, keypoints_to_msg
+from bharnet_ros.recognizer import Recognizer
 from bharnet_ros.sources import Frame
 
 NODES = ('camera_node', 'recognition_node')
@@ -195,6 +196,37 @@ def test_an_unknown_choice_is_refused_with_what_is_known(ros, name, parameter, b
     assert ros.change_state(name, 'configure'), process.log
 
 
+def test_a_required_provider_that_is_not_there_is_an_error_else_a_warning(ros, hand_up):
+    best = Recognizer(hand_up, provider='auto').provider
+    if best == 'tensorrt':
+        pytest.skip('every provider is here')
+    lack = 'provider tensorrt is not available here'
+    process = ros.start('recognition_node', model=hand_up, provider='tensorrt',
+                        require_provider=True)
+    ros.state('recognition_node')
+    log = len(process.log)
+    assert not ros.change_state('recognition_node', 'configure')
+    check_one_plain_line(process, log, lack, 'require_provider')
+    ros.next_diagnosis('recognition_node', ERROR, lack)
+
+    assert ros.set('recognition_node', require_provider=False).successful
+    log = len(process.log)
+    ros.bring_up('recognition_node')
+    assert f'{lack} (' in process.log[log:] and f'running on {best}' in process.log[log:]
+    publisher, count, seen = ros.publisher(Keypoints, 'keypoints'), 0, len(ros.diagnostics)
+
+    def warned():
+        nonlocal count
+        count += 1
+        feed_person(publisher, count)
+        ros.spin_once()
+        return next((status for status in ros.diagnostics[seen:] if lack in status.message), None)
+    status = ros.wait(warned, 'the warning of a node that works')
+    assert status.level == b'\x01'
+    assert value_of(status, 'provider') == best
+    assert value_of(status, 'precision') == 'float32'
+
+
 @pytest.mark.parametrize(('name', 'arguments', 'words'), [
     ('recognition_node', {'autostart': True, 'model': 'nowhere.onnx'}, ['no such model']),
     ('camera_node', {'autostart': True, 'source': 'nowhere.mp4'}, ['no such video file']),
@@ -263,7 +295,7 @@ def test_a_params_file_reaches_both_nodes_in_a_namespace(ros, tmp_path):
     assert ros.get('/robot/camera_node', 'fps') == {'fps': 15.0}
 
 
-def test_thresholds_change_while_the_node_runs_and_nothing_else_does(ros, hand_up):
+def test_thresholds_change_while_the_node_runs_and_what_is_not_live_does_not(ros, hand_up):
     name = 'recognition_node'
     ros.start(name, autostart=True, model=hand_up)
     ros.next_diagnosis(name, b'\x01', 'no keypoints yet')
@@ -274,7 +306,7 @@ def test_thresholds_change_while_the_node_runs_and_nothing_else_does(ros, hand_u
                          ({'exit_threshold': 0.9}, 'exit_threshold'),
                          ({'threshold': 2.0}, 'range'), ({'threshold': 'high'}, 'type'),
                          ({'threshold': float('nan')}, 'threshold'), ({'hold': -1.0}, 'range'),
-                         ({'rate': 5.0}, 'configured'), ({'model': 'asl_words'}, 'configured'),
+                         ({'rate': 5.0}, 'configured'), ({'threads': 2}, 'configured'),
                          ({'threshold': 0.8, 'rate': 5.0}, 'rate')):
         answer = ros.set(name, **change)
         assert not answer.successful, change

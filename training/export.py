@@ -159,8 +159,6 @@ def export(model: nn.Module, contract: Contract, clips: Clips, path: Path,
     path.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(proto, partial)
     try:
-        if contract.layout in DETECTOR_LAYOUTS and contract.persons == 1:
-            Recognizer(partial)  # the robot accepts it
         session = ort.InferenceSession(partial, providers=['CPUExecutionProvider'])
         found = session.run([OUTPUT], {name: part.numpy() for name, part in
                                        zip(INPUTS, inputs, strict=True)})[0]
@@ -169,6 +167,8 @@ def export(model: nn.Module, contract: Contract, clips: Clips, path: Path,
         if not difference <= limit:
             raise ExportError(f'ONNX Runtime differs from PyTorch by {difference:.2g} '
                               f'(at most {limit:.0g} is allowed)')
+        if contract.layout in DETECTOR_LAYOUTS and contract.persons == 1:
+            Recognizer(partial)  # the robot accepts it
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

@@ -19,16 +19,21 @@ from bharnet_ros.nodes.parameters import Param
 from bharnet_ros.nodes.run import run_program
 from bharnet_ros.pipeline import ActionPipeline, DueWindow, PipelineConfig
 from bharnet_ros.pipeline import Scores as WindowScores
-from bharnet_ros.recognizer import Recognizer
+from bharnet_ros.providers import PRECISIONS, PROVIDERS
+from bharnet_ros.recognizer import ModelError, Recognizer
 
 DECISION = ('threshold', 'exit_threshold', 'min_duration', 'hold', 'smoothing')
 DEFAULT = DecisionConfig()
 
 PARAMS = (
     Param('model', 'asl_words', 'Model file (.onnx), or the name of one that came with the '
-          'package.'),
-    Param('provider', 'cpu', 'Where the model runs; cuda falls back to the CPU with a warning.',
-          choices=('cpu', 'cuda')),
+          'package; one that cannot be loaded leaves the old one running.', live=True),
+    Param('provider', 'cpu', 'Where the model runs; auto takes the best there is, a named one '
+          'that is not there falls back with a warning.', choices=PROVIDERS),
+    Param('require_provider', False, 'Fail to configure rather than fall back from a named '
+          'provider.'),
+    Param('precision', 'auto', 'Of a TensorRT engine; auto is that of the model file.',
+          choices=PRECISIONS),
     Param('threads', 1, 'Threads of ONNX Runtime.', 1, 64),
     Param('rate', 7.5, 'Decisions a second and person.', 0.1, 120),
     Param('max_gap', 0.5, 'Seconds without a person that end the action and empty the window.',
@@ -58,37 +63,47 @@ class RecognitionNode(ManagedNode):
         super().__init__('recognition_node', PARAMS, **kwargs)
         self._recognizer = self._actions = self._scores = self._labels = None
         self._subscription = self._worker = self._timer = None
-        self._lock = threading.Lock()  # of the pipeline: executor and worker both use it
+        self._candidate: Recognizer | None = None  # loaded and judged, until the parameter is set
+        self._last_message: float | None = None  # wall time of the last one that told anything new
+        self._lock = threading.Lock()  # of pipeline and model: executor and worker both use them
         self.add_post_set_parameters_callback(self._apply)
 
     def configure(self) -> None:
         """Load the model and publish its labels."""
         p = self.params
-        self._recognizer = Recognizer(p['model'], p['provider'], p['threads'])
-        contract = self._recognizer.contract
+        self._recognizer = self._load(p['model'])
         config = PipelineConfig(p['rate'], p['max_gap'], p['min_fill'], p['max_persons'],
                                 DecisionConfig(**{name: p[name] for name in DECISION}))
-        self._pipeline = ActionPipeline(contract, config)
-        if self._recognizer.provider != p['provider']:
-            self.get_logger().warning(f"provider {p['provider']} is not available here, running "
-                                      f'on {self._recognizer.provider}')
+        self._pipeline = ActionPipeline(self._recognizer.contract, config)
         self._actions = self.create_lifecycle_publisher(Action, 'actions', 10)
         self._scores = self.create_lifecycle_publisher(Scores, 'scores', 10)
         # Not a lifecycle publisher: labels are true whether the node is active or not.
         self._labels = self.create_publisher(LabelMap, 'labels', QoSProfile(
             depth=1, reliability=ReliabilityPolicy.RELIABLE,
             durability=DurabilityPolicy.TRANSIENT_LOCAL))
+        self._introduce()
+
+    def _load(self, model: str) -> Recognizer:
+        p = self.params
+        return Recognizer(model, p['provider'], p['threads'], p['precision'],
+                          p['require_provider'], self.get_logger().info)
+
+    def _introduce(self) -> None:
+        """Say what is loaded, in the log and on `labels`."""
+        recognizer, contract = self._recognizer, self._recognizer.contract
+        if recognizer.caveat:
+            self.get_logger().warning(recognizer.caveat)
         self._labels.publish(messages.labels_to_msg(
-            contract, self._recognizer.model_id, self.get_clock().now().to_msg()))
-        self.get_logger().info(f'model {contract.name} ({self._recognizer.model_id}) on '
-                               f'{self._recognizer.provider}, {len(contract.labels)} classes')
+            contract, recognizer.model_id, self.get_clock().now().to_msg()))
+        self.get_logger().info(f'model {contract.name} ({recognizer.model_id}) on '
+                               f'{recognizer.provider}, {len(contract.labels)} classes')
 
     def activate(self) -> None:
         """Subscribe and start the inference thread."""
-        self._jobs: Latest[DueWindow] = Latest()
+        self._jobs: Latest[tuple[Recognizer, DueWindow]] = Latest()
         self._problems = Problems(self.get_logger().error)
         self._received = self._bad_messages = self._decided = 0
-        self._last_message: float | None = None  # wall time of the last one that told anything new
+        self._last_message = None
         self._last_stamp = -1
         self._frame_id = ''
         self._stale_reported = self._pipeline.counters.stale
@@ -129,14 +144,40 @@ class RecognitionNode(ManagedNode):
     # Parameters.
 
     def judge(self, changes: list[Parameter]) -> str:
-        """See ManagedNode."""
+        """See ManagedNode. Loads a new model, because only that shows whether it can serve.
+
+        The executor waits meanwhile, inference of the old model goes on. Loading takes about a
+        tenth of a second, and the subscription keeps the last 100 keypoints, so no window gets a
+        hole; a loader thread would have to answer the caller before it knows. Only a TensorRT
+        engine that must be built takes longer than the queue lasts.
+        """
+        self._candidate = None
         try:
             DecisionConfig(**self.params.merged(DECISION, changes))
         except ValueError as error:
             return str(error)
+        models = [change.value for change in changes if change.name == 'model']
+        if not models or self._recognizer is None:
+            return ''
+        began = time.monotonic()
+        try:
+            self._candidate = self._load(models[-1])
+        except ModelError as error:
+            self.get_logger().warning(f'model refused, {self._recognizer.contract.name} goes on: '
+                                      f'{error}')
+            return str(error)
+        finally:
+            if self._last_message is not None:  # we did not listen: that is no silence
+                self._last_message += time.monotonic() - began
         return ''
 
     def _apply(self, changes: list[Parameter]) -> None:
+        recognizer, self._candidate = self._candidate, None
+        if recognizer is not None:
+            with self._lock:
+                self._publish(self._pipeline.set_contract(recognizer.contract))
+                self._recognizer = recognizer
+            self._introduce()
         if self._recognizer is not None and any(c.name in DECISION for c in changes):
             with self._lock:
                 self._pipeline.set_decision(
@@ -162,18 +203,23 @@ class RecognitionNode(ManagedNode):
             # Refused or frozen input is silence: it must not keep an action alive.
             self._last_message, self._last_stamp = time.monotonic(), frame.stamp
         if window is not None:
-            self._jobs.put(window, key=window.person_id)
+            self._jobs.put((self._recognizer, window), key=window.person_id)
 
     def _work(self) -> None:
         self.consume(self._jobs, self._recognise,
                      lambda reason: self._problems.set('inference', reason))
 
-    def _recognise(self, window: DueWindow) -> None:
+    def _recognise(self, job: tuple[Recognizer, DueWindow]) -> None:
+        recognizer, window = job
+        if recognizer is not self._recognizer:
+            return  # another model came meanwhile, the window is not one of its
         began = time.perf_counter()
-        scores = WindowScores(window, self._recognizer.infer([window.clip])[0])
+        scores = WindowScores(window, recognizer.infer([window.clip])[0])
         self._infer_time = time.perf_counter() - began
-        self._scores.publish(messages.scores_to_msg(scores, self._recognizer.model_id))
         with self._lock:
+            if recognizer is not self._recognizer:
+                return
+            self._scores.publish(messages.scores_to_msg(scores, recognizer.model_id))
             self._publish(self._pipeline.decide(scores))
         self._decided += 1
         self._latency = (self.get_clock().now().nanoseconds - window.stamp) / 1e9
@@ -199,7 +245,7 @@ class RecognitionNode(ManagedNode):
         contract, counters = self._recognizer.contract, self._pipeline.counters
         values = {
             'model': contract.name, 'model_id': self._recognizer.model_id,
-            'provider': self._recognizer.provider,
+            'provider': self._recognizer.provider, 'precision': self._recognizer.precision,
             'input_rate_hz': self._input_rate(self._received),
             'decision_rate_hz': self._decision_rate(self._decided),
             'infer_ms': self._infer_time * 1e3,
@@ -217,9 +263,8 @@ class RecognitionNode(ManagedNode):
                           values)
         if self._silence() > self.params['keypoints_timeout']:
             return Report(WARN, f'no keypoints for {self._silence():.0f} s', values)
-        if self._recognizer.provider != self.params['provider']:
-            return Report(WARN, f'running on {self._recognizer.provider}, not on '
-                          f"{self.params['provider']}", values)
+        if self._recognizer.caveat:
+            return Report(WARN, self._recognizer.caveat, values)
         return Report(OK, 'recognising', values)
 
 
