@@ -26,7 +26,6 @@ def start_graph(source: str, model: str, loop: bool = False) -> dict[str, subpro
     Nothing plays before two listen to keypoints: recognition_node and the caller. The input, the
     last entry, ends by itself unless it is to `loop`.
     """
-    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     listeners = {'subscribers': 2, 'wait_for_subscriber': 20.0}
     processes = {'recognition_node': start('recognition_node', autostart=True, model=model,
                                            use_sim_time=not source)}

@@ -1,6 +1,7 @@
 """`bharnet soak`: the real graph for long, in processes of its own, and what they use."""
 
 import json
+import os
 import subprocess
 import time
 from collections.abc import Callable
@@ -108,6 +109,7 @@ def soak(minutes: float, source: str, model: str, report: Path | None) -> list[s
     recognizer = Recognizer(model)
     print(f'{minutes:g} minutes of {source or "the shipped recording"} with '
           f'{recognizer.contract.name} ({recognizer.model_id}); Ctrl-C breaks off', flush=True)
+    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     processes: dict[str, subprocess.Popen] = {}
     rclpy.init()
     try:
