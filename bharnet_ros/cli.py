@@ -45,6 +45,13 @@ def make_parser() -> argparse.ArgumentParser:
     bench.add_argument('--no-ros', action='store_true', help='do not publish')
     bench.add_argument('--json', type=Path, metavar='FILE', help='write all numbers')
 
+    soak = commands.add_parser('soak', help='run the real graph for long and watch its memory')
+    soak.add_argument('--minutes', type=float, default=30.0, help='default: %(default)s')
+    soak.add_argument('--source', default='', help='camera, file (in a loop) or URL (default: the '
+                      'recording that came with the package, in a loop, with /clock)')
+    soak.add_argument('--model', default=DEFAULT_MODEL)
+    soak.add_argument('--report', type=Path, metavar='FILE.json', help='write all samples')
+
     info = commands.add_parser('info', help='print the contract of a model')
     info.add_argument('model', nargs='?', default=DEFAULT_MODEL)
     return parser
@@ -69,6 +76,10 @@ def main(argv: list[str] | None = None) -> None:
         elif args.command == 'bench':
             from bharnet_ros.bench import bench
             bench(args.videos, args.model, args.rounds, not args.no_ros, args.json)
+        elif args.command == 'soak':
+            from bharnet_ros.nodes.soak import soak
+            if faults := soak(args.minutes, args.source, args.model, args.report):
+                sys.exit(f'error: {"; ".join(faults)}')
         else:
             recognizer = Recognizer(args.model)
             print(json.dumps({'file': str(recognizer.path), 'model_id': recognizer.model_id}

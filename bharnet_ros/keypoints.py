@@ -11,6 +11,7 @@ HAND_CHANNELS = 3  # x, y, z
 WORLD_CHANNELS = 3  # x, y, z in metres
 
 MAX_VALUE = 1000  # image sizes or metres; larger numbers could overflow inside a model
+MAX_TEXT = 256  # characters of an id: it is kept, logged and published again
 
 NOBODY = ''  # person id of a frame in which nobody was found
 
@@ -49,11 +50,20 @@ class FrameKeypoints:
         layout = DETECTOR_LAYOUTS.get(self.layout)
         if layout is None:
             known = ', '.join(DETECTOR_LAYOUTS)
-            raise KeypointsError(f"unknown keypoint layout '{self.layout}' (known: {known})")
+            # It may be any text: escaped and cut, or it would spoil the log.
+            raise KeypointsError(f'unknown keypoint layout {self.layout[:40]!r} (known: {known})')
+        for name in ('person_id', 'frame_id'):
+            text = getattr(self, name)
+            if len(text) > MAX_TEXT:
+                raise KeypointsError(f'a {name} of {len(text)} characters (at most {MAX_TEXT})')
+            if not text.isprintable():
+                raise KeypointsError(f'a {name} with characters that do not print')
         if not (0 < self.width <= 65535 and 0 < self.height <= 65535):
             raise KeypointsError(f'impossible image size {self.width} x {self.height}')
         if self.body is not None and not self.person_id:
             raise KeypointsError('a body without a person_id (an empty id means nobody)')
+        if self.body is None and (self.left_hand is not None or self.right_hand is not None):
+            raise KeypointsError('hands without a body cannot be told whose they are')
         expected = {
             'body': (len(layout.body), BODY_CHANNELS),
             'body_world': (len(layout.body), WORLD_CHANNELS),

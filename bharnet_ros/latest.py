@@ -9,19 +9,26 @@ T = TypeVar('T')
 
 
 class Latest(Generic[T]):
-    """Holds at most one item a key. `put` replaces what nobody took and counts it as dropped."""
+    """Holds at most one item a key. `put` replaces what nobody took and counts it as dropped.
 
-    def __init__(self):
+    With a `limit` of keys, the item offered longest ago makes room for one with a new key.
+    """
+
+    def __init__(self, limit: int | None = None):
         self._condition = threading.Condition()
         self._items: OrderedDict[Hashable, T] = OrderedDict()
-        self._closed = False
+        self._closed, self._limit = False, limit
         self.offered = self.dropped = 0  # totals
 
     def put(self, item: T, key: Hashable = None) -> None:
         """Offer an item; never blocks. The key keeps its place in the order of `take`."""
         with self._condition:
             self.offered += 1
-            self.dropped += key in self._items
+            if key in self._items:
+                self.dropped += 1
+            elif len(self._items) == self._limit:
+                self._items.popitem(last=False)
+                self.dropped += 1
             self._items[key] = item
             self._condition.notify_all()
 

@@ -16,7 +16,7 @@ from bharnet_ros.layouts import DETECTOR_LAYOUTS
 from bharnet_ros.recognizer import Recognizer
 from bharnet_ros.window import SECOND, Clip, SlidingWindow
 
-FASTEST = 240  # frames a second up to which a window is kept whole
+FASTEST = 240  # frames a second that a window keeps
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,7 @@ class Counters:
     stale: int = 0  # stamps that repeat or go back a little
     clock_steps: int = 0  # stamps that go back a lot: everything starts anew
     forgotten: int = 0  # persons dropped because there were too many
+    surplus: int = 0  # frames of one person that followed faster than windows keep
 
 
 class ActionPipeline:
@@ -82,6 +83,11 @@ class ActionPipeline:
         self._now: int | None = None  # newest stamp
         self._next_event = EventCounter()
         self._arrivals = 0
+
+    @property
+    def persons(self) -> int:
+        """Number of persons who are followed at present."""
+        return len(self._people)
 
     def set_decision(self, config: DecisionConfig) -> None:
         """Use other thresholds from the next decision on."""
@@ -117,14 +123,28 @@ class ActionPipeline:
         if frame.body is None:
             # Nobody was seen: a missing step, as in training, not one to be interpolated.
             for person in self._people.values():
-                person.window.push(frame)
+                if not self._is_surplus(frame, person):
+                    person.window.push(frame)
             return events, None
         person = self._person(frame, events)
+        if self._is_surplus(frame, person):
+            self.counters.surplus += 1
+            return events, None
         if not person.window.push(frame):
             self.counters.stale += 1
             return events, None
         person.seen = frame.stamp
         return events, self._due_window(frame, person)
+
+    @staticmethod
+    def _is_surplus(frame: FrameKeypoints, person: Person) -> bool:
+        """Tell whether a window does better without a frame that follows this soon.
+
+        More frames than its ring holds would push each other out, until the window is so short
+        that no decision is ever due.
+        """
+        last = person.window.last_stamp
+        return last is not None and 0 < frame.stamp - last < SECOND // FASTEST
 
     def _person(self, frame: FrameKeypoints, events: list[ActionEvent]) -> Person:
         person = self._people.get(frame.person_id)
@@ -132,7 +152,7 @@ class ActionPipeline:
             while len(self._people) >= self.config.max_persons:
                 _, oldest = self._people.popitem(last=False)
                 self.counters.forgotten += 1
-                events += oldest.decider.end(frame.stamp)
+                events += oldest.decider.end(self._now)  # this frame may be an older one
             contract = self.contract
             self._arrivals += 1
             person = self._people[frame.person_id] = Person(

@@ -31,6 +31,7 @@ from rclpy.parameter import parameter_value_to_python
 from rclpy.serialization import deserialize_message
 
 from bharnet_ros.bag import read_raw
+from bharnet_ros.procfs import Usage, usage
 
 # Nothing of a test leaves the machine, nothing else on the network reaches it.
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
@@ -82,6 +83,11 @@ class Process:
     def status(self) -> int | None:
         """Exit status; None while the process runs."""
         return self._popen.poll()
+
+    @property
+    def usage(self) -> Usage:
+        """What the process uses now."""
+        return usage(self._popen.pid)
 
     @property
     def log(self) -> str:

@@ -91,3 +91,15 @@ def test_every_item_is_taken_or_counted_as_dropped():
     assert len(taken) + slot.dropped == 5000
     assert taken == sorted(set(taken))
     assert taken[-1] == 5000
+
+
+@given(st.lists(st.integers(0, 20), max_size=60), st.integers(1, 5))
+def test_a_limit_of_keys_holds_and_the_newest_stay(keys, limit):
+    slot = Latest(limit)
+    for number, key in enumerate(keys):
+        slot.put(number, key)
+    slot.close()
+    taken = list(iter(slot.take, None))
+    assert len(taken) == min(limit, len(set(keys)))
+    assert slot.dropped == len(keys) - len(taken)
+    assert not keys or len(keys) - 1 in taken

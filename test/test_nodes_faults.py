@@ -1,5 +1,7 @@
 """Bad input while the nodes run: one plain line, the process lives on, and good input works."""
 
+import signal
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -12,6 +14,7 @@ from helpers import nobody, person, write_model
 from ros_helpers import graph, stamp_of, value_of
 from sensor_msgs.msg import CompressedImage, Image
 
+from bharnet_ros.nodes.diagnostics import Problems
 from bharnet_ros.nodes.messages import keypoints_to_msg, to_time
 
 OK, WARN, ERROR = b'\x00', b'\x01', b'\x02'
@@ -460,3 +463,72 @@ def test_two_people_have_actions_of_their_own(person_feed):
             score.person_id == 'bob' and stamp_of(score) > 0 for score in feed.scores)
     feed.until(both, 'scores of both', name='ann')
     assert not any(a.person_id == 'bob' for a in feed.actions[first:])
+
+
+# A publisher that floods, in a process of its own.
+
+HOSTILE_PEER = Path(__file__).with_name('hostile_peer.py')
+
+
+@pytest.fixture
+def attacked(person_feed):
+    """The node at work, with the words of its diagnostics at hand."""
+    person_feed.check_recognises()
+    return person_feed
+
+
+def attack(feed, kind: str, count: int, words: str = '') -> list[str]:
+    """Let the peer publish a thousand messages a second; return what diagnostics said of it."""
+    ros, seen = feed.ros, len(feed.ros.diagnostics)
+
+    def said() -> list[str]:
+        return [status.message for status in ros.diagnostics[seen:]]
+    peer = ros.run([sys.executable, HOSTILE_PEER, kind, count, 1000])
+    assert ros.wait_for_end(peer) == 0, peer.log
+    ros.wait(lambda: any(words in text for text in said()), f'diagnostics with "{words}"', 5)
+    return said()
+
+
+@pytest.mark.parametrize(('kind', 'words'), [
+    ('flood', 'more than 240 a second of one person'),
+    ('crowd', 'persons given up: more than 8 at a time'),
+    ('passers_by', 'recognising'),
+    ('garbage', 'keypoints refused'),
+])
+def test_a_flood_is_told_in_words_bounded_in_memory_and_survived(attacked, kind, words):
+    feed = attacked
+    attack(feed, kind, 300)  # what it allocates once
+    before, log, first = feed.process.usage, len(feed.process.log), len(feed.actions)
+    said = attack(feed, kind, 3000, words)
+    after = feed.process.usage
+    assert all('\n' not in text and len(text) < 600 for text in said), said
+    assert after.rss_mb < before.rss_mb + 20
+    assert (after.threads, after.handles) == (before.threads, before.handles)
+    # Not a line for each message, whatever they say.
+    assert len(feed.process.errors(log)) <= 60 and len(feed.process.log) - log < 30_000
+    assert 'Traceback' not in feed.process.log
+    if kind == 'flood':  # its person is recognised while it lasts
+        assert {action.person_id for action in feed.actions[first:]} == {'flood'}
+    feed.check_recognises()
+    feed.ros.next_diagnosis('recognition_node', OK, 'recognising')
+
+
+def test_a_publisher_that_is_killed_and_comes_back_is_listened_to(attacked):
+    feed, ros = attacked, attacked.ros
+    for _ in range(2):
+        first = len(feed.actions)
+        peer = ros.run([sys.executable, HOSTILE_PEER, 'flood', 1_000_000, 300])
+        ros.wait(lambda first=first: len(feed.actions) > first, 'an action')
+        peer.may_end = True
+        peer.signal(signal.SIGKILL)
+        ros.wait(lambda: feed.actions[-1].phase == Action.ENDED, 'its end')
+    feed.check_recognises()
+
+
+def test_problems_that_change_all_the_time_do_not_fill_the_log():
+    lines = []
+    problems = Problems(lines.append)
+    for number in range(1000):
+        problems.set('keypoints', f'problem {number}')
+    assert lines == [f'problem {number}' for number in range(Problems.LINES)]
+    assert str(problems) == problems.last == 'problem 999'

@@ -154,6 +154,19 @@ def test_the_person_seen_longest_ago_is_forgotten_first(hand_up):
     assert [(e.person_id, e.phase) for e in ended] == [('bob', Phase.ENDED)]
 
 
+def test_an_action_does_not_end_before_its_last_news_because_of_a_latecomer(hand_up):
+    pipe = pipeline(max_persons=1)
+    events = play(pipe, hand_up, standing(0, 3, hand=True))
+    ended, = play(pipe, hand_up, [person(2.8, name='bob')])
+    assert ended.phase is Phase.ENDED and ended.stamp >= events[-1].stamp
+
+
+def test_frames_that_follow_too_fast_are_counted_and_left_out(hand_up):
+    pipe = pipeline()
+    play(pipe, hand_up, standing(0, 1, rate=1000))
+    assert 700 < pipe.counters.surplus < 850 and pipe.counters.stale == 0
+
+
 def test_a_clock_that_creeps_back_has_stepped_back_too(hand_up):
     pipe = pipeline(max_gap=0.5)
     play(pipe, hand_up, [person(10.0), person(9.6), person(9.2)])

@@ -2,19 +2,16 @@
 
 import argparse
 import os
-import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import rclpy
-from ament_index_python.packages import get_package_prefix
 from rclpy.node import Node
 
 from bharnet_ros.msg import Action, Keypoints
 from bharnet_ros.nodes.messages import from_time
-from bharnet_ros.resources import share_dir
+from bharnet_ros.nodes.processes import start_graph, stop
 from bharnet_ros.window import SECOND
 
 PHASES = {Action.STARTED: 'started', Action.ONGOING: 'ongoing', Action.ENDED: 'ended'}
@@ -46,26 +43,6 @@ class Printer(Node):
               + (f'   {latency * 1e3:.0f} ms after the image' if self.live else ''), flush=True)
 
 
-def start(executable: str, **params: object) -> subprocess.Popen:
-    """Start one of the package's nodes in a session of its own."""
-    path = Path(get_package_prefix('bharnet_ros')) / 'lib' / 'bharnet_ros' / executable
-    args = ['--ros-args', '--log-level', 'warn']
-    for name, value in params.items():
-        args += ['-p', f'{name}:={str(value).lower() if isinstance(value, bool) else value}']
-    return subprocess.Popen([sys.executable, str(path), *args], start_new_session=True)
-
-
-def stop(process: subprocess.Popen) -> int:
-    """End a node in order; return its exit status."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGINT)
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-    return process.wait()
-
-
 def main() -> None:
     """Run until the input ends; status 0 if keypoints came through."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -81,15 +58,7 @@ def main() -> None:
 
     rclpy.init()
     printer = Printer(live=bool(source))
-    processes = [start('recognition_node', autostart=True, model=args.model,
-                       use_sim_time=not source)]
-    # Nothing plays before both listen: recognition_node and the printer.
-    listeners = {'subscribers': 2, 'wait_for_subscriber': 20.0}
-    if source:
-        processes.append(start('camera_node', autostart=True, source=f"'{source}'", **listeners))
-    else:
-        processes.append(start('replay_node', bag=share_dir() / 'models' / 'demo_keypoints',
-                               **listeners))
+    processes = list(start_graph(source, args.model).values())
     status = 1
     try:
         deadline = time.monotonic() + args.seconds

@@ -1,6 +1,7 @@
 """State of a node on /diagnostics, once a second."""
 
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -37,14 +38,27 @@ class Rate:
 class Problems:
     """What is wrong at present, by origin: each origin clears only what it reported itself."""
 
+    LINES, SECONDS = 20, 10.0  # logged at most: bad input at 1 kHz must not fill a disk
+
     def __init__(self, log: Callable[[str], None]):
         self._log, self._current, self.last = log, {}, ''
+        self._logged: deque[float] = deque(maxlen=self.LINES)
+        self._held_back = 0
 
     def set(self, origin: str, text: str) -> None:
         """Note a problem; it is logged when it is new."""
         if self._current.get(origin) != text:
-            self._log(text)
+            self._log_within_limits(text)
         self._current[origin] = self.last = text
+
+    def _log_within_limits(self, text: str) -> None:
+        now = time.monotonic()
+        if len(self._logged) == self.LINES and now - self._logged[0] < self.SECONDS:
+            self._held_back += 1
+            return
+        self._log(f'{text} ({self._held_back} more held back)' if self._held_back else text)
+        self._held_back = 0
+        self._logged.append(now)
 
     def clear(self, origin: str) -> bool:
         """Note that the origin works; True if it did not before."""

@@ -65,10 +65,14 @@ def keypoints_to_msg(frame: FrameKeypoints) -> msg.Keypoints:
 
 
 def keypoints_from_msg(message: msg.Keypoints) -> FrameKeypoints:
-    """Read a message; KeypointsError if its arrays are not made of whole joints.
+    """Read a message; KeypointsError if its stamp is no time or an array has broken joints.
 
-    Counts, NaN and the layout are checked by `FrameKeypoints.check`.
+    Counts, NaN, texts and the layout are checked by `FrameKeypoints.check`.
     """
+    if message.header.stamp.nanosec >= SECOND:
+        # Beyond the last second there is no stamp to publish an action with.
+        raise KeypointsError(f'its stamp has {message.header.stamp.nanosec} nanoseconds '
+                             'beside the seconds')
     arrays = {}
     for name, channels in CHANNELS.items():
         flat = getattr(message, name)

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import asdict
 
 from rclpy.clock import Clock, ClockType
 from rclpy.duration import Duration
@@ -17,7 +18,7 @@ from bharnet_ros.nodes.diagnostics import ERROR, OK, WARN, Problems, Rate, Repor
 from bharnet_ros.nodes.managed import ManagedNode
 from bharnet_ros.nodes.parameters import Param
 from bharnet_ros.nodes.run import run_program
-from bharnet_ros.pipeline import ActionPipeline, DueWindow, PipelineConfig
+from bharnet_ros.pipeline import FASTEST, ActionPipeline, DueWindow, PipelineConfig
 from bharnet_ros.pipeline import Scores as WindowScores
 from bharnet_ros.providers import PRECISIONS, PROVIDERS
 from bharnet_ros.recognizer import ModelError, Recognizer
@@ -100,13 +101,15 @@ class RecognitionNode(ManagedNode):
 
     def activate(self) -> None:
         """Subscribe and start the inference thread."""
-        self._jobs: Latest[tuple[Recognizer, DueWindow]] = Latest()
+        # Ids that change all the time would otherwise fill it faster than inference empties it.
+        self._jobs: Latest[tuple[Recognizer, DueWindow]] = Latest(limit=self.params['max_persons'])
         self._problems = Problems(self.get_logger().error)
         self._received = self._bad_messages = self._decided = 0
         self._last_message = None
         self._last_stamp = -1
         self._frame_id = ''
-        self._stale_reported = self._pipeline.counters.stale
+        self._refusal = ''  # why the last refused message was
+        self._reported = self._totals()
         self._input_rate, self._decision_rate = Rate(), Rate()
         self._infer_time = self._latency = 0.0
         self._worker = threading.Thread(target=self._work, name='inference', daemon=True)
@@ -196,6 +199,7 @@ class RecognitionNode(ManagedNode):
                 self._publish(events)
         except KeypointsError as error:
             self._bad_messages += 1
+            self._refusal = str(error)
             self._problems.set('keypoints', f'keypoints refused: {error}')
             return
         self._problems.clear('keypoints')
@@ -240,6 +244,22 @@ class RecognitionNode(ManagedNode):
             with self._lock:
                 self._publish(self._pipeline.flush())
 
+    def _totals(self) -> dict[str, int]:
+        return {'refused': self._bad_messages} | asdict(self._pipeline.counters)
+
+    def _complaints(self) -> str:
+        """Say what was wrong with the input since the last report, '' if nothing was."""
+        before, self._reported = self._reported, self._totals()
+        new = {name: total - before[name] for name, total in self._reported.items()}
+        return '; '.join(text for name, text in (
+            ('refused', f"{new['refused']} keypoints refused, the last: {self._refusal}"),
+            ('forgotten', f"{new['forgotten']} persons given up: more than "
+             f"{self.params['max_persons']} at a time (max_persons), or ids that keep changing"),
+            ('stale', f"{new['stale']} keypoints refused: their stamps repeat or go back"),
+            ('surplus', f"{new['surplus']} keypoints left out: more than {FASTEST} a second of "
+             'one person'),
+        ) if new[name])
+
     def report(self) -> Report:
         """See ManagedNode."""
         contract, counters = self._recognizer.contract, self._pipeline.counters
@@ -251,16 +271,17 @@ class RecognitionNode(ManagedNode):
             'infer_ms': self._infer_time * 1e3,
             'latency_ms': self._latency * 1e3, 'decisions_skipped': self._jobs.dropped,
             'keypoints_refused': self._bad_messages, 'stale_stamps': counters.stale,
-            'clock_steps': counters.clock_steps, 'last_error': self._problems.last,
+            'clock_steps': counters.clock_steps, 'persons': self._pipeline.persons,
+            'persons_forgotten': counters.forgotten, 'keypoints_surplus': counters.surplus,
+            'last_error': self._problems.last,
         }
+        complaints = self._complaints()
         if problem := str(self._problems):
             return Report(ERROR, problem, values)
         if self._last_message is None:
             return Report(WARN, 'no keypoints yet', values)
-        stale, self._stale_reported = counters.stale - self._stale_reported, counters.stale
-        if stale:
-            return Report(WARN, f'{stale} keypoints refused: their stamps repeat or go back',
-                          values)
+        if complaints:
+            return Report(WARN, complaints, values)
         if self._silence() > self.params['keypoints_timeout']:
             return Report(WARN, f'no keypoints for {self._silence():.0f} s', values)
         if self._recognizer.caveat:

@@ -1,0 +1,49 @@
+"""The graph in processes of its own, for programs that start it: `demo` and `bharnet soak`."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from ament_index_python.packages import get_package_prefix
+
+from bharnet_ros.resources import share_dir
+
+
+def start(executable: str, **params: object) -> subprocess.Popen:
+    """Start one of the package's nodes in a session of its own."""
+    path = Path(get_package_prefix('bharnet_ros')) / 'lib' / 'bharnet_ros' / executable
+    args = ['--ros-args', '--log-level', 'warn']
+    for name, value in params.items():
+        args += ['-p', f'{name}:={str(value).lower() if isinstance(value, bool) else value}']
+    return subprocess.Popen([sys.executable, str(path), *args], start_new_session=True)
+
+
+def start_graph(source: str, model: str, loop: bool = False) -> dict[str, subprocess.Popen]:
+    """Start recognition_node, then camera_node, or without a source the shipped recording.
+
+    Nothing plays before two listen to keypoints: recognition_node and the caller. The input, the
+    last entry, ends by itself unless it is to `loop`.
+    """
+    listeners = {'subscribers': 2, 'wait_for_subscriber': 20.0}
+    processes = {'recognition_node': start('recognition_node', autostart=True, model=model,
+                                           use_sim_time=not source)}
+    if source:
+        processes['camera_node'] = start('camera_node', autostart=True, source=f"'{source}'",
+                                         at_end='loop' if loop else 'exit', **listeners)
+    else:
+        processes['replay_node'] = start('replay_node', loop=loop, **listeners,
+                                         bag=share_dir() / 'models' / 'demo_keypoints')
+    return processes
+
+
+def stop(process: subprocess.Popen) -> int:
+    """End a node in order; return its exit status."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGINT)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+    return process.wait()

@@ -1,0 +1,164 @@
+"""`bharnet soak`: the real graph for long, in processes of its own, and what they use."""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import rclpy
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+
+from bharnet_ros import soak as judging
+from bharnet_ros.bench import machine
+from bharnet_ros.msg import Action, Keypoints
+from bharnet_ros.nodes.processes import start_graph, stop
+from bharnet_ros.procfs import Usage, usage
+from bharnet_ros.recognizer import Recognizer
+from bharnet_ros.soak import Sample, Verdict, judge
+
+SAMPLES = 600  # of a run, but not more than one a second
+START_SECONDS = 60.0  # until the first keypoints
+
+
+class Listener(Node):
+    """Counts what the graph publishes."""
+
+    def __init__(self):
+        super().__init__('bharnet_soak')
+        self.keypoints = self.actions = 0
+        # Raw: only their number matters.
+        self.create_subscription(Keypoints, 'keypoints', self._on_keypoints, 100, raw=True)
+        self.create_subscription(Action, 'actions', self._on_action, 100)
+
+    def _on_keypoints(self, _: bytes) -> None:
+        self.keypoints += 1
+
+    def _on_action(self, message: Action) -> None:
+        self.actions += message.phase == Action.STARTED
+
+
+class Run:
+    """One soak: the processes, their samples, and what went wrong."""
+
+    def __init__(self, processes: dict[str, subprocess.Popen], listener: Listener,
+                 seconds: float):
+        self.processes, self.listener, self.seconds = processes, listener, seconds
+        self.samples: dict[str, list[Sample]] = {name: [] for name in processes}
+        self.faults: list[str] = []
+
+    def go(self) -> None:
+        """Run to the end, or until a process dies."""
+        if not self._spin_until(time.monotonic() + START_SECONDS,
+                                lambda: self.listener.keypoints > 0):
+            if not self.faults:
+                self.faults.append(f'no keypoints within {START_SECONDS:.0f} s')
+            return
+        began = time.monotonic()
+        interval = max(1.0, self.seconds / SAMPLES)
+        minutes = 0
+        for number in range(int(self.seconds / interval) + 1):
+            self._spin_until(began + number * interval, lambda: False)
+            if self.faults:
+                return
+            now = time.monotonic() - began
+            for name, process in self.processes.items():
+                with suppress(OSError):  # it has just died, which the next look tells
+                    self.samples[name].append(Sample(now, usage(process.pid)))
+            if now >= (minutes + 1) * 60 or number == 0:
+                minutes = int(now // 60)
+                print(self._line(now), flush=True)
+
+    def _spin_until(self, deadline: float, ready: Callable[[], bool]) -> bool:
+        """Handle messages until ready, the deadline, or the death of a process."""
+        while not ready() and time.monotonic() < deadline:
+            rclpy.spin_once(self.listener, timeout_sec=min(
+                0.1, max(0.0, deadline - time.monotonic())))
+            for name, process in self.processes.items():
+                if process.poll() is not None:
+                    self.faults.append(f'{name} died with status {process.returncode}')
+                    return False
+        return ready()
+
+    def _line(self, now: float) -> str:
+        parts = [f'{now / 60:5.1f} min  {self.listener.keypoints} keypoints, '
+                 f'{self.listener.actions} actions']
+        for name, samples in self.samples.items():
+            last = samples[-1].usage
+            parts.append(f'{name} {last.rss_mb:.1f} MB, {last.threads} threads, '
+                         f'{last.handles} handles, {last.cpu_seconds:.0f} s of CPU')
+        return ' | '.join(parts)
+
+
+def soak(minutes: float, source: str, model: str, report: Path | None) -> list[str]:
+    """Run the graph, print a line a minute and a verdict, write a report.
+
+    Returns what went wrong, a plain line each; empty if nothing died and memory is flat. Raises
+    ModelError or ValueError, with one plain line, before anything is started.
+    """
+    seconds = minutes * 60
+    if not 30 <= seconds <= 7 * 24 * 3600:
+        raise ValueError('--minutes: between half a minute and a week, so that there is '
+                         'something to judge')
+    if report is not None and not report.parent.is_dir():
+        raise ValueError(f'--report: no such folder: {report.parent}')
+    recognizer = Recognizer(model)
+    print(f'{minutes:g} minutes of {source or "the shipped recording"} with '
+          f'{recognizer.contract.name} ({recognizer.model_id}); Ctrl-C breaks off', flush=True)
+    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+    processes: dict[str, subprocess.Popen] = {}
+    rclpy.init()
+    try:
+        processes = start_graph(source, model, loop=True)
+        listener = Listener()
+        run = Run(processes, listener, seconds)
+        try:
+            run.go()
+        except (KeyboardInterrupt, ExternalShutdownException):
+            run.faults.append('interrupted')
+    finally:
+        for process in reversed(processes.values()):
+            stop(process)
+        rclpy.try_shutdown()
+    verdicts = {} if run.faults else {name: judge(samples, seconds)
+                                      for name, samples in run.samples.items()}
+    faults = [*run.faults, *(f'{name}: {fault}' for name, verdict in verdicts.items()
+                             for fault in verdict.faults)]
+    if not source and not faults and not listener.actions:
+        faults.append('no action was recognised in the recording')
+    for name, verdict in verdicts.items():
+        print(describe(name, verdict), flush=True)
+    if report is not None:
+        write(report, run, verdicts, faults, {
+            'minutes': minutes, 'source': source or 'models/demo_keypoints',
+            'model': recognizer.contract.name, 'model_id': recognizer.model_id})
+    return faults
+
+
+def describe(name: str, verdict: Verdict) -> str:
+    """Return one line for a person to read."""
+    return (f'{name}: memory {"NOT flat" if verdict.faults else "flat"}, '
+            f'{verdict.rss_mb_per_hour:+.2f} MB an hour, {verdict.growth_mb:+.2f} MB after the '
+            f'warm-up (at most {verdict.limit_mb:.1f}), threads {verdict.threads[0]} to '
+            f'{verdict.threads[1]}, handles {verdict.handles[0]} to {verdict.handles[1]}, '
+            f'{verdict.cpu_percent:.0f} % of a core')
+
+
+def write(report: Path, run: Run, verdicts: dict[str, Verdict], faults: list[str],
+          asked: dict[str, object]) -> None:
+    """Write everything as JSON."""
+    report.write_text(json.dumps(asked | {
+        'machine': machine(), 'faults': faults, 'keypoints': run.listener.keypoints,
+        'actions': run.listener.actions, 'warm_up_seconds': judging.warm_up(run.seconds),
+        'limit_mb_per_hour': judging.MB_PER_HOUR, 'noise_mb': judging.NOISE_MB,
+        'processes': {name: {
+            'verdict': asdict(verdicts[name]) if name in verdicts else None,
+            'samples': {'seconds': [round(sample.seconds, 2) for sample in samples]} | {
+                item.name: [getattr(sample.usage, item.name) for sample in samples]
+                for item in fields(Usage)}} for name, samples in run.samples.items()},
+    }, indent=1))
+    print(f'wrote {report}')

@@ -1,0 +1,296 @@
+"""The message path under messages that nobody would send on purpose, with the shipped model."""
+
+import tracemalloc
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+from bharnet_ros.msg import Keypoints
+from conftest import ROOT
+from helpers import person
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from rclpy.serialization import deserialize_message, serialize_message
+
+from bharnet_ros.bag import read_keypoints
+from bharnet_ros.decision import ActionEvent, DecisionConfig, Phase
+from bharnet_ros.keypoints import KeypointsError
+from bharnet_ros.nodes.messages import (
+    action_to_msg,
+    keypoints_from_msg,
+    keypoints_to_msg,
+    scores_to_msg,
+)
+from bharnet_ros.pipeline import ActionPipeline, PipelineConfig, Scores
+from bharnet_ros.recognizer import Recognizer
+from bharnet_ros.window import SECOND
+
+SIZES = {'body': 132, 'body_world': 99, 'left_hand': 63, 'right_hand': 63}
+SPECIAL = (float('nan'), float('inf'), float('-inf'), 3.4e38, -3.4e38, 1e-45, -0.0, 1000.0, 1001.0)
+HELLO = 7 * 30  # frames of the recording that hold its first word
+
+
+@cache
+def shipped() -> Recognizer:
+    return Recognizer(ROOT / 'models' / 'asl_words.onnx')
+
+
+@cache
+def recording() -> list:
+    return list(read_keypoints(ROOT / 'models' / 'demo_keypoints'))[:HELLO]
+
+
+# Messages: mostly nearly right, because what is wrong everywhere is refused by the first check.
+
+seeds = st.integers(0, 2 ** 32 - 1)
+texts = st.one_of(
+    st.sampled_from(['', 'ann', 'bob', 'mediapipe_holistic']), st.text(max_size=20),
+    st.builds(lambda text, times: text * times, st.text(min_size=1, max_size=3),
+              st.integers(1000, 20_000)))
+
+
+@st.composite
+def floats(draw, size: int) -> np.ndarray:
+    """Draw an array of this size, of nearly this size, or of none at all."""
+    size = draw(st.one_of(*[st.just(size)] * 4, st.just(0), st.integers(0, 2 * size),
+                          st.sampled_from([size - 1, size + 1, 4096, 4097, 100_000])))
+    values = np.random.default_rng(draw(seeds)).random(size, np.float32)
+    values *= draw(st.sampled_from([1.0, 1.0, 1.0, 0.0, -1.0, 999.0, 1e6]))
+    if size and draw(st.integers(0, 5)) == 0:
+        values[draw(st.integers(0, size - 1))] = draw(st.sampled_from(SPECIAL))
+    return values
+
+
+@st.composite
+def messages(draw) -> Keypoints:
+    """Draw a message as it comes off the wire."""
+    message = Keypoints(
+        person_id=draw(st.one_of(st.sampled_from(['ann', 'bob', 'cem']), texts)),
+        layout=draw(st.one_of(*[st.just('mediapipe_holistic')] * 5, texts)),
+        image_width=draw(st.one_of(st.just(640), st.integers(0, 2 ** 32 - 1))),
+        image_height=draw(st.one_of(st.just(480), st.integers(0, 2 ** 32 - 1))))
+    for name, size in SIZES.items():
+        setattr(message, name, draw(floats(size)).tolist())
+    message.header.frame_id = draw(texts)
+    message.header.stamp.sec = draw(st.one_of(st.integers(0, 100),
+                                              st.integers(-2 ** 31, 2 ** 31 - 1)))
+    message.header.stamp.nanosec = draw(st.one_of(st.integers(0, SECOND - 1),
+                                                  st.integers(0, 2 ** 32 - 1)))
+    return over_the_wire(message)
+
+
+def over_the_wire(message: Keypoints) -> Keypoints:
+    return deserialize_message(serialize_message(message), Keypoints)
+
+
+def assert_plain(error: Exception) -> None:
+    text = str(error)
+    assert text and text.isprintable() and len(text) < 600, text[:600]
+
+
+@given(messages())
+@settings(max_examples=300)
+def test_a_message_is_refused_in_one_plain_line_or_holds_only_what_a_model_can_take(message):
+    try:
+        frame = keypoints_from_msg(message)
+        frame.check()
+    except KeypointsError as error:
+        assert_plain(error)
+        return
+    assert over_the_wire(keypoints_to_msg(frame)) == message
+    assert len(frame.person_id) <= 256 and frame.person_id.isprintable()
+    for points in (frame.body, frame.body_world, frame.left_hand, frame.right_hand):
+        assert points is None or (np.isfinite(points).all() and np.abs(points).max() <= 1000)
+
+
+@pytest.mark.parametrize(('changes', 'words'), [
+    ({'layout': 'two\nlines'}, "'two\\nlines'"),
+    ({'layout': 'x' * 100_000}, 'unknown keypoint layout'),
+    ({'person_id': 'x' * 257}, 'a person_id of 257 characters'),
+    ({'person_id': 'red\x1b[31m'}, 'person_id with characters that do not print'),
+    ({'person_id': 'two\nlines'}, 'person_id with characters that do not print'),
+    ({'frame_id': 'x' * 5000}, 'frame_id of 5000 characters'),
+    ({'body': None}, 'hands without a body'),
+], ids=str)
+def test_texts_that_would_spoil_a_log_and_parts_of_nobody_are_refused(changes, words):
+    frame = replace(person(1, hand=True), **changes)
+    with pytest.raises(KeypointsError) as error:
+        keypoints_from_msg(over_the_wire(keypoints_to_msg(frame))).check()
+    assert words in str(error.value)
+    assert_plain(error.value)
+
+
+def test_a_stamp_that_is_no_time_is_refused():
+    message = keypoints_to_msg(person(1))
+    message.header.stamp.nanosec = SECOND
+    with pytest.raises(KeypointsError, match='stamp'):
+        keypoints_from_msg(message)
+
+
+# A pipeline in a storm.
+
+class Ledger:
+    """Checks that actions are told as msg/Action.msg promises."""
+
+    def __init__(self):
+        self._going_on: dict[int, ActionEvent] = {}
+        self._last_id = 0
+
+    def take(self, events: list[ActionEvent]) -> None:
+        """Check what happened next."""
+        for event in events:
+            assert event.stamp >= event.start
+            assert 0 <= event.confidence <= 1
+            if event.phase is Phase.STARTED:
+                assert event.event_id > self._last_id
+                assert event.person_id not in {e.person_id for e in self._going_on.values()}
+                self._last_id = event.event_id
+            else:
+                before = self._going_on.pop(event.event_id)
+                assert event.stamp >= before.stamp
+                assert (event.person_id, event.label, event.start) == (
+                    before.person_id, before.label, before.start)
+            if event.phase is not Phase.ENDED:
+                self._going_on[event.event_id] = event
+            serialize_message(action_to_msg(event, 'camera', event.stamp))
+
+    @property
+    def going_on(self) -> int:
+        """Number of actions that have not ended."""
+        return len(self._going_on)
+
+
+def play(pipe: ActionPipeline, frames: list) -> list[ActionEvent]:
+    return [event for frame in frames for event in pipe.process(frame, shipped())[0]]
+
+
+def hello(name: str, start: int) -> list:
+    """Return the first word of the recording, said by somebody from a stamp on."""
+    return [replace(frame, person_id=name, stamp=frame.stamp - recording()[0].stamp + start)
+            for frame in recording()]
+
+
+class Storm(RuleBasedStateMachine):
+    """Anything may come in any order, and inference may be late, as in the node."""
+
+    def __init__(self):
+        super().__init__()
+        self.pipe = ActionPipeline(shipped().contract, PipelineConfig(max_persons=2))
+        self.ledger, self.waiting, self.clock = Ledger(), {}, 50 * SECOND
+
+    def push(self, message: Keypoints) -> None:
+        """Do what the node does with a message."""
+        try:
+            frame = keypoints_from_msg(message)
+            events, window = self.pipe.push(frame)
+        except KeypointsError as error:
+            assert_plain(error)
+            return
+        self.ledger.take(events)
+        if window is not None:
+            self.waiting[window.person_id] = window
+
+    def push_person(self, frame) -> None:
+        """Push good keypoints at the present."""
+        self.push(keypoints_to_msg(replace(frame, stamp=self.clock)))
+
+    @rule(message=messages())
+    def anything(self, message):
+        self.push(message)
+
+    @rule(message=messages())
+    def anything_now(self, message):
+        message.header.stamp.sec, message.header.stamp.nanosec = divmod(self.clock, SECOND)
+        self.push(message)
+
+    @rule(name=st.sampled_from(['ann', 'bob']), count=st.sampled_from([3, 30, 120]),
+          prompt=st.booleans(), late=st.integers(0, SECOND // 2))
+    def a_person_moves_and_two_come_a_little_late(self, name, count, prompt, late):
+        for frame in recording()[60:60 + count]:
+            self.clock += SECOND // 30
+            self.push_person(replace(frame, person_id=name))
+            if prompt:
+                self.infer()
+        for other in ('cem', 'dan') if late else ():
+            self.push(keypoints_to_msg(replace(person(0, name=other), stamp=self.clock - late)))
+
+    @rule(count=st.integers(1, 300), step=st.integers(0, SECOND // 10))
+    def a_crowd_comes(self, count, step):
+        for number in range(count):
+            self.clock += step
+            self.push_person(person(0, hand=True, name=f'p{self.clock}_{number}'))
+
+    @rule(step=st.integers(-60 * SECOND, 60 * SECOND))
+    def the_clock_steps(self, step):
+        self.clock += step
+
+    @rule(threshold=st.floats(0.02, 0.9), duration=st.floats(0, 1), smoothing=st.floats(0, 1))
+    def thresholds_change(self, threshold, duration, smoothing):
+        self.pipe.set_decision(DecisionConfig(threshold, threshold / 2, duration, duration,
+                                              smoothing))
+
+    @rule()
+    def infer(self):
+        waiting, self.waiting = self.waiting, {}
+        for window in waiting.values():
+            scores = Scores(window, shipped().infer([window.clip])[0])
+            assert np.isfinite(scores.probabilities).all()
+            serialize_message(scores_to_msg(scores, shipped().model_id))
+            self.ledger.take(self.pipe.decide(scores))
+
+    @rule()
+    def keypoints_stop(self):
+        self.ledger.take(self.pipe.flush())
+        assert self.ledger.going_on == 0
+
+    @invariant()
+    def there_are_never_more_persons_or_actions_than_allowed(self):
+        assert self.ledger.going_on <= self.pipe.persons <= 2
+
+    def teardown(self):
+        """After the storm somebody is recognised as if there had been none."""
+        self.pipe.set_decision(DecisionConfig())
+        found = play(self.pipe, hello('eve', self.clock + SECOND))
+        self.ledger.take(found)
+        calm = play(ActionPipeline(shipped().contract, self.pipe.config),
+                    hello('eve', self.clock + SECOND))
+        found = [event for event in found if event.person_id == 'eve']
+        first = found[0].event_id - 1
+        assert [replace(e, event_id=e.event_id - first) for e in found] == calm
+        assert {event.label for event in calm} == {'hello'}
+
+
+Storm.TestCase.settings = settings(max_examples=25, stateful_step_count=25, deadline=None,
+                                   suppress_health_check=list(HealthCheck))
+TestStorm = Storm.TestCase
+
+
+def test_thousands_of_people_leave_nothing_behind():
+    pipe = ActionPipeline(shipped().contract, PipelineConfig())
+
+    def crowd(first: int, last: int) -> int:
+        for number in range(first, last):
+            # Long enough for each to be a due window, had it more frames.
+            pipe.push(person(number / 100, hand=True, name=f'{number:0250}'))
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        before, after = crowd(0, 500), crowd(500, 4000)
+    finally:
+        tracemalloc.stop()
+    assert pipe.persons == 8
+    assert after - before < 100_000, f'{after - before} bytes more for 3500 people'
+
+
+@pytest.mark.parametrize('rate', [240, 480, 1000, 5000])
+def test_somebody_before_a_flood_of_frames_is_recognised(rate):
+    """A window keeps so many frames a second; more of them must not make it too short."""
+    pipe = ActionPipeline(shipped().contract, PipelineConfig())
+    frames = hello('ann', SECOND)
+    flood = [replace(frames[min(i * 30 // rate, HELLO - 1)], stamp=SECOND + i * SECOND // rate)
+             for i in range(4 * rate)]
+    started = [e.label for e in play(pipe, flood) if e.phase is Phase.STARTED]
+    assert started == ['hello']
