@@ -90,7 +90,7 @@ models: data
 	  bharnet-train export --run runs/$$name --report runs/$${name}_loo --name $$name \
 	    --to models/$$name.onnx; done; \
 	bharnet-train demo-recording --recipe training/configs/asl_words.yaml \
-	  --words '[hello,thank-you,coffee,large,tea]' --to models/demo_keypoints
+	  --words '[coffee,please,large,tea,thank-you]' --to models/demo_keypoints
 
 clean:
 	rm -rf build install log

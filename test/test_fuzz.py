@@ -29,7 +29,7 @@ from bharnet_ros.window import SECOND
 
 SIZES = {'body': 132, 'body_world': 99, 'left_hand': 63, 'right_hand': 63}
 SPECIAL = (float('nan'), float('inf'), float('-inf'), 3.4e38, -3.4e38, 1e-45, -0.0, 1000.0, 1001.0)
-HELLO = 7 * 30  # frames of the recording that hold its first word
+FIRST = 7 * 30  # frames of the recording that hold its first word
 
 
 @cache
@@ -39,7 +39,7 @@ def shipped() -> Recognizer:
 
 @cache
 def recording() -> list:
-    return list(read_keypoints(ROOT / 'models' / 'demo_keypoints'))[:HELLO]
+    return list(read_keypoints(ROOT / 'models' / 'demo_keypoints'))[:FIRST]
 
 
 # Messages: mostly nearly right, because what is wrong everywhere is refused by the first check.
@@ -166,7 +166,7 @@ def play(pipe: ActionPipeline, frames: list) -> list[ActionEvent]:
     return [event for frame in frames for event in pipe.process(frame, shipped())[0]]
 
 
-def hello(name: str, start: int) -> list:
+def first_word(name: str, start: int) -> list:
     """Return the first word of the recording, said by somebody from a stamp on."""
     return [replace(frame, person_id=name, stamp=frame.stamp - recording()[0].stamp + start)
             for frame in recording()]
@@ -252,14 +252,14 @@ class Storm(RuleBasedStateMachine):
     def teardown(self):
         """After the storm somebody is recognised as if there had been none."""
         self.pipe.set_decision(DecisionConfig())
-        found = play(self.pipe, hello('eve', self.clock + SECOND))
+        found = play(self.pipe, first_word('eve', self.clock + SECOND))
         self.ledger.take(found)
         calm = play(ActionPipeline(shipped().contract, self.pipe.config),
-                    hello('eve', self.clock + SECOND))
+                    first_word('eve', self.clock + SECOND))
         found = [event for event in found if event.person_id == 'eve']
         first = found[0].event_id - 1
         assert [replace(e, event_id=e.event_id - first) for e in found] == calm
-        assert {event.label for event in calm} == {'hello'}
+        assert {event.label for event in calm} == {'coffee'}
 
 
 Storm.TestCase.settings = settings(max_examples=25, stateful_step_count=25, deadline=None,
@@ -289,8 +289,8 @@ def test_thousands_of_people_leave_nothing_behind():
 def test_somebody_before_a_flood_of_frames_is_recognised(rate):
     """A window keeps so many frames a second; more of them must not make it too short."""
     pipe = ActionPipeline(shipped().contract, PipelineConfig())
-    frames = hello('ann', SECOND)
-    flood = [replace(frames[min(i * 30 // rate, HELLO - 1)], stamp=SECOND + i * SECOND // rate)
+    frames = first_word('ann', SECOND)
+    flood = [replace(frames[min(i * 30 // rate, FIRST - 1)], stamp=SECOND + i * SECOND // rate)
              for i in range(4 * rate)]
     started = [e.label for e in play(pipe, flood) if e.phase is Phase.STARTED]
-    assert started == ['hello']
+    assert started == ['coffee']

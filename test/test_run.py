@@ -187,7 +187,7 @@ def test_an_output_that_cannot_be_written_is_named(model, video, tmp_path, optio
 
 def test_a_command_line_without_a_command_shows_those_there_are():
     refused()
-    assert '{run,bench,info}' in bharnet()[2]
+    assert '{run,bench,soak,info}' in bharnet()[2]
 
 
 def test_info_prints_the_contract_as_json(model):
