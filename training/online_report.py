@@ -28,7 +28,7 @@ from bharnet_ros.training.online_metrics import (
 from bharnet_ros.training.report import PAGE, REPORT, plt, save_figure, table
 from bharnet_ros.training.streams import IDLE, UNKNOWN
 
-from bharnet_ros.decision import DecisionConfig
+from bharnet_ros.decision import DecisionConfig, Policy
 from bharnet_ros.window import SECOND
 
 ROW = 30.0  # seconds in a row of the picture
@@ -73,6 +73,7 @@ def mean_precision(takes: Sequence[Take]) -> tuple[float, dict[str, float]]:
 def draw(take: Take, decision: DecisionConfig, path: Path) -> None:
     """Draw a stream in rows: truth above, actions below, probabilities between them."""
     course, events = take.run(decision)
+    threshold = Policy.of(decision, take.recording.contract).threshold
     answer, scores = shown(course.stamps, events), take.recording.at(course.stamps)
     seconds = (course.stamps - course.stamps[0]) / SECOND
     colours = plt.get_cmap('tab20')(np.arange(len(course.names)) % 20)
@@ -99,7 +100,7 @@ def draw(take: Take, decision: DecisionConfig, path: Path) -> None:
         for k, name in enumerate(course.names):
             if name != take.recording.contract.idle:
                 axis.plot(seconds, scores[:, k], color=colours[k], linewidth=1)
-        axis.axhline(decision.threshold, color='grey', linewidth=0.5, linestyle=':')
+        axis.axhline(threshold, color='grey', linewidth=0.5, linestyle=':')
         axis.set_xlim(row * ROW, (row + 1) * ROW)
         axis.set_ylim(-0.4, 1.4)
         axis.set_yticks([-0.2, 0.5, 1.2], ['action', 'score', 'truth'], fontsize=7)
