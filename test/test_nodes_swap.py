@@ -141,7 +141,7 @@ def test_a_bad_model_is_refused_with_its_reason_and_the_old_one_goes_on(ros, sho
         stage.wait(lambda before=before: len(stage.actions) > before, f'actions after {bad!r}')
     assert not ros.set(NODE, model=5).successful
     # A bad neighbour keeps a good model out too: all or none.
-    assert not ros.set(NODE, model='asl_words', threshold=0.1).successful
+    assert not ros.set(NODE, model='asl_words', threshold=0.1, exit_threshold=0.2).successful
     assert not ros.set(NODE, model='no_such_name', threshold=0.9).successful
     assert ros.get(NODE, 'model', 'threshold') == {'model': str(short), 'threshold': 0.0}
     before = len(stage.actions)

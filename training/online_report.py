@@ -157,7 +157,8 @@ def page(data: dict[str, Any], folds: Sequence[OnlineFold], settings: Sequence[S
     """Return the report as Markdown."""
     metrics = settings[0].metrics
     spent = ', '.join(f'{kind} {minutes:.1f}' for kind, minutes in metrics.minutes.items())
-    decisions = [asdict(setting.decision) for setting in settings]
+    decisions = [{name: value for name, value in asdict(setting.decision).items()
+                  if not isinstance(value, tuple)} for setting in settings]
     parts = [
         f'# {data["protocol"]}\n', *(f'{note}\n' for note in data['notes']),
         summary(settings),
@@ -170,8 +171,9 @@ def page(data: dict[str, Any], folds: Sequence[OnlineFold], settings: Sequence[S
               [[setting.name, *values.values(),
                 '' if setting.on_tune is None else objective(setting.on_tune)]
                for setting, values in zip(settings, decisions, strict=True)]),
-        f'Objective: {data["objective"]}. Tuned on other clips of the same people than those '
-        'reported on.\n',
+        "threshold 0 is the model's own (0.6 where it has none), exit_threshold 0 two thirds of "
+        f'it, max_idle 1 off. Objective: {data["objective"]}. Tuned on other clips of the same '
+        'people than those reported on.\n',
         '## Folds\n',
         table(['left out', 'seed', 'setting', *HEAD, 'frame mAP', 'trained on', 'clips again'],
               [[fold.name, fold.seed, setting.name, *_cells(setting.folds[i]),
