@@ -69,10 +69,11 @@ class DecisionConfig:
     labels_deny: tuple[str, ...] = ()  # actions that may not, also of those allowed
 
     def __post_init__(self):
-        if not (0 <= self.threshold <= 1 and 0 <= self.exit_threshold <= 1
-                and 0 < self.max_idle <= 1):
-            raise ValueError('threshold and exit_threshold are from 0 to 1, max_idle above 0 up to 1, '
-                             f'not {self.threshold}, {self.exit_threshold} and {self.max_idle}')
+        if not (0 <= self.threshold <= 1 and 0 <= self.exit_threshold <= 1):
+            raise ValueError('threshold and exit_threshold are from 0 to 1, not '
+                             f'{self.threshold} and {self.exit_threshold}')
+        if not 0 < self.max_idle <= 1:
+            raise ValueError(f'max_idle is above 0 and at most 1, not {self.max_idle}')
         if 0 < self.threshold < self.exit_threshold:
             raise ValueError(f'exit_threshold, {self.exit_threshold:g}, is above threshold, '
                              f'{self.threshold:g}')
