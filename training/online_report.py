@@ -44,6 +44,12 @@ class Setting:
     folds: list[OnlineMetrics]  # one for each fold
     on_tune: OnlineMetrics | None  # on the tune parts
 
+    @property
+    def numbers(self) -> dict[str, float]:
+        """The decision without its lists of labels, which a stream has no use for."""
+        return {name: value for name, value in asdict(self.decision).items()
+                if not isinstance(value, tuple)}
+
 
 def judge(folds: Sequence[OnlineFold]) -> list[Setting]:
     """Score the default setting and, if there are tune parts, the one chosen on them."""
@@ -157,8 +163,7 @@ def page(data: dict[str, Any], folds: Sequence[OnlineFold], settings: Sequence[S
     """Return the report as Markdown."""
     metrics = settings[0].metrics
     spent = ', '.join(f'{kind} {minutes:.1f}' for kind, minutes in metrics.minutes.items())
-    decisions = [{name: value for name, value in asdict(setting.decision).items()
-                  if not isinstance(value, tuple)} for setting in settings]
+    decisions = [setting.numbers for setting in settings]
     parts = [
         f'# {data["protocol"]}\n', *(f'{note}\n' for note in data['notes']),
         summary(settings),
