@@ -43,11 +43,17 @@ class Contract:
     precision: str = 'float32'  # of the network inside the graph; inputs and outputs are float32
     temperature: float = 1.0  # the logits are divided by it, in the graph
     rejection_threshold: float | None = None  # a smaller best probability may be an unknown action
+    unknown: str | None = None  # the label of actions that are none of the others
 
     @property
     def idle_id(self) -> int:
         """Index of the idle label, -1 if there is none."""
         return self.labels.index(self.idle) if self.idle is not None else -1
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """The labels that may be told as actions: all but idle and unknown."""
+        return tuple(name for name in self.labels if name not in (self.idle, self.unknown))
 
     def to_json(self) -> str:
         """Return the text that goes into the file."""
@@ -92,6 +98,11 @@ class Contract:
             raise ContractError('its contract names a label twice')
         if self.idle is not None and self.idle not in labels:
             raise ContractError(f"its idle label '{self.idle}' is not among its labels")
+        if self.unknown is not None and (self.unknown not in labels or self.unknown == self.idle):
+            raise ContractError(f"its label of the unknown, '{self.unknown}', is not among its "
+                                'labels, or is that of idle')
+        if not self.actions:
+            raise ContractError('its contract names no action beside idle and unknown')
         if self.layout not in DATA_LAYOUTS:
             raise ContractError(f"it needs keypoint layout '{self.layout}', this package knows "
                                 f'{", ".join(DATA_LAYOUTS)}')

@@ -185,14 +185,17 @@ def test_the_person_never_changes_place_or_size(stream):
         assert shoulders.mean((0, 1))[:2] == pytest.approx(CAMERA.neck, abs=1e-4)
 
 
-def test_a_clip_plays_at_its_own_speed_or_at_the_one_that_is_given(tmp_path):
+def test_a_clip_plays_at_its_own_speed(tmp_path):
     own = made_clips(tmp_path)
-    assert [len(performance(own, 0, rate)) for rate in (10, 5)] == [28, 55]  # 0.9 s, 1.8 s
-    at_thirty, as_stored = performance(own, 1, 10), poses(own.clip(1, 0.0, 1.0, 10))
+    at_thirty, as_stored = performance(own, 1), poses(own.clip(1, 0.0, 1.0, 10))
     for k in range(10):  # every third frame is one of the clip's, but for the mean place and size
         np.testing.assert_allclose(at_thirty[3 * k]['body'], as_stored[k]['body'], atol=0.05)
-    own.stores[0].table['rate'][:] = 30
-    assert len(performance(own, 0, 10)) == 10
+    for rate, frames in ((10, 28), (5, 55), (30, 10)):  # 0.9 s, 1.8 s, 0.3 s
+        own.rate[:] = rate
+        assert len(performance(own, 0)) == frames
+    own.rate[:] = np.nan
+    with pytest.raises(DataError, match='rate'):
+        make_stream(own, ['up'], ['down'], '-', SHORT, 0)
 
 
 def test_clips_that_lose_the_body_are_left_out(tmp_path):
@@ -202,7 +205,7 @@ def test_clips_that_lose_the_body_are_left_out(tmp_path):
     kept = usable(made_clips(tmp_path, pose=pose))
     assert set(range(24)) - set(kept.index.tolist()) == {0}
     for clip, frames in ((1, 19), (2, 22)):  # 7 and 8 frames: 0.6 and 0.7 s
-        played = performance(kept, kept.index.tolist().index(clip), 10)
+        played = performance(kept, kept.index.tolist().index(clip))
         assert len(played) == frames
         for pose in played:
             left, right = pose['body'][SHOULDERS, :2]
@@ -236,7 +239,7 @@ def test_a_deck_draws_everything_once_and_avoids_what_it_is_told(seed, items):
 def test_a_stream_that_cannot_be_made_is_refused(clips):
     with pytest.raises(DataError, match='no clip of sideways'):
         make_stream(clips, ['sideways'], [], '-', SHORT, 0)
-    for bad in ({'minutes': 0}, {'clip_rate': -1}, {'transition': -0.1}, {'known': 0}):
+    for bad in ({'minutes': 0}, {'transition': -0.1}, {'known': 0}):
         with pytest.raises(ValueError):
             StreamConfig(**bad)
 
@@ -392,11 +395,15 @@ def test_frame_precision_by_hand():
     """Sorted by the score of 'a': right, wrong, right, wrong: (1 + 2/3) / 2; and so for idle."""
     p = np.array([.1, .6, .7, .4], np.float32)
     truth = np.array([BACKGROUND, BACKGROUND, 1, 1])
-    found = frame_precision(np.stack([1 - p, p], 1), truth, ('-', 'a'), '-')
+    found = frame_precision(np.stack([1 - p, p], 1), truth, ('-', 'a'), ['-'])
     assert found == pytest.approx({'-': 5 / 6, 'a': 5 / 6})
     # Without an idle class, background is what the best class leaves; 'b' never occurs.
-    found = frame_precision(np.stack([p, 0 * p], 1), truth - (truth > 0), ('a', 'b'), None)
+    found = frame_precision(np.stack([p, 0 * p], 1), truth - (truth > 0), ('a', 'b'), [])
     assert found == pytest.approx({'background': 5 / 6, 'a': 5 / 6})
+    # The unknown is background as well: what matters is the sum of both.
+    found = frame_precision(np.stack([.2 - .2 * p, p, .8 - .8 * p], 1), truth,
+                            ('-', 'a', 'unknown'), ['-', 'unknown'])
+    assert found == pytest.approx({'-': 5 / 6, 'a': 5 / 6})
 
 
 # Through the runtime
@@ -530,7 +537,7 @@ def test_a_run_that_is_given_may_have_seen_the_people_and_the_report_says_so(
 
 def test_an_exported_model_that_is_given_serves_all_groups_and_seeds(left_hand, tmp_path):
     recognizer, found = left_hand
-    recipe = config(sources=[SourceConfig(found.stores[0].path)])
+    recipe = config(sources=[SourceConfig(found.stores[0].path, rate=10.0)])
     cli.online(recipe, tmp_path / 'o', ['made/0', 'made/1'], ['other'], minutes=0.2, tune=False,
                seeds=[0, 1], model=str(recognizer.path))
     data = json.loads((tmp_path / 'o' / 'report.json').read_text())

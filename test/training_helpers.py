@@ -56,7 +56,7 @@ def imported(folder, **changes):
     folder.mkdir(parents=True, exist_ok=True)
     np.savez(folder / 'made.npz', **(raw() | changes))
     import_arrays(folder / 'made.npz', folder / 'made', 'made', 'MIT', 0.5625, '-')
-    return SourceConfig(folder / 'made')
+    return SourceConfig(folder / 'made', rate=10.0)
 
 
 def made_clips(folder, **changes):
@@ -95,7 +95,8 @@ def assert_sound(clip, like):
 
 def write_recipe(path, source, **changes):
     tiny = {'channels': [8, 8], 'strides': [1, 2]}
-    recipe = {'sources': [{'path': str(source.path)}], 'steps': 8, 'out': str(path.parent / 'run'),
+    recipe = {'sources': [{'path': str(source.path), 'rate': source.rate}], 'steps': 8,
+              'out': str(path.parent / 'run'),
               'model': {'body': tiny, 'hand': tiny, 'attention_width': 8, 'attention_heads': 2},
               'optim': {'epochs': 1, 'batch': 8}} | changes
     path.write_text(yaml.safe_dump(recipe))

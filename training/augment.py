@@ -34,6 +34,7 @@ class AugmentConfig:
     drop_hand: float = 0.05  # probability that one hand is missing throughout
     drop_frame: float = 0.0  # at most this share of steps loses everything; windows bridge such
     rest_hands: float = 0.5  # probability that an idle clip without hands gets resting ones
+    join: float = 0.0  # probability that one clip gives way to another: joining.py
 
 
 def pair(name: str, layout: BodyHandLayout) -> list[int]:
@@ -181,7 +182,7 @@ def rest_hands(clip: Clip, donor: np.ndarray, donor_aspect: float,
 
 def augment(clip: Clip, config: AugmentConfig, rng: np.random.Generator,
             layout: BodyHandLayout = MEDIAPIPE_HOLISTIC) -> Clip:
-    """Apply the random augmentations of `config` except the temporal crop and resting hands.
+    """Apply the random augmentations of `config` except crop, join and resting hands.
 
     The same state of `rng` gives the persons of one clip the same view: what is drawn does not
     depend on the clip.

@@ -330,7 +330,7 @@ def export_run(run: Path, name: str, to: Path, report: Path | None = None,
 def online(recipe: RunConfig, report: Path, groups: list[str],
            withhold: list[str] = [], minutes: float = 5.0, tune: bool = True,  # noqa: B006
            seeds: list[int] = [0], run: Path | None = None,  # noqa: B006
-           model: str | None = None, clip_rate: float = 10.0, transition: float = 0.4) -> None:
+           model: str | None = None, transition: float = 0.4) -> None:
     """Measure actions in streams of people left out: when they start, end, and are false.
 
     See docs/online.md. Each group is left out of a training of its own, unless a trained model is
@@ -347,7 +347,6 @@ def online(recipe: RunConfig, report: Path, groups: list[str],
         seeds: of training and streams, one whole round each.
         run: folder that `train` wrote, to be taken for all groups. It may have seen them.
         model: the same, but an exported file, or the name of a shipped model.
-        clip_rate: frames a second of clips whose data set does not say it.
         transition: seconds from clip to clip.
 
     """
@@ -368,7 +367,7 @@ def online(recipe: RunConfig, report: Path, groups: list[str],
                  'it may have seen these people and clips in training, so this is no test.']
     folds = []
     for fold in run_folds(recipe, clips, groups, withhold,
-                          StreamConfig(minutes, clip_rate, transition), seeds, tune, given):
+                          StreamConfig(minutes, transition), seeds, tune, given):
         folds.append(fold)
         if rank_zero_only.rank == 0:
             print(f'seed {fold.seed}  {fold.name}  {fold.seconds:.0f} s', flush=True)

@@ -60,7 +60,8 @@ class RunConfig:
     optim: OptimConfig = field(default_factory=OptimConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     classes: list[str] | None = None  # which to learn; null: all. Quote 'yes' and 'no' in YAML
-    idle: str = '-'  # class of people who do nothing known
+    idle: str = '-'  # class of people who rest, or do nothing in particular
+    unknown: str = 'unknown'  # class of actions that are not to be told apart
     split: SplitConfig | None = None  # null: train on all clips
     ensemble: list[Member] = field(default_factory=list)  # trained one by one, exported as one
     steps: int = 24  # T; must be divisible by the product of the streams' strides

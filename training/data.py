@@ -19,6 +19,8 @@ class SourceConfig:
     group: str = 'subject'  # column that names the person or session a clip belongs to
     where: dict[str, list[str]] = field(default_factory=dict)  # keep clips with these values ...
     without: list[str] = field(default_factory=list)  # ... but not these ids; 'prefix*' for many
+    rate: float | None = None  # frames a second of clips whose table does not tell
+    label: str | None = None  # take all clips as this class, whatever they show
     idle_hands: float = 1.0  # keep an idle clip if hands show in at most this share of its frames
 
 
@@ -31,6 +33,7 @@ class Clips:
     index: np.ndarray  # (N,) int64, clip of that store
     label: np.ndarray  # (N,) int64, into class_names
     group: np.ndarray  # (N,) str: data set and group, as 'words10/0'
+    rate: np.ndarray  # (N,) float64, frames a second; NaN where nobody knows
     class_names: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -65,7 +68,12 @@ class Clips:
     def select(self, keep: np.ndarray) -> 'Clips':
         """Return the clips that the boolean or integer array `keep` picks."""
         return replace(self, **{name: getattr(self, name)[keep]
-                                for name in ('store', 'index', 'label', 'group')})
+                                for name in ('store', 'index', 'label', 'group', 'rate')})
+
+    def seconds(self, i: int) -> float:
+        """Return how long clip i lasts, from its first frame to its last; NaN if unknown."""
+        frames = int(self.stores[self.store[i]].table['frames'][self.index[i]])
+        return (frames - 1) / float(self.rate[i])
 
     def clip(self, i: int, start: float, stop: float, steps: int, person: int = 0) -> Clip:
         """Return the part of clip i from `start` to `stop` (0 to 1) at `steps` equal steps.
@@ -135,10 +143,24 @@ def load_clips(source: SourceConfig, idle: str) -> Clips:
     if 'label' in source.where:
         names = tuple(name for name in names if name in source.where['label'])
     order = {name: k for k, name in enumerate(names)}
-    return Clips((store,), np.zeros(len(index), np.int64), index,
-                 np.array([order[label] for label in store.table['label'][index]], np.int64),
+    label = np.array([order[label] for label in store.table['label'][index]], np.int64)
+    if source.label is not None:
+        names, label = (source.label,), np.zeros(len(index), np.int64)
+    rate = store.column('rate')[index].astype(np.float64)
+    if source.rate is not None:
+        rate[np.isnan(rate)] = source.rate
+    return Clips((store,), np.zeros(len(index), np.int64), index, label,
                  np.array([f'{store.info.name}/{value}'
-                           for value in store.column(source.group)[index]], dtype=str), names)
+                           for value in store.column(source.group)[index]], dtype=str), rate,
+                 names)
+
+
+def require_rate(clips: Clips) -> None:
+    """Raise DataError if nobody knows how fast some clips are."""
+    if unknown := sorted({store.info.name for number, store in enumerate(clips.stores)
+                          if np.isnan(clips.rate[clips.store == number]).any()}):
+        raise DataError(f'how fast the clips of {", ".join(unknown)} are is not known: give '
+                        'their sources a rate, in frames a second')
 
 
 def merge(parts: list[Clips], classes: Sequence[str] | None = None) -> Clips:
@@ -161,4 +183,5 @@ def merge(parts: list[Clips], classes: Sequence[str] | None = None) -> Clips:
         np.concatenate([part.index for part in parts]),
         np.concatenate([np.array([names.index(part.class_names[k]) for k in part.label], np.int64)
                         for part in parts]),
-        np.concatenate([part.group for part in parts]), names)
+        np.concatenate([part.group for part in parts]),
+        np.concatenate([part.rate for part in parts]), names)

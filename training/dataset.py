@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from bharnet_ros.training.augment import AugmentConfig, augment, rest_hands
 from bharnet_ros.training.data import Clips
+from bharnet_ros.training.joining import Joiner
 from bharnet_ros.training.sampler import Draw
 from torch.utils.data import Dataset
 
@@ -31,9 +32,16 @@ class ClipDataset(Dataset):
     """
 
     def __init__(self, clips: Clips, steps: int, idle: int | None = None,
-                 config: AugmentConfig | None = None, seed: int = 0):
+                 config: AugmentConfig | None = None, seed: int = 0,
+                 window_seconds: float | None = None):
+        """Args: see RunConfig; `window_seconds` is needed for `config.join` only.
+
+        DataError if the clips cannot be joined.
+        """
         self.clips, self.steps, self.idle, self.config = clips, steps, idle, config
         self.seed, self.persons = seed, clips.persons
+        self.joiner = (Joiner(clips, steps, window_seconds, idle)
+                       if config is not None and config.join else None)
         # In metric space there is no telling where in the picture a hand would be.
         self.rest_hands = config.rest_hands if config and clips.layout.space == 'image' else 0.0
 
@@ -50,17 +58,24 @@ class ClipDataset(Dataset):
         draw, i = key
         label = int(self.clips.label[i])
         rng = np.random.default_rng((self.seed, draw))
-        share = rng.uniform(self.config.crop, 1.0)
-        start = rng.uniform(0, 1 - share)
-        persons = self._persons(i, start, start + share)
-        if label == self.idle and rng.random() < self.rest_hands:
-            persons = [self._with_hands(clip, rng) for clip in persons]
+        joined = None
+        if self.joiner is not None and rng.random() < self.config.join:
+            joined = self.joiner.draw(i, rng, self._rested)
+        if joined is not None:
+            persons, label = [joined[0]], joined[1]
+        else:
+            share = rng.uniform(self.config.crop, 1.0)
+            start = rng.uniform(0, 1 - share)
+            persons = [self._rested(clip, label, rng)
+                       for clip in self._persons(i, start, start + share)]
         view = int(rng.integers(2 ** 32))  # the same for all persons of the clip
         return to_tensors([augment(clip, self.config, np.random.default_rng(view),
                                    self.clips.layout) for clip in persons]), label
 
-    def _with_hands(self, clip: Clip, rng: np.random.Generator) -> Clip:
-        """Hang the hand of a random clip on the wrists of one that has none."""
+    def _rested(self, clip: Clip, label: int, rng: np.random.Generator) -> Clip:
+        """Hang the hand of a random clip on the wrists of an idle one that has none, sometimes."""
+        if label != self.idle or rng.random() >= self.rest_hands:
+            return clip
         for _ in range(DONOR_TRIES):
             donor = self.clips.clip(int(rng.integers(len(self.clips))), 0.0, 1.0, self.steps)
             shown = np.flatnonzero(donor.mask[:, 2])

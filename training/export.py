@@ -67,6 +67,7 @@ def make_contract(name: str, config: RunConfig, clips: Clips, metrics: dict[str,
     return Contract(
         name=name, labels=clips.class_names,
         idle=config.idle if config.idle in clips.class_names else None,
+        unknown=config.unknown if config.unknown in clips.class_names else None,
         layout=config.model.preprocess.layout, window_seconds=config.window_seconds,
         window_steps=config.steps, preprocessing=network.pop('preprocess'),
         network=network | {'members': members},

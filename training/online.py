@@ -177,16 +177,18 @@ def run_folds(config: RunConfig, clips: Clips, groups: Sequence[str], withhold: 
     if not groups or not seeds:
         raise DataError('say which groups to leave out, and at least one seed')
     if given is None:
-        labels, idle = [name for name in clips.class_names if name not in withhold], config.idle
+        labels = [name for name in clips.class_names if name not in withhold]
+        idle, strange = config.idle, config.unknown
     else:
         labels, idle = list(given.contract.labels), given.contract.idle
+        strange = given.contract.unknown
     if missing := set(withhold) - set(clips.class_names):
         raise DataError(f'withhold: no clips of {", ".join(sorted(missing))}; there are '
                         f'{", ".join(clips.class_names)}')
     if known := set(withhold) & {*labels, idle}:
         raise DataError(f'withhold: {", ".join(sorted(known))} is the idle class, or known to '
                         'the model')
-    words = [name for name in labels if name != idle]
+    words = [name for name in labels if name not in (idle, strange)]
     used = np.isin(np.array(clips.class_names)[clips.label], [*words, *withhold, idle or ''])
     makers: dict[str, Callable[[int], list[Stream]]] = {}
     for group in groups:

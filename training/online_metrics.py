@@ -161,22 +161,23 @@ def measure_online(runs: Sequence[tuple[Course, Sequence[ActionEvent]]]) -> Onli
 
 
 def frame_precision(scores: np.ndarray, truth: np.ndarray, names: Sequence[str],
-                    idle: str | None) -> dict[str, float]:
+                    silent: Sequence[str]) -> dict[str, float]:
     """Return the average precision over frames of every class that occurs, background included.
 
     Args:
         scores: (F, K) probabilities.
         truth: (F,) index into names, or BACKGROUND.
         names: K labels.
-        idle: the label whose probability is that of background; None: what the best class leaves.
+        silent: the labels that are no known action; their sum is the probability of background.
+            Where there are none it is what the best class leaves.
 
     """
-    names, background = list(names), len(names)
-    if idle is None:
+    if not silent:
         scores = np.concatenate([scores, 1 - scores.max(1, keepdims=True)], 1)
-        names.append('background')
-    else:
-        background = names.index(idle)
+        names, silent = [*names, 'background'], ['background']
+    background, *others = [list(names).index(name) for name in silent]
+    scores = scores.copy()
+    scores[:, background] += scores[:, others].sum(1)
     truth = np.where(truth == BACKGROUND, background, truth)
     found = multiclass_average_precision(torch.tensor(scores), torch.tensor(truth), len(names),
                                          average=None, thresholds=None)

@@ -72,7 +72,8 @@ def mean_precision(takes: Sequence[Take]) -> tuple[float, dict[str, float]]:
     contract = takes[0].recording.contract
     each = frame_precision(
         np.concatenate([take.recording.at(take.course.stamps) for take in takes]),
-        np.concatenate([take.course.labels for take in takes]), contract.labels, contract.idle)
+        np.concatenate([take.course.labels for take in takes]), contract.labels,
+        [name for name in (contract.idle, contract.unknown) if name is not None])
     return float(np.mean(list(each.values()))), each
 
 

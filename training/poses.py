@@ -14,23 +14,48 @@ RATE = 30  # frames a second of all sequences made here
 Pose = dict[str, np.ndarray | None]
 
 
+@dataclass(frozen=True)
+class View:
+    """Where in a picture a person is."""
+
+    neck: tuple[float, float]  # x and y, image widths
+    shoulder_width: float  # image widths
+    aspect: float  # image height over width
+
+    @classmethod
+    def of(cls, clip: Clip) -> 'View':
+        """Return the mean view of a clip; ValueError if it never shows a body of any width."""
+        seen = clip.mask[:, 0] > 0
+        shoulders = clip.body[seen][:, pair('shoulder', MEDIAPIPE_HOLISTIC), :2]
+        shoulders = shoulders * (1.0, clip.aspect)
+        across = np.linalg.norm(shoulders[:, 0] - shoulders[:, 1], axis=-1)
+        if not across.any():
+            raise ValueError('a clip without shoulders cannot be aligned')
+        return cls(tuple(shoulders.mean((0, 1)).tolist()), float(across.mean()), clip.aspect)
+
+    def show(self, pose: Pose, lose: bool = True) -> Pose:
+        """Return the pose in normalised coordinates; lose the hands outside the picture."""
+        scale = np.array([1.0, 1 / self.aspect, 1.0])
+        parts = {}
+        for name, points in pose.items():
+            if points is not None:
+                points = points.astype(np.float32)
+                points[:, :3] = (points[:, :3] * self.shoulder_width + (*self.neck, 0.0)) * scale
+            parts[name] = visible(points) if lose and name != 'body' else points
+        return parts
+
+
 def aligned(clip: Clip) -> dict[str, np.ndarray]:
     """Return the parts of a clip in shoulder widths about the neck's mean place.
 
     ValueError if the clip never shows a body of any width. What its mask calls missing holds
     nothing of use.
     """
-    scale = np.array([1.0, clip.aspect, 1.0])
-    seen = clip.mask[:, 0] > 0
-    shoulders = clip.body[seen][:, pair('shoulder', MEDIAPIPE_HOLISTIC), :3] * scale
-    across = np.linalg.norm(shoulders[:, 0, :2] - shoulders[:, 1, :2], axis=-1)
-    if not across.any():
-        raise ValueError('a clip without shoulders cannot be aligned')
-    neck = shoulders.mean((0, 1)) * (1.0, 1.0, 0.0)
+    view, scale = View.of(clip), np.array([1.0, clip.aspect, 1.0])
     parts = {}
     for name in PARTS:
         points = getattr(clip, name).copy()
-        points[..., :3] = (points[..., :3] * scale - neck) / across.mean()
+        points[..., :3] = (points[..., :3] * scale - (*view.neck, 0.0)) / view.shoulder_width
         parts[name] = points
     return parts
 
@@ -78,12 +103,6 @@ class Camera:
 
     def frame(self, pose: Pose, stamp: int, person_id: str) -> FrameKeypoints:
         """Return what a detector would say of the pose; hands outside the picture are lost."""
-        scale = np.array([1.0, self.width / self.height, 1.0])
-        parts = {}
-        for name, points in pose.items():
-            if points is not None:
-                points = points.astype(np.float32)
-                points[:, :3] = (points[:, :3] * self.shoulder_width + (*self.neck, 0.0)) * scale
-            parts[name] = points if name == 'body' else visible(points)
+        view = View(self.neck, self.shoulder_width, self.height / self.width)
         return FrameKeypoints(stamp, self.width, self.height, person_id,
-                              frame_id='camera_optical_frame', **parts)
+                              frame_id='camera_optical_frame', **view.show(pose))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from bharnet_ros.training.data import Clips
+from bharnet_ros.training.data import Clips, require_rate
 from bharnet_ros.training.poses import RATE, Camera, Pose, poses, transition
 from bharnet_ros.training.store import DataError
 
@@ -24,15 +24,14 @@ class StreamConfig:
     """What a stream is made of."""
 
     minutes: float = 5.0  # at least; the last clip is played to its end
-    clip_rate: float = 10.0  # frames a second of clips whose table does not say it
     transition: float = 0.4  # seconds from the end of one clip to the start of the next
     known: int = 5  # so many clips of known words, ...
     idle: int = 3  # ... of nothing in particular ...
     unknown: int = 2  # ... and of unknown actions, over and over in random order
 
     def __post_init__(self):
-        if not (self.minutes > 0 and self.clip_rate > 0 and self.transition >= 0):
-            raise ValueError('minutes and clip_rate are positive, transition is not negative')
+        if not (self.minutes > 0 and self.transition >= 0):
+            raise ValueError('minutes are positive, transition is not negative')
         if self.known < 1 or self.idle < 0 or self.unknown < 0:
             raise ValueError('a stream has known words; idle and unknown are not negative')
 
@@ -94,11 +93,10 @@ def _body_seen(clips: Clips, i: int) -> np.ndarray:
     return clips.stores[clips.store[i]].tracks(clips.index[i])[0].mask[:, 0]
 
 
-def performance(clips: Clips, i: int, clip_rate: float) -> list[Pose]:
+def performance(clips: Clips, i: int) -> list[Pose]:
     """Return usable clip i at its own speed as poses, RATE a second."""
     seen = np.flatnonzero(_body_seen(clips, i))
-    rate = float(clips.stores[clips.store[i]].table['rate'][clips.index[i]])
-    seconds = (seen[-1] - seen[0]) / (clip_rate if np.isnan(rate) else rate)
+    seconds = (seen[-1] - seen[0]) / clips.rate[i]
     last = len(_body_seen(clips, i)) - 1
     return poses(clips.clip(i, seen[0] / last, seen[-1] / last, round(seconds * RATE) + 1))
 
@@ -138,6 +136,7 @@ def make_stream(clips: Clips, known: Sequence[str], unknown: Sequence[str], idle
     if clips.layout.name not in DETECTOR_LAYOUTS:
         raise DataError(f'streams are made of keypoints of the robot\'s detector '
                         f'({", ".join(DETECTOR_LAYOUTS)}), not of {clips.layout.name}')
+    require_rate(clips)
     rng = np.random.default_rng(seed)
     labels = np.array(clips.class_names)[clips.label]
     decks, classes = {}, {}
@@ -161,7 +160,7 @@ def make_stream(clips: Clips, known: Sequence[str], unknown: Sequence[str], idle
                 kinds.draw(avoid=before[1] if before[1] == KNOWN and one_word else None))
         label = classes[kind].draw(avoid=before[0])
         used.append(decks[label].draw())
-        played = performance(clips, used[-1], config.clip_rate)
+        played = performance(clips, used[-1])
         if sequence:
             sequence += transition(sequence[-1], played[0], gap)
         marks.append((label, kind, len(sequence), len(sequence) + len(played)))

@@ -167,7 +167,8 @@ def fit_one(config: RunConfig, train: Clips, validation: Clips | None = None,
     """
     lightning.seed_everything(config.seed, verbose=False)
     idle = train.class_names.index(config.idle) if config.idle in train.class_names else None
-    dataset = ClipDataset(train, config.steps, idle, config.augment, config.seed)
+    dataset = ClipDataset(train, config.steps, idle, config.augment, config.seed,
+                          config.window_seconds)
     settings = config.trainer
     task = Task(config, len(train.class_names))
     callbacks: list[Callback] = [SeedEachStep()]
