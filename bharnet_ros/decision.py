@@ -51,10 +51,10 @@ class DecisionConfig:
     """When to believe the scores, and of which actions to speak.
 
     Probabilities are smoothed exponentially. An action starts when its probability has been the
-    highest and at least `threshold`, and that of idle at most `max_idle`, for `min_duration`; it
-    ends when it has been below `exit_threshold` for `hold`, so one weak window neither starts nor
-    ends anything. Where another class than idle is the highest and does not reach this, what the
-    person does is unknown.
+    highest and at least `threshold`, and that of idle and unknown together at most `max_idle`, for
+    `min_duration`; it ends when it has been below `exit_threshold` for `hold`, so one weak window
+    neither starts nor ends anything. Where another class than idle is the highest and does not
+    reach this, what the person does is unknown.
 
     Labels off the lists stay competitors: where one of them wins, no other action starts.
     """
@@ -64,7 +64,7 @@ class DecisionConfig:
     min_duration: float = 0.3  # seconds
     hold: float = 0.3  # seconds
     smoothing: float = 0.2  # time constant, seconds; 0: none
-    max_idle: float = 1.0  # probability of idle, to start; 1: off
+    max_idle: float = 1.0  # probability of idle and unknown, to start; 1: off
     labels_allow: tuple[str, ...] = ()  # actions that may start; empty: all
     labels_deny: tuple[str, ...] = ()  # actions that may not, also of those allowed
 
@@ -91,6 +91,7 @@ class Policy:
     threshold: float
     exit_threshold: float
     allowed: np.ndarray  # (K,) bool: the classes whose actions may start and go on
+    silent: np.ndarray  # (K,) bool: the classes that are no actions, idle and unknown
 
     @classmethod
     def of(cls, config: DecisionConfig, contract: Contract) -> 'Policy':
@@ -100,28 +101,29 @@ class Policy:
         if exit_threshold > threshold:
             raise ValueError(f'exit_threshold, {exit_threshold:g}, is above the threshold of '
                              f'{one_line(contract.name)}, {threshold:g}')
-        actions = [name for name in contract.labels if name != contract.idle]
+        actions = contract.actions
         for field, names in (('labels_allow', config.labels_allow),
                              ('labels_deny', config.labels_deny)):
             if missing := [name for name in names if name not in actions]:
                 raise ValueError(one_line(f"{field}: {contract.name} has no action "
                                           f"'{missing[0]}'; there are {', '.join(actions)}"))
         allowed = np.array([name in (config.labels_allow or actions)
-                            and name not in config.labels_deny and name != contract.idle
-                            for name in contract.labels])
+                            and name not in config.labels_deny for name in contract.labels])
         if not allowed.any():
             raise ValueError('labels_allow and labels_deny leave no action of '
                              + one_line(contract.name))
-        return cls(config, contract.labels, contract.idle_id, threshold, exit_threshold, allowed)
+        silent = np.array([name not in actions for name in contract.labels])
+        return cls(config, contract.labels, contract.idle_id, threshold, exit_threshold, allowed,
+                   silent)
 
     def favoured(self, probabilities: np.ndarray) -> int:
         """Return the class that would start by these (K,) probabilities, NOTHING or STRANGE."""
         best = int(probabilities.argmax())
         if best == self.idle_id:
             return NOTHING
-        idle = probabilities[self.idle_id] if self.idle_id >= 0 else 0.0
         return best if (self.allowed[best] and probabilities[best] >= self.threshold
-                        and idle <= self.config.max_idle) else STRANGE
+                        and probabilities[self.silent].sum() <= self.config.max_idle
+                        ) else STRANGE
 
 
 def one_line(text: str) -> str:

@@ -206,6 +206,22 @@ def test_an_action_starts_only_with_little_left_for_idle():
     assert story(play([wave(0.9)] * 9, config, contract=no_idle))[0] == ('wave', 'STARTED')
 
 
+STRANGER = contract_with(labels=(*LABELS, 'other'), unknown='other')
+
+
+def test_the_models_own_unknown_class_is_a_state_and_never_an_action():
+    assert play([[0, 0, 0, 1.0]] * 20, contract=STRANGER) == []
+    assert states([[0, 0, 0, 1.0]] * 9, contract=STRANGER) == [('CANDIDATE', 3), ('UNKNOWN', 6)]
+    with pytest.raises(ValueError, match="no action 'other'; there are wave, point"):
+        Policy.of(DecisionConfig(labels_allow=('other',)), STRANGER)
+
+
+def test_what_is_left_for_idle_and_unknown_counts_together():
+    config = replace(CONFIG, max_idle=0.1)
+    assert play([[0.06, 0.88, 0, 0.06]] * 9, config, contract=STRANGER) == []
+    assert play([[0.04, 0.91, 0, 0.05]] * 9, config, contract=STRANGER)
+
+
 NO_WAVE = replace(CONFIG, labels_deny=('wave',))
 ONLY_POINT = replace(CONFIG, labels_allow=('point',))
 
@@ -272,8 +288,11 @@ configs = st.builds(
     hold=st.floats(0, 1), smoothing=st.floats(0, 1), labels_allow=some_labels,
     labels_deny=some_labels)
 steps = st.tuples(st.integers(1, SECOND), st.lists(st.floats(0.001, 1), min_size=3, max_size=3))
-contracts = st.builds(lambda own, idle: replace(CONTRACT, rejection_threshold=own, idle=idle),
-                      st.none() | st.floats(0.01, 1), st.sampled_from(['-', None]))
+contracts = st.builds(
+    lambda own, silent: replace(CONTRACT, rejection_threshold=own, idle=silent[0],
+                                unknown=silent[1]),
+    st.none() | st.floats(0.01, 1),
+    st.sampled_from([('-', None), (None, None), (None, '-'), ('-', 'point')]))
 
 
 def fitting(config, contract):
@@ -310,7 +329,7 @@ def test_any_scores_give_well_formed_actions_whatever_settings_change_in_between
     events += judge.end(stamp)
     open_action = None
     for event in events:
-        assert event.label == LABELS[event.class_id] != contract.idle
+        assert event.label == LABELS[event.class_id] and event.label in contract.actions
         assert event.start <= event.stamp
         assert 0 <= event.confidence <= 1 + 1e-9
         if event.phase is Phase.STARTED:

@@ -51,8 +51,8 @@ PARAMS = (
           1, live=True),
     Param('exit_threshold', DEFAULT.exit_threshold, 'Probability below which an action ends; not '
           'above threshold. 0: two thirds of it.', 0, 1, live=True),
-    Param('max_idle', DEFAULT.max_idle, 'Most probability of the idle class with which an action '
-          'starts; above it is unknown. 1: off.', 0.0001, 1, live=True),
+    Param('max_idle', DEFAULT.max_idle, 'Most probability of idle and unknown together with which '
+          'an action starts; with more it is unknown. 1: off.', 0.0001, 1, live=True),
     Param('min_duration', DEFAULT.min_duration, 'Seconds a class must be favoured to start.', 0,
           10, live=True),
     Param('hold', DEFAULT.hold, 'Seconds below exit_threshold before an action ends.', 0, 10,
