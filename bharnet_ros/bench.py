@@ -15,6 +15,7 @@ import numpy as np
 import onnxruntime
 
 from bharnet_ros import __version__
+from bharnet_ros.decision import State
 from bharnet_ros.detector import HolisticDetector, HolisticGraph, MonotonicTime
 from bharnet_ros.pipeline import ActionPipeline, PipelineConfig, Scores
 from bharnet_ros.recognizer import Recognizer
@@ -58,12 +59,13 @@ class Publisher:
         self._scores = self._node.create_publisher(msg.Scores, 'scores', 10)
         self._actions = self._node.create_publisher(msg.Action, 'actions', 10)
 
-    def __call__(self, people: list, scores: list[Scores], events: list, model_id: str) -> None:
+    def __call__(self, people: list, scores: list[tuple[Scores, State]], events: list,
+                 model_id: str) -> None:
         """Publish one frame's keypoints and what followed from them."""
         for person in people:
             self._keypoints.publish(self._messages.keypoints_to_msg(person))
-        for item in scores:
-            self._scores.publish(self._messages.scores_to_msg(item, model_id))
+        for item, state in scores:
+            self._scores.publish(self._messages.scores_to_msg(item, model_id, state))
         for event in events:
             self._actions.publish(self._messages.action_to_msg(event, '', event.stamp))
 
@@ -102,7 +104,8 @@ def measure_ours(video: Path, recognizer: Recognizer, publish: Callable | None,
             events += [event for item in scores for event in pipeline.decide(item)]
             marks.append(clock())
             if publish is not None:
-                publish(people, scores, events, recognizer.model_id)
+                publish(people, [(item, pipeline.state(item.window)) for item in scores], events,
+                        recognizer.model_id)
             marks.append(clock())
             for stage, a, b in zip(STAGES, marks, marks[1:], strict=False):
                 # Inference runs on a few frames only; zeros would hide what it costs.

@@ -35,8 +35,13 @@ def make_parser() -> argparse.ArgumentParser:
     run.add_argument('--json', type=Path, metavar='FILE.jsonl', help='write events, one a line')
     run.add_argument('--bag', type=Path, metavar='FOLDER', help='write keypoints as a rosbag2')
     for item in fields(DecisionConfig):
-        run.add_argument(f'--{item.name.replace("_", "-")}', type=float, default=item.default,
-                         help='of the decision, see the README (default: %(default)s)')
+        option = f'--{item.name.replace("_", "-")}'
+        if isinstance(item.default, tuple):
+            run.add_argument(option, nargs='+', metavar='LABEL', default=item.default,
+                             help='of the decision, see the README (default: none)')
+        else:
+            run.add_argument(option, type=float, default=item.default,
+                             help='of the decision, see the README (default: %(default)s)')
 
     bench = commands.add_parser('bench', help='time every stage against the bare libraries')
     bench.add_argument('videos', type=Path, nargs='+')
@@ -67,8 +72,9 @@ def main(argv: list[str] | None = None) -> None:
     try:
         if args.command == 'run':
             from bharnet_ros.run import RunOptions, run
-            decision = DecisionConfig(**{item.name: getattr(args, item.name)
-                                         for item in fields(DecisionConfig)})
+            decision = DecisionConfig(**{
+                item.name: type(item.default)(getattr(args, item.name))
+                for item in fields(DecisionConfig)})
             run(RunOptions(SourceConfig(args.source, realtime=args.realtime or args.show),
                            args.model, args.provider, args.require_provider, args.precision,
                            args.show, args.save, args.json, args.bag, decision),

@@ -114,6 +114,8 @@ class Contract:
             value = getattr(self, name)
             if value is not None and type(value) not in (int, float):
                 raise ContractError(f'its {name} is not a number')
+        if self.rejection_threshold is not None and not 0 < self.rejection_threshold <= 1:
+            raise ContractError(f'impossible rejection threshold: {self.rejection_threshold}')
         if not 0.1 <= self.window_seconds <= 60 or not 2 <= self.window_steps <= 1024:
             raise ContractError(f'impossible window: {self.window_seconds} s, '
                                 f'{self.window_steps} steps')

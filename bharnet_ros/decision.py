@@ -3,10 +3,16 @@
 import math
 from dataclasses import dataclass
 from enum import IntEnum
+from textwrap import shorten
 
 import numpy as np
 
+from bharnet_ros.contract import Contract
 from bharnet_ros.window import SECOND
+
+OWN_THRESHOLD = 0.6  # of a model that carries no rejection threshold
+EXIT_SHARE = 2 / 3
+NOTHING, STRANGE = -1, -2  # in place of a class: the person idles; no action that may start
 
 
 class Phase(IntEnum):
@@ -31,27 +37,98 @@ class ActionEvent:
     start: int
 
 
+class State(IntEnum):
+    """What a person does, as far as can be told; the values are those of msg/Scores.msg."""
+
+    IDLE = 0
+    CANDIDATE = 1
+    UNKNOWN = 2
+    ACTIVE = 3
+
+
 @dataclass(frozen=True)
 class DecisionConfig:
-    """When to believe the scores.
+    """When to believe the scores, and of which actions to speak.
 
     Probabilities are smoothed exponentially. An action starts when its probability has been the
-    highest and at least `threshold` for `min_duration`; it ends when it has been below
-    `exit_threshold` for `hold`, so one weak window neither starts nor ends anything.
+    highest and at least `threshold`, and that of idle and unknown together at most `max_idle`, for
+    `min_duration`; it ends when it has been below `exit_threshold` for `hold`, so one weak window
+    neither starts nor ends anything. Where another class than idle is the highest and does not
+    reach this, what the person does is unknown.
+
+    Labels off the lists stay competitors: where one of them wins, no other action starts.
     """
 
-    threshold: float = 0.6
-    exit_threshold: float = 0.4
+    threshold: float = 0.0  # 0: the model's own, or OWN_THRESHOLD if it has none
+    exit_threshold: float = 0.0  # 0: EXIT_SHARE of the threshold
     min_duration: float = 0.3  # seconds
     hold: float = 0.3  # seconds
     smoothing: float = 0.2  # time constant, seconds; 0: none
+    max_idle: float = 1.0  # probability of idle and unknown, to start; 1: off
+    labels_allow: tuple[str, ...] = ()  # actions that may start; empty: all
+    labels_deny: tuple[str, ...] = ()  # actions that may not, also of those allowed
 
     def __post_init__(self):
-        if not 0 < self.exit_threshold <= self.threshold <= 1:
-            raise ValueError('0 < exit_threshold <= threshold <= 1 must hold, not '
-                             f'{self.exit_threshold} and {self.threshold}')
+        if not (0 <= self.threshold <= 1 and 0 <= self.exit_threshold <= 1):
+            raise ValueError('threshold and exit_threshold are from 0 to 1, not '
+                             f'{self.threshold} and {self.exit_threshold}')
+        if not 0 < self.max_idle <= 1:
+            raise ValueError(f'max_idle is above 0 and at most 1, not {self.max_idle}')
+        if 0 < self.threshold < self.exit_threshold:
+            raise ValueError(f'exit_threshold, {self.exit_threshold:g}, is above threshold, '
+                             f'{self.threshold:g}')
         if not all(seconds >= 0 for seconds in (self.min_duration, self.hold, self.smoothing)):
             raise ValueError('min_duration, hold and smoothing are seconds, not negative')
+
+
+@dataclass(frozen=True, eq=False)
+class Policy:
+    """A DecisionConfig that fits a model: no open defaults, labels as a mask."""
+
+    config: DecisionConfig
+    labels: tuple[str, ...]
+    idle_id: int
+    threshold: float
+    exit_threshold: float
+    allowed: np.ndarray  # (K,) bool: the classes whose actions may start and go on
+    silent: np.ndarray  # (K,) bool: the classes that are no actions, idle and unknown
+
+    @classmethod
+    def of(cls, config: DecisionConfig, contract: Contract) -> 'Policy':
+        """Hold a config against a model; ValueError, in one plain line, if they do not fit."""
+        threshold = config.threshold or contract.rejection_threshold or OWN_THRESHOLD
+        exit_threshold = config.exit_threshold or EXIT_SHARE * threshold
+        if exit_threshold > threshold:
+            raise ValueError(f'exit_threshold, {exit_threshold:g}, is above the threshold of '
+                             f'{one_line(contract.name)}, {threshold:g}')
+        actions = contract.actions
+        for field, names in (('labels_allow', config.labels_allow),
+                             ('labels_deny', config.labels_deny)):
+            if missing := [name for name in names if name not in actions]:
+                raise ValueError(one_line(f"{field}: {contract.name} has no action "
+                                          f"'{missing[0]}'; there are {', '.join(actions)}"))
+        allowed = np.array([name in (config.labels_allow or actions)
+                            and name not in config.labels_deny for name in contract.labels])
+        if not allowed.any():
+            raise ValueError('labels_allow and labels_deny leave no action of '
+                             + one_line(contract.name))
+        silent = np.array([name not in actions for name in contract.labels])
+        return cls(config, contract.labels, contract.idle_id, threshold, exit_threshold, allowed,
+                   silent)
+
+    def favoured(self, probabilities: np.ndarray) -> int:
+        """Return the class that would start by these (K,) probabilities, NOTHING or STRANGE."""
+        best = int(probabilities.argmax())
+        if best == self.idle_id:
+            return NOTHING
+        return best if (self.allowed[best] and probabilities[best] >= self.threshold
+                        and probabilities[self.silent].sum() <= self.config.max_idle
+                        ) else STRANGE
+
+
+def one_line(text: str) -> str:
+    """Return a text, parts of which may be anybody's, as one line of bearable length."""
+    return shorten(''.join(c if c.isprintable() else ' ' for c in text), 400, placeholder=' ...')
 
 
 class EventCounter:
@@ -69,44 +146,61 @@ class EventCounter:
 class Decider:
     """The decision state of one person."""
 
-    def __init__(self, labels: tuple[str, ...], idle_id: int, config: DecisionConfig,
-                 person_id: str, next_event: EventCounter):
-        self.labels, self.idle_id, self.config = labels, idle_id, config
-        self.person_id, self._next_event = person_id, next_event
+    def __init__(self, policy: Policy, person_id: str, next_event: EventCounter):
+        self._policy, self.person_id, self._next_event = policy, person_id, next_event
         self._smooth: np.ndarray | None = None
         self._stamp = 0
-        self._candidate, self._since = -1, 0  # favoured class and when it became so
+        self._favoured, self._since = NOTHING, 0  # a class, or else, and when it became so
         self._active: ActionEvent | None = None
         self._weak_since: int | None = None
 
+    @property
+    def state(self) -> State:
+        """What the person does, as of the last update."""
+        if self._active is not None:
+            return State.ACTIVE
+        if self._favoured == NOTHING:
+            return State.IDLE
+        # Between idle and an action there is often a moment that is neither.
+        return (State.UNKNOWN if self._favoured == STRANGE and self._is_settled()
+                else State.CANDIDATE)
+
+    def _is_settled(self) -> bool:
+        return self._stamp - self._since >= self._policy.config.min_duration * SECOND
+
+    def follow(self, policy: Policy) -> list[ActionEvent]:
+        """Decide by another policy of the same model; ends an action that it does not allow."""
+        self._policy = policy
+        if self._active is not None and not policy.allowed[self._active.class_id]:
+            return self.end(self._stamp)
+        return []
+
     def update(self, stamp: int, probabilities: np.ndarray) -> list[ActionEvent]:
         """Take the (K,) probabilities of the window that ends at `stamp`; return what happened."""
-        config = self.config
-        if self._smooth is None or config.smoothing == 0:
+        smoothing = self._policy.config.smoothing
+        if self._smooth is None or smoothing == 0:
             self._smooth = np.asarray(probabilities, np.float64)
         else:
-            keep = math.exp(-(stamp - self._stamp) / SECOND / config.smoothing)
+            keep = math.exp(-(stamp - self._stamp) / SECOND / smoothing)
             self._smooth = keep * self._smooth + (1 - keep) * probabilities
         self._stamp = stamp
 
-        best = int(self._smooth.argmax())
-        favoured = best if best != self.idle_id and self._smooth[best] >= config.threshold else -1
-        if favoured != self._candidate:
-            self._candidate, self._since = favoured, stamp
+        favoured = self._policy.favoured(self._smooth)
+        if favoured != self._favoured:
+            self._favoured, self._since = favoured, stamp
 
         events = []
         if self._active is not None:
             events += self._continue(stamp)
-        ready = stamp - self._since >= config.min_duration * SECOND
-        if favoured >= 0 and ready and (self._active is None
-                                        or self._active.class_id != favoured):
+        if favoured >= 0 and self._is_settled() and (self._active is None
+                                                     or self._active.class_id != favoured):
             events += self.end(stamp)
             events.append(self._begin(stamp, favoured))
         return events
 
     def _begin(self, stamp: int, class_id: int) -> ActionEvent:
         self._active = ActionEvent(stamp, self.person_id, self._next_event(),
-                                   self.labels[class_id], class_id,
+                                   self._policy.labels[class_id], class_id,
                                    float(self._smooth[class_id]), Phase.STARTED, self._since)
         self._weak_since = None
         return self._active
@@ -114,10 +208,10 @@ class Decider:
     def _continue(self, stamp: int) -> list[ActionEvent]:
         active = self._active
         confidence = float(self._smooth[active.class_id])
-        if confidence < self.config.exit_threshold:
+        if confidence < self._policy.exit_threshold:
             if self._weak_since is None:
                 self._weak_since = stamp
-            if stamp - self._weak_since >= self.config.hold * SECOND:
+            if stamp - self._weak_since >= self._policy.config.hold * SECOND:
                 return self.end(stamp)
             return []
         self._weak_since = None

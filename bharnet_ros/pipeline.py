@@ -10,7 +10,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from bharnet_ros.contract import Contract
-from bharnet_ros.decision import ActionEvent, Decider, DecisionConfig, EventCounter
+from bharnet_ros.decision import (
+    ActionEvent,
+    Decider,
+    DecisionConfig,
+    EventCounter,
+    Policy,
+    State,
+)
 from bharnet_ros.keypoints import FrameKeypoints, KeypointsError
 from bharnet_ros.layouts import DETECTOR_LAYOUTS
 from bharnet_ros.recognizer import Recognizer
@@ -78,7 +85,9 @@ class ActionPipeline:
     """
 
     def __init__(self, contract: Contract, config: PipelineConfig):
+        """Serve a model; ValueError, in one plain line, if the decision does not fit it."""
         self.contract, self.config, self.counters = contract, config, Counters()
+        self._policy = Policy.of(config.decision, contract)
         self._people: OrderedDict[str, Person] = OrderedDict()
         self._now: int | None = None  # newest stamp
         self._next_event = EventCounter()
@@ -89,18 +98,26 @@ class ActionPipeline:
         """Number of persons who are followed at present."""
         return len(self._people)
 
-    def set_decision(self, config: DecisionConfig) -> None:
-        """Use other thresholds from the next decision on."""
-        self.config = replace(self.config, decision=config)
-        for person in self._people.values():
-            person.decider.config = config
+    def set_decision(self, config: DecisionConfig) -> list[ActionEvent]:
+        """Decide otherwise from the next decision on; ends the actions that are denied now.
 
-    def set_contract(self, contract: Contract) -> list[ActionEvent]:
+        Raises ValueError, with nothing changed, if it does not fit the model.
+        """
+        self._policy = Policy.of(config, self.contract)
+        self.config = replace(self.config, decision=config)
+        return [event for person in self._people.values()
+                for event in person.decider.follow(self._policy)]
+
+    def set_contract(self, contract: Contract, decision: DecisionConfig | None = None
+                     ) -> list[ActionEvent]:
         """Serve another model from the next frame on: ends all actions, empties all windows.
 
-        Windows that are out are void; event ids go on.
+        Windows that are out are void; event ids go on. `decision` comes with it, if given. Raises
+        ValueError, with nothing changed, if the two do not fit.
         """
-        self.contract = contract
+        decision = decision or self.config.decision
+        self._policy = Policy.of(decision, contract)
+        self.contract, self.config = contract, replace(self.config, decision=decision)
         return self.flush()
 
     def push(self, frame: FrameKeypoints) -> tuple[list[ActionEvent], DueWindow | None]:
@@ -159,8 +176,7 @@ class ActionPipeline:
                 SlidingWindow(DETECTOR_LAYOUTS[contract.layout], contract.window_seconds,
                               contract.window_steps, self.config.max_gap,
                               max(512, int(contract.window_seconds * FASTEST))),
-                Decider(contract.labels, contract.idle_id, self.config.decision,
-                        frame.person_id, self._next_event),
+                Decider(self._policy, frame.person_id, self._next_event),
                 frame.stamp, frame.stamp, self._arrivals)
         self._people.move_to_end(frame.person_id)
         return person
@@ -183,11 +199,17 @@ class ActionPipeline:
 
     def decide(self, scores: Scores) -> list[ActionEvent]:
         """Judge the scores of a window; void if the person left or the clock stepped since."""
-        window = scores.window
+        decider = self._decider(scores.window)
+        return decider.update(scores.window.stamp, scores.probabilities) if decider else []
+
+    def state(self, window: DueWindow) -> State:
+        """Return what the person of a window does, as of the last decision; IDLE if he left."""
+        decider = self._decider(window)
+        return decider.state if decider else State.IDLE
+
+    def _decider(self, window: DueWindow) -> Decider | None:
         person = self._people.get(window.person_id)
-        if person is None or window.arrival != person.arrival:
-            return []
-        return person.decider.update(window.stamp, scores.probabilities)
+        return person.decider if person is not None and window.arrival == person.arrival else None
 
     def flush(self) -> list[ActionEvent]:
         """Forget everybody: the input ended, or stamps cannot be compared. Ends all actions."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 
 from bharnet_ros.bag import BagWriter
-from bharnet_ros.decision import ActionEvent, DecisionConfig, Phase
+from bharnet_ros.decision import ActionEvent, DecisionConfig, Phase, State
 from bharnet_ros.detector import HolisticDetector
 from bharnet_ros.draw import draw_caption, draw_keypoints
 from bharnet_ros.keypoints import FrameKeypoints
@@ -20,6 +20,8 @@ from bharnet_ros.pipeline import ActionPipeline, PipelineConfig
 from bharnet_ros.recognizer import Recognizer
 from bharnet_ros.sources import Capture, Frame, Kind, SourceConfig, SourceError, VideoReader
 from bharnet_ros.window import SECOND
+
+UNKNOWN = '?'  # caption of somebody who does something that is no action of the model
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class Outputs:
         self._json = self._files.enter_context(options.json.open('x')) if options.json else None
         self._video: cv2.VideoWriter | None = None
         self._caption = ''
+        self._unknown = False
 
     def __enter__(self) -> 'Outputs':
         return self
@@ -92,11 +95,17 @@ class Outputs:
             ended = event.phase is Phase.ENDED
             self._caption = '' if ended else f'{event.label} {event.confidence:.0%}'
 
+    def state(self, state: State) -> None:
+        """Take what the person does by the newest decision, for the annotated image."""
+        self._unknown = state is State.UNKNOWN
+
     def frame(self, frame: Frame, people: list[FrameKeypoints], fps: float) -> bool:
         """Show and save an annotated image; False when the user closed the window."""
         if not self._options.show and not self._options.save:
             return True
-        drawn = draw_caption(draw_keypoints(frame.image.copy(), people), self._caption)
+        unknown = self._unknown and any(person.body is not None for person in people)
+        drawn = draw_caption(draw_keypoints(frame.image.copy(), people),
+                             self._caption or (UNKNOWN if unknown else ''))
         if self._options.save:
             if self._video is None:
                 height, width = drawn.shape[:2]
@@ -120,7 +129,7 @@ def _interrupt(*_: object) -> None:
 def run(options: RunOptions, note: Callable[[str], None]) -> None:
     """Run until the source ends, the window is closed, or Ctrl-C.
 
-    Raises SourceError, ModelError or BagError with one plain line.
+    Raises SourceError, ModelError, BagError or ValueError with one plain line.
     """
     if options.show and not {'DISPLAY', 'WAYLAND_DISPLAY'} & set(os.environ):
         # OpenCV's window library would abort the process.
@@ -150,8 +159,10 @@ def run(options: RunOptions, note: Callable[[str], None]) -> None:
                 people = detector.detect(frame)
                 for person in people:
                     out.keypoints(person)
-                    events, _ = pipeline.process(person, recognizer)
+                    events, scores = pipeline.process(person, recognizer)
                     out.events(events)
+                    if scores is not None:
+                        out.state(pipeline.state(scores.window))
                 if not out.frame(frame, people, fps):
                     break
         except KeyboardInterrupt:

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import rclpy
 from ament_index_python.packages import get_package_prefix, get_package_share_directory
-from bharnet_ros.msg import Action, Keypoints
+from bharnet_ros.msg import Action, Keypoints, LabelMap, Scores
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from helpers import person
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.msg import Parameter, ParameterDescriptor, SetParametersResult
@@ -28,9 +29,11 @@ from rcl_interfaces.srv import (
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter as RclpyParameter
 from rclpy.parameter import parameter_value_to_python
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
 
 from bharnet_ros.bag import read_raw
+from bharnet_ros.nodes.messages import keypoints_to_msg
 from bharnet_ros.procfs import Usage, usage
 
 # Nothing of a test leaves the machine, nothing else on the network reaches it.
@@ -41,6 +44,8 @@ DOMAINS = itertools.cycle(range(100, 161))
 SHARE = Path(get_package_share_directory('bharnet_ros'))
 EXECUTABLES = Path(get_package_prefix('bharnet_ros')) / 'lib' / 'bharnet_ros'
 DEMO_BAG = SHARE / 'models' / 'demo_keypoints'
+LATCHED = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE,
+                     durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 @contextmanager
@@ -283,6 +288,35 @@ def graph() -> Iterator[Graph]:
         result = Graph(domain, folder)
         stack.callback(result.close)
         yield result
+
+
+class Stage:
+    """A recognition node, somebody before it whose hand is up while `hand`, and what it says."""
+
+    def __init__(self, ros: Graph, model: Path, **params: object):
+        self.ros, self.frames, self.hand = ros, 0, True
+        self.process = ros.start('recognition_node', autostart=True, model=model, **params)
+        self.actions, self.scores = ros.collect(Action, 'actions'), ros.collect(Scores, 'scores')
+        self.labels = ros.collect(LabelMap, 'labels', LATCHED)
+        self._publisher = ros.publisher(Keypoints, 'keypoints')
+
+    def publish(self, name: str = 'ann') -> None:
+        """Publish the next frame of a person."""
+        self.frames += name in ('ann', 'person 0')
+        self._publisher.publish(keypoints_to_msg(
+            person(self.frames / 30, hand=self.hand, name=name)))
+
+    def wait(self, predicate: Callable[[], object], what: str):
+        """Let the person stand there until something holds; return it."""
+        def look() -> object:
+            self.publish()
+            self.ros.spin_once()
+            return predicate()
+        return self.ros.wait(look, what)
+
+    def started(self, label: str) -> list[Action]:
+        """Return the starts of actions of a label."""
+        return [a for a in self.actions if (a.phase, a.label) == (Action.STARTED, label)]
 
 
 def stamp_of(message: object) -> int:

@@ -226,10 +226,12 @@ class Storm(RuleBasedStateMachine):
     def the_clock_steps(self, step):
         self.clock += step
 
-    @rule(threshold=st.floats(0.02, 0.9), duration=st.floats(0, 1), smoothing=st.floats(0, 1))
-    def thresholds_change(self, threshold, duration, smoothing):
-        self.pipe.set_decision(DecisionConfig(threshold, threshold / 2, duration, duration,
-                                              smoothing))
+    @rule(threshold=st.floats(0, 0.9), max_idle=st.floats(0.01, 1), duration=st.floats(0, 1),
+          smoothing=st.floats(0, 1), denied=st.sets(st.sampled_from(['coffee', 'tea', 'no'])))
+    def settings_change(self, threshold, max_idle, duration, smoothing, denied):
+        self.ledger.take(self.pipe.set_decision(DecisionConfig(
+            threshold, threshold / 2, duration, duration, smoothing, max_idle,
+            labels_deny=tuple(denied))))
 
     @rule()
     def infer(self):
@@ -237,8 +239,9 @@ class Storm(RuleBasedStateMachine):
         for window in waiting.values():
             scores = Scores(window, shipped().infer([window.clip])[0])
             assert np.isfinite(scores.probabilities).all()
-            serialize_message(scores_to_msg(scores, shipped().model_id))
             self.ledger.take(self.pipe.decide(scores))
+            serialize_message(scores_to_msg(scores, shipped().model_id,
+                                            self.pipe.state(window)))
 
     @rule()
     def keypoints_stop(self):
@@ -251,7 +254,7 @@ class Storm(RuleBasedStateMachine):
 
     def teardown(self):
         """After the storm somebody is recognised as if there had been none."""
-        self.pipe.set_decision(DecisionConfig())
+        self.ledger.take(self.pipe.set_decision(DecisionConfig()))
         found = play(self.pipe, first_word('eve', self.clock + SECOND))
         self.ledger.take(found)
         calm = play(ActionPipeline(shipped().contract, self.pipe.config),

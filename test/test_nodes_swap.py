@@ -4,20 +4,16 @@ from pathlib import Path
 
 import onnx
 import pytest
-from bharnet_ros.msg import Action, Keypoints, LabelMap, Scores
-from helpers import INPUT_SHAPES, STEPS, contract_with, person, write_model
+from bharnet_ros.msg import Action, Scores
+from helpers import INPUT_SHAPES, STEPS, contract_with, write_model
 from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.parameter import Parameter
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from ros_helpers import SHARE, Graph, graph, stamp_of, value_of
+from ros_helpers import SHARE, Stage, graph, stamp_of, value_of
 
 from bharnet_ros.contract import METADATA_KEY
-from bharnet_ros.nodes.messages import keypoints_to_msg
 from bharnet_ros.recognizer import Recognizer
 
 NODE = 'recognition_node'
-LATCHED = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE,
-                     durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 @pytest.fixture
@@ -61,34 +57,6 @@ def slow_model(path: Path) -> Path:
         onnx.helper.make_tensor('nothing', onnx.TensorProto.FLOAT, [], [0.0])])
     onnx.save(graph_, path)
     return path
-
-
-class Stage:
-    """A node, somebody before it whose hand is up all the time, and what the node says."""
-
-    def __init__(self, ros: Graph, path: Path):
-        self.ros, self.frames = ros, 0
-        self.process = ros.start(NODE, autostart=True, model=path)
-        self.actions, self.scores = ros.collect(Action, 'actions'), ros.collect(Scores, 'scores')
-        self.labels = ros.collect(LabelMap, 'labels', LATCHED)
-        self._publisher = ros.publisher(Keypoints, 'keypoints')
-
-    def publish(self, name: str = 'ann') -> None:
-        """Publish the next frame of a person."""
-        self.frames += name in ('ann', 'person 0')
-        self._publisher.publish(keypoints_to_msg(
-            person(self.frames / 30, hand=True, name=name)))
-
-    def wait(self, predicate, what: str):
-        """Let the person stand there until something holds; return it."""
-        def look():
-            self.publish()
-            self.ros.spin_once()
-            return predicate()
-        return self.ros.wait(look, what)
-
-    def started(self, label: str) -> list[Action]:
-        return [a for a in self.actions if (a.phase, a.label) == (Action.STARTED, label)]
 
 
 def span(scores: Scores) -> float:
@@ -173,9 +141,9 @@ def test_a_bad_model_is_refused_with_its_reason_and_the_old_one_goes_on(ros, sho
         stage.wait(lambda before=before: len(stage.actions) > before, f'actions after {bad!r}')
     assert not ros.set(NODE, model=5).successful
     # A bad neighbour keeps a good model out too: all or none.
-    assert not ros.set(NODE, model='asl_words', threshold=0.1).successful
+    assert not ros.set(NODE, model='asl_words', threshold=0.1, exit_threshold=0.2).successful
     assert not ros.set(NODE, model='no_such_name', threshold=0.9).successful
-    assert ros.get(NODE, 'model', 'threshold') == {'model': str(short), 'threshold': 0.6}
+    assert ros.get(NODE, 'model', 'threshold') == {'model': str(short), 'threshold': 0.0}
     before = len(stage.actions)
     stage.wait(lambda: len(stage.actions) > before + 3, 'actions after all')
     assert {a.event_id for a in stage.actions} == {1}, 'the action was never interrupted'

@@ -7,9 +7,12 @@ import sys
 import cv2
 import numpy as np
 import pytest
-from helpers import write_model
+from helpers import nobody, person, write_model
 
 from bharnet_ros.bag import BagWriter, read_keypoints
+from bharnet_ros.decision import State
+from bharnet_ros.run import Outputs, RunOptions
+from bharnet_ros.sources import Frame, SourceConfig
 
 QUICK = ('--threshold', '0.5', '--min-duration', '0', '--hold', '0', '--smoothing', '0')
 
@@ -165,7 +168,8 @@ def test_an_unknown_provider_is_refused(model):
 
 @pytest.mark.parametrize('setting', [
     ('--threshold', '2'), ('--exit-threshold', '0.9'), ('--hold', '-1'), ('--hold', 'nan'),
-    ('--threshold', 'high')])
+    ('--threshold', 'high'), ('--max-idle', '0'), ('--labels-deny', 'jump'),
+    ('--labels-deny', 'hand_up')])
 def test_impossible_settings_are_refused(model, setting):
     refused('run', '--source', 'any.mp4', '--model', model, *setting)
 
@@ -258,3 +262,16 @@ def test_the_benchmark_measures_every_stage_and_the_bare_loop(model, video, tmp_
     assert measured['ratio_to_bare'] == pytest.approx(
         measured['frames_per_second'] / measured['bare_frames_per_second'], rel=0.01)
     assert video.name in output and 'bare loop' in output
+
+
+def test_somebody_who_does_something_unknown_is_marked_in_the_picture(tmp_path):
+    path, grey = tmp_path / 'a.mp4', np.full((240, 320, 3), 90, np.uint8)
+    unseen = person(0, body=np.zeros((33, 4), np.float32))  # of no visibility: not drawn
+    with Outputs(RunOptions(SourceConfig('0'), 'any', save=path)) as out:
+        for state, who in ((State.IDLE, unseen), (State.UNKNOWN, unseen),
+                           (State.UNKNOWN, nobody(0)), (State.CANDIDATE, unseen)):
+            out.state(state)
+            out.frame(Frame(grey, 0), [who], 30.0)
+    reader = cv2.VideoCapture(str(path))
+    corners = [reader.read()[1][200:, :60] for _ in range(4)]
+    assert [bool(corner.max() > 200) for corner in corners] == [False, True, False, False]

@@ -379,7 +379,7 @@ def online(recipe: RunConfig, report: Path, groups: list[str],
     print('\n'.join([*notes, summary(settings)]), end='')
     for setting in settings:
         print(f'{setting.name}: ' + ', '.join(
-            f'{name} {value}' for name, value in asdict(setting.decision).items()))
+            f'{name} {value}' for name, value in setting.numbers.items()))
     print(f'wrote {report}/report.md')
 
 

@@ -28,8 +28,9 @@ from bharnet_ros.recognizer import Recognizer
 F1_GOAL, FALSE_GOAL, DELAY_GOAL = 0.90, 1.0, 0.7  # at 50 % overlap; a minute; median seconds
 OBJECTIVE = ('F1@50, divided by how many times over their goals (1 a minute, 0.7 s) the false '
              'activations and the median delay are, if they are')
-THRESHOLDS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
 EXIT_SHARES = (0.5, 0.75, 1.0)  # of the threshold
+IDLES = (0.01, 0.05, 1.0)  # 1: off
 DURATIONS = (0.0, 0.15, 0.3, 0.5)
 HOLDS = (0.15, 0.3, 0.6)
 SMOOTHINGS = (0.0, 0.2, 0.4)
@@ -103,11 +104,11 @@ def play(recognizer: Recognizer, stream: Stream) -> Take:
 def candidates() -> Iterator[DecisionConfig]:
     """Yield the default and every setting of the grid."""
     yield DecisionConfig()
-    for threshold, share, duration, hold, smoothing in product(
-            THRESHOLDS, EXIT_SHARES, DURATIONS, HOLDS, SMOOTHINGS):
+    for threshold, share, max_idle, duration, hold, smoothing in product(
+            THRESHOLDS, EXIT_SHARES, IDLES, DURATIONS, HOLDS, SMOOTHINGS):
         yield replace(DecisionConfig(), threshold=threshold,
-                      exit_threshold=round(threshold * share, 3), min_duration=duration,
-                      hold=hold, smoothing=smoothing)
+                      exit_threshold=round(threshold * share, 3), max_idle=max_idle,
+                      min_duration=duration, hold=hold, smoothing=smoothing)
 
 
 def objective(metrics: OnlineMetrics) -> float:

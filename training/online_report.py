@@ -28,7 +28,7 @@ from bharnet_ros.training.online_metrics import (
 from bharnet_ros.training.report import PAGE, REPORT, plt, save_figure, table
 from bharnet_ros.training.streams import IDLE, UNKNOWN
 
-from bharnet_ros.decision import DecisionConfig
+from bharnet_ros.decision import DecisionConfig, Policy
 from bharnet_ros.window import SECOND
 
 ROW = 30.0  # seconds in a row of the picture
@@ -43,6 +43,12 @@ class Setting:
     metrics: OnlineMetrics
     folds: list[OnlineMetrics]  # one for each fold
     on_tune: OnlineMetrics | None  # on the tune parts
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """The decision without its lists of labels, which a stream has no use for."""
+        return {name: value for name, value in asdict(self.decision).items()
+                if not isinstance(value, tuple)}
 
 
 def judge(folds: Sequence[OnlineFold]) -> list[Setting]:
@@ -74,6 +80,7 @@ def mean_precision(takes: Sequence[Take]) -> tuple[float, dict[str, float]]:
 def draw(take: Take, decision: DecisionConfig, path: Path) -> None:
     """Draw a stream in rows: truth above, actions below, probabilities between them."""
     course, events = take.run(decision)
+    threshold = Policy.of(decision, take.recording.contract).threshold
     answer, scores = shown(course.stamps, events), take.recording.at(course.stamps)
     seconds = (course.stamps - course.stamps[0]) / SECOND
     colours = plt.get_cmap('tab20')(np.arange(len(course.names)) % 20)
@@ -100,7 +107,7 @@ def draw(take: Take, decision: DecisionConfig, path: Path) -> None:
         for k, name in enumerate(course.names):
             if name != take.recording.contract.idle:
                 axis.plot(seconds, scores[:, k], color=colours[k], linewidth=1)
-        axis.axhline(decision.threshold, color='grey', linewidth=0.5, linestyle=':')
+        axis.axhline(threshold, color='grey', linewidth=0.5, linestyle=':')
         axis.set_xlim(row * ROW, (row + 1) * ROW)
         axis.set_ylim(-0.4, 1.4)
         axis.set_yticks([-0.2, 0.5, 1.2], ['action', 'score', 'truth'], fontsize=7)
@@ -157,7 +164,7 @@ def page(data: dict[str, Any], folds: Sequence[OnlineFold], settings: Sequence[S
     """Return the report as Markdown."""
     metrics = settings[0].metrics
     spent = ', '.join(f'{kind} {minutes:.1f}' for kind, minutes in metrics.minutes.items())
-    decisions = [asdict(setting.decision) for setting in settings]
+    decisions = [setting.numbers for setting in settings]
     parts = [
         f'# {data["protocol"]}\n', *(f'{note}\n' for note in data['notes']),
         summary(settings),
@@ -170,8 +177,9 @@ def page(data: dict[str, Any], folds: Sequence[OnlineFold], settings: Sequence[S
               [[setting.name, *values.values(),
                 '' if setting.on_tune is None else objective(setting.on_tune)]
                for setting, values in zip(settings, decisions, strict=True)]),
-        f'Objective: {data["objective"]}. Tuned on other clips of the same people than those '
-        'reported on.\n',
+        "threshold 0 is the model's own (0.6 where it has none), exit_threshold 0 two thirds of "
+        f'it, max_idle 1 off. Objective: {data["objective"]}. Tuned on other clips of the same '
+        'people than those reported on.\n',
         '## Folds\n',
         table(['left out', 'seed', 'setting', *HEAD, 'frame mAP', 'trained on', 'clips again'],
               [[fold.name, fold.seed, setting.name, *_cells(setting.folds[i]),

@@ -8,7 +8,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 import bharnet_ros.msg as msg
 from bharnet_ros.contract import Contract
-from bharnet_ros.decision import ActionEvent
+from bharnet_ros.decision import ActionEvent, State
 from bharnet_ros.keypoints import (
     BODY_CHANNELS,
     HAND_CHANNELS,
@@ -96,11 +96,11 @@ def action_to_msg(event: ActionEvent, frame_id: str, now: int) -> msg.Action:
     return message
 
 
-def scores_to_msg(scores: Scores, model_id: str) -> msg.Scores:
+def scores_to_msg(scores: Scores, model_id: str, state: State) -> msg.Scores:
     """Fill a message."""
     message = msg.Scores(person_id=scores.window.person_id, model_id=model_id,
                          window_start=to_time(scores.window.start),
-                         probabilities=_floats(scores.probabilities))
+                         probabilities=_floats(scores.probabilities), state=int(state))
     message.header.stamp = to_time(scores.window.stamp)
     message.header.frame_id = scores.window.frame_id
     return message

@@ -2,14 +2,15 @@
 
 import threading
 import time
-from dataclasses import asdict
+from dataclasses import asdict, fields
+from typing import Any
 
 from rclpy.clock import Clock, ClockType
 from rclpy.duration import Duration
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
-from bharnet_ros.decision import ActionEvent, DecisionConfig
+from bharnet_ros.decision import ActionEvent, DecisionConfig, Policy
 from bharnet_ros.keypoints import KeypointsError
 from bharnet_ros.latest import Latest
 from bharnet_ros.msg import Action, Keypoints, LabelMap, Scores
@@ -23,7 +24,8 @@ from bharnet_ros.pipeline import Scores as WindowScores
 from bharnet_ros.providers import PRECISIONS, PROVIDERS
 from bharnet_ros.recognizer import ModelError, Recognizer
 
-DECISION = ('threshold', 'exit_threshold', 'min_duration', 'hold', 'smoothing')
+LABELS = ('labels_allow', 'labels_deny')
+DECISION = tuple(item.name for item in fields(DecisionConfig))
 DEFAULT = DecisionConfig()
 
 PARAMS = (
@@ -44,17 +46,31 @@ PARAMS = (
     Param('max_persons', 8, 'Persons that are followed at the same time.', 1, 100),
     Param('keypoints_timeout', 2.0, 'Seconds without any keypoints message after which all '
           'actions end.', 0.1, 60),
-    Param('threshold', DEFAULT.threshold, 'Least probability to start an action.', 0.01, 1,
-          live=True),
+    Param('threshold', DEFAULT.threshold, 'Least probability to start an action; what is most '
+          "probable and below it is unknown. 0: the model's own rejection threshold, or 0.6.", 0,
+          1, live=True),
     Param('exit_threshold', DEFAULT.exit_threshold, 'Probability below which an action ends; not '
-          'above threshold.', 0.01, 1, live=True),
+          'above threshold. 0: two thirds of it.', 0, 1, live=True),
+    Param('max_idle', DEFAULT.max_idle, 'Most probability of idle and unknown together with which '
+          'an action starts; with more it is unknown. 1: off.', 0.0001, 1, live=True),
     Param('min_duration', DEFAULT.min_duration, 'Seconds a class must be favoured to start.', 0,
           10, live=True),
     Param('hold', DEFAULT.hold, 'Seconds below exit_threshold before an action ends.', 0, 10,
           live=True),
     Param('smoothing', DEFAULT.smoothing, 'Time constant of the smoothing of probabilities, '
           'seconds.', 0, 10, live=True),
+    # [''] and not []: an empty list has no type in rclpy and in parameter files.
+    Param('labels_allow', [''], 'Actions that may start, by their labels; empty texts do not '
+          'count, and none at all allows every one.', live=True),
+    Param('labels_deny', [''], 'Actions that may not start, also of those allowed; one that goes '
+          'on ends at once.', live=True),
 )
+
+
+def make_decision(values: dict[str, Any]) -> DecisionConfig:
+    """Return the decision that the parameters named in DECISION describe; ValueError if bad."""
+    return DecisionConfig(**values | {
+        name: tuple(label for label in values[name] if label) for name in LABELS})
 
 
 class RecognitionNode(ManagedNode):
@@ -74,7 +90,7 @@ class RecognitionNode(ManagedNode):
         p = self.params
         self._recognizer = self._load(p['model'])
         config = PipelineConfig(p['rate'], p['max_gap'], p['min_fill'], p['max_persons'],
-                                DecisionConfig(**{name: p[name] for name in DECISION}))
+                                make_decision(p.merged(DECISION, [])))
         self._pipeline = ActionPipeline(self._recognizer.contract, config)
         self._actions = self.create_lifecycle_publisher(Action, 'actions', 10)
         self._scores = self.create_lifecycle_publisher(Scores, 'scores', 10)
@@ -156,35 +172,41 @@ class RecognitionNode(ManagedNode):
         """
         self._candidate = None
         try:
-            DecisionConfig(**self.params.merged(DECISION, changes))
+            decision = make_decision(self.params.merged(DECISION, changes))
         except ValueError as error:
             return str(error)
-        models = [change.value for change in changes if change.name == 'model']
-        if not models or self._recognizer is None:
+        if self._recognizer is None:
             return ''
+        models = [change.value for change in changes if change.name == 'model']
         began = time.monotonic()
+        candidate = None
         try:
-            self._candidate = self._load(models[-1])
-        except ModelError as error:
-            self.get_logger().warning(f'model refused, {self._recognizer.contract.name} goes on: '
-                                      f'{error}')
+            candidate = self._load(models[-1]) if models else None
+            Policy.of(decision, (candidate or self._recognizer).contract)
+        except (ModelError, ValueError) as error:
+            if models:
+                self.get_logger().warning(f'model refused, {self._recognizer.contract.name} goes '
+                                          f'on: {error}')
             return str(error)
         finally:
-            if self._last_message is not None:  # we did not listen: that is no silence
+            if models and self._last_message is not None:  # we did not listen: that is no silence
                 self._last_message += time.monotonic() - began
+        self._candidate = candidate
         return ''
 
     def _apply(self, changes: list[Parameter]) -> None:
         recognizer, self._candidate = self._candidate, None
+        if self._recognizer is None:
+            return
+        decision = make_decision(self.params.merged(DECISION, []))
         if recognizer is not None:
             with self._lock:
-                self._publish(self._pipeline.set_contract(recognizer.contract))
+                self._publish(self._pipeline.set_contract(recognizer.contract, decision))
                 self._recognizer = recognizer
             self._introduce()
-        if self._recognizer is not None and any(c.name in DECISION for c in changes):
+        elif any(change.name in DECISION for change in changes):
             with self._lock:
-                self._pipeline.set_decision(
-                    DecisionConfig(**{name: self.params[name] for name in DECISION}))
+                self._publish(self._pipeline.set_decision(decision))
 
     # Data.
 
@@ -223,8 +245,10 @@ class RecognitionNode(ManagedNode):
         with self._lock:
             if recognizer is not self._recognizer:
                 return
-            self._scores.publish(messages.scores_to_msg(scores, recognizer.model_id))
-            self._publish(self._pipeline.decide(scores))
+            events = self._pipeline.decide(scores)
+            self._scores.publish(messages.scores_to_msg(scores, recognizer.model_id,
+                                                        self._pipeline.state(window)))
+            self._publish(events)
         self._decided += 1
         self._latency = (self.get_clock().now().nanoseconds - window.stamp) / 1e9
         self._problems.clear('inference')
