@@ -20,6 +20,7 @@ from bharnet_ros.decision import (
 )
 from bharnet_ros.keypoints import FrameKeypoints, KeypointsError
 from bharnet_ros.layouts import DETECTOR_LAYOUTS
+from bharnet_ros.pace import Pace
 from bharnet_ros.recognizer import Recognizer
 from bharnet_ros.window import SECOND, Clip, SlidingWindow
 
@@ -31,6 +32,7 @@ class PipelineConfig:
     """How windows are kept and when they are judged."""
 
     rate: float = 7.5  # decisions a second and person
+    max_load: float = 0.5  # share of the time that inference may take; see Pace
     max_gap: float = 0.5  # seconds without a body that empty a window and end an action
     min_fill: float = 0.5  # share of the window that must be there before the first decision
     max_persons: int = 8  # the person seen longest ago is forgotten beyond this
@@ -81,13 +83,15 @@ class Counters:
 class ActionPipeline:
     """Windows and decisions of all persons before one camera. Not thread-safe.
 
-    Time is that of the stamps alone: the same keypoints give the same actions, live or replayed.
+    Time is that of the stamps alone: the same keypoints give the same actions, live or replayed,
+    unless `pace` is told that decisions cost more than the machine has.
     """
 
     def __init__(self, contract: Contract, config: PipelineConfig):
         """Serve a model; ValueError, in one plain line, if the decision does not fit it."""
         self.contract, self.config, self.counters = contract, config, Counters()
         self._policy = Policy.of(config.decision, contract)
+        self.pace = Pace(config.rate, config.max_load)
         self._people: OrderedDict[str, Person] = OrderedDict()
         self._now: int | None = None  # newest stamp
         self._next_event = EventCounter()
@@ -186,7 +190,7 @@ class ActionPipeline:
             return None
         # From the last due time, not from this frame, so that the rate holds on average; but
         # never in the past, so that a pause is not made up for.
-        period = int(SECOND / self.config.rate)
+        period = int(SECOND / self.pace.rate(len(self._people)))
         person.due = max(person.due + period, frame.stamp + period // 2)
         clip = person.window.clip()
         return DueWindow(frame.person_id, frame.stamp, person.window.first_stamp, frame.frame_id,

@@ -8,7 +8,7 @@ import onnx
 import pytest
 from bharnet_ros.msg import Action, Scores
 from helpers import contract_with, write_model
-from ros_helpers import Graph, Stage, graph
+from ros_helpers import Graph, Stage, graph, stamp_of
 
 NODE = 'recognition_node'
 QUICK = {'min_duration': 0.2, 'hold': 0.2, 'smoothing': 0.0}
@@ -93,6 +93,17 @@ def test_the_models_own_threshold_counts_until_one_is_given(ros, tmp_path):
     check_refused(ros, ('exit_threshold', 'strict', '0.8'), exit_threshold=0.9)
     assert ros.set(NODE, threshold=0.65).successful
     until(stage, 'active')
+
+
+def test_decisions_are_slowed_where_inference_would_take_too_much_and_it_is_told(ros, tmp_path):
+    shipped = Path(__file__).parents[1] / 'models' / 'asl_words.onnx'  # takes milliseconds
+    stage = Stage(ros, shipped, **QUICK, rate=30.0, max_load=0.01)
+    stage.wait(lambda: len(stage.scores) > 4, 'scores')
+    stage.wait(lambda: any('max_load' in s.message for s in ros.diagnostics), 'the warning')
+    count = len(stage.scores)
+    stage.wait(lambda: len(stage.scores) > count + 4, 'more scores')
+    seconds = (stamp_of(stage.scores[-1]) - stamp_of(stage.scores[count])) / 1e9
+    assert (len(stage.scores) - 1 - count) / seconds < 15, 'less than half of what was asked for'
 
 
 def test_a_label_that_is_denied_ends_its_action_at_once(ros, tmp_path):

@@ -297,6 +297,16 @@ def test_the_default_rate_holds_at_usual_cameras(source):
     assert rate == pytest.approx(PipelineConfig().rate, rel=0.03)
 
 
+@given(st.floats(0.01, 0.5), st.integers(1, 4))
+def test_decisions_come_less_often_if_they_cost_too_much(cost, persons):
+    pipe = pipeline(rate=7.5, max_load=0.5)
+    pipe.pace.took(cost)
+    names = [f'p{n}' for n in range(persons)]
+    windows = due(pipe, [person(i / 30, name=name) for i in range(450) for name in names])
+    seconds = (windows[-1].stamp - windows[0].stamp) / SECOND
+    assert len(windows) * cost <= 0.5 * seconds * 1.1 + 2 * persons * cost
+
+
 def test_a_pause_is_not_made_up_for():
     pipe = pipeline(rate=5, max_gap=2)
     due(pipe, standing(0, 3))

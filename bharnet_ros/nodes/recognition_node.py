@@ -39,6 +39,8 @@ PARAMS = (
           choices=PRECISIONS),
     Param('threads', 1, 'Threads of ONNX Runtime.', 1, 64),
     Param('rate', 7.5, 'Decisions a second and person.', 0.1, 120),
+    Param('max_load', 0.5, 'Share of the time that inference may take; beyond it decisions come '
+          'less often.', 0.01, 1),
     Param('max_gap', 0.5, 'Seconds without a person that end the action and empty the window.',
           0.05, 10),
     Param('min_fill', 0.5, 'Share of the window that must be there before the first decision.',
@@ -89,8 +91,8 @@ class RecognitionNode(ManagedNode):
         """Load the model and publish its labels."""
         p = self.params
         self._recognizer = self._load(p['model'])
-        config = PipelineConfig(p['rate'], p['max_gap'], p['min_fill'], p['max_persons'],
-                                make_decision(p.merged(DECISION, [])))
+        config = PipelineConfig(p['rate'], p['max_load'], p['max_gap'], p['min_fill'],
+                                p['max_persons'], make_decision(p.merged(DECISION, [])))
         self._pipeline = ActionPipeline(self._recognizer.contract, config)
         self._actions = self.create_lifecycle_publisher(Action, 'actions', 10)
         self._scores = self.create_lifecycle_publisher(Scores, 'scores', 10)
@@ -245,6 +247,7 @@ class RecognitionNode(ManagedNode):
         with self._lock:
             if recognizer is not self._recognizer:
                 return
+            self._pipeline.pace.took(self._infer_time)
             events = self._pipeline.decide(scores)
             self._scores.publish(messages.scores_to_msg(scores, recognizer.model_id,
                                                         self._pipeline.state(window)))
@@ -292,6 +295,7 @@ class RecognitionNode(ManagedNode):
             'provider': self._recognizer.provider, 'precision': self._recognizer.precision,
             'input_rate_hz': self._input_rate(self._received),
             'decision_rate_hz': self._decision_rate(self._decided),
+            'decision_rate_allowed_hz': self._pipeline.pace.rate(self._pipeline.persons),
             'infer_ms': self._infer_time * 1e3,
             'latency_ms': self._latency * 1e3, 'decisions_skipped': self._jobs.dropped,
             'keypoints_refused': self._bad_messages, 'stale_stamps': counters.stale,
@@ -308,6 +312,11 @@ class RecognitionNode(ManagedNode):
             return Report(WARN, complaints, values)
         if self._silence() > self.params['keypoints_timeout']:
             return Report(WARN, f'no keypoints for {self._silence():.0f} s', values)
+        if self._pipeline.pace.is_slowed(self._pipeline.persons):
+            return Report(WARN, f'decisions slowed to {values["decision_rate_allowed_hz"]:.1f} a '
+                          f'second and person: one takes {values["infer_ms"]:.0f} ms, and '
+                          f'inference may take {self.params["max_load"]:.0%} of the time '
+                          '(max_load)', values)
         if self._recognizer.caveat:
             return Report(WARN, self._recognizer.caveat, values)
         return Report(OK, 'recognising', values)
