@@ -62,6 +62,11 @@ def test_scores_are_those_counted_by_hand():
     assert found.nll == pytest.approx(-np.mean(np.log([.8, .3, .7, .6, .8])), rel=1e-4)
 
 
+def test_a_class_without_clips_takes_no_part_in_macro_f1():
+    found = measure(of_probabilities([[.8, .1, .1], [.1, .2, .7], [.1, .8, .1]], [0, 1, 1]))
+    assert found.macro_f1 == pytest.approx((1 + 2 / 3) / 2)  # 'b' once taken for 'c'
+
+
 def test_calibration_error_of_a_case_by_hand():
     """Ten answers at .9 of which six are right, ten at .55 of which five are."""
     rows = [[.9, .1]] * 10 + [[.55, .45]] * 10

@@ -65,12 +65,11 @@ def measure(predictions: Predictions, temperature: float = 1.0) -> Metrics:
     right = p[torch.arange(len(y)), y].clamp(min=1e-12)
     answer = predictions.fused.argmax(1)
     hit = answer == predictions.label
-    shown = sorted(set(predictions.label.tolist()) | set(answer.tolist()))
     return Metrics(
         clips=len(predictions), top1=top1(predictions.fused),
         top5=float(score(MulticlassAccuracy, average='micro', top_k=5)) if K > 5 else None,
-        # Classes that neither occur nor are answered say nothing.
-        macro_f1=float(np.mean([each[2][k] for k in shown])),
+        # A class without a clip has no recall, so no F1; answers of it cost the others theirs.
+        macro_f1=float(np.mean([each[2][k] for k in np.unique(predictions.label)])),
         ece=float(score(MulticlassCalibrationError, n_bins=BINS)),
         nll=float(-right.log().mean()),
         streams={name: top1(z) for name, z in predictions.streams.items()},
