@@ -63,8 +63,9 @@ def person(stamp: float, hand: bool = False, name: str = 'ann', **changes: objec
     rng = np.random.default_rng(3)
     body = rng.random((33, 4), np.float32)
     right = rng.random((21, 3), np.float32)
-    values = {'person_id': name, 'body': body, 'right_hand': right if hand else None} | changes
-    return FrameKeypoints(round(stamp * SECOND), 640, 480, **values)
+    values = {'width': 640, 'height': 480, 'person_id': name, 'body': body,
+              'right_hand': right if hand else None} | changes
+    return FrameKeypoints(round(stamp * SECOND), **values)
 
 
 def nobody(stamp: float) -> FrameKeypoints:

@@ -294,7 +294,7 @@ class Stage:
     """A recognition node, somebody before it whose hand is up while `hand`, and what it says."""
 
     def __init__(self, ros: Graph, model: Path, **params: object):
-        self.ros, self.frames, self.hand = ros, 0, True
+        self.ros, self.frames, self.hand, self.size = ros, 0, True, (640, 480)
         self.process = ros.start('recognition_node', autostart=True, model=model, **params)
         self.actions, self.scores = ros.collect(Action, 'actions'), ros.collect(Scores, 'scores')
         self.labels = ros.collect(LabelMap, 'labels', LATCHED)
@@ -304,7 +304,8 @@ class Stage:
         """Publish the next frame of a person."""
         self.frames += name in ('ann', 'person 0')
         self._publisher.publish(keypoints_to_msg(
-            person(self.frames / 30, hand=self.hand, name=name)))
+            person(self.frames / 30, hand=self.hand, name=name,
+                   width=self.size[0], height=self.size[1])))
 
     def wait(self, predicate: Callable[[], object], what: str):
         """Let the person stand there until something holds; return it."""

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from bharnet_ros.msg import Action, Keypoints, Scores
 from helpers import nobody, person, write_model
-from ros_helpers import graph, stamp_of, value_of
+from ros_helpers import Stage, graph, stamp_of, value_of
 from sensor_msgs.msg import CompressedImage, Image
 
 from bharnet_ros.nodes.diagnostics import Problems
@@ -156,6 +156,13 @@ def test_an_image_of_hardly_any_size_does_no_harm(feed, shape):
     assert feed.send_good()
     assert feed.process.status is None
     assert 'Traceback' not in feed.process.log
+
+
+def test_a_source_may_change_its_resolution_at_any_time(feed):
+    feed.use('raw')
+    for height, width in ((480, 640), (120, 160), (600, 400), (480, 640)):
+        found = feed.send_and_wait(raw_image(height=height, width=width))
+        assert (found.image_height, found.image_width) == (height, width)
 
 
 def test_stamps_that_repeat_or_go_back_are_passed_on_as_they_are(feed):
@@ -523,6 +530,30 @@ def test_a_publisher_that_is_killed_and_comes_back_is_listened_to(attacked):
         peer.signal(signal.SIGKILL)
         ros.wait(lambda: feed.actions[-1].phase == Action.ENDED, 'its end')
     feed.check_recognises()
+
+
+def test_another_picture_format_in_midstream_costs_one_window_and_no_more(ros, tmp_path):
+    stage = Stage(ros, write_model(tmp_path / 'model.onnx'))
+    stage.wait(lambda: stage.started('hand_up'), 'an action')
+    stage.size = 640, 360
+    count = len(stage.scores)
+    stage.wait(lambda: len(stage.scores) > count + 10, 'scores of the new format')
+    stage.hand = False
+    stage.wait(lambda: stage.actions[-1].phase == Action.ENDED, 'the end of the action')
+    assert stage.process.errors() == [] and len({a.event_id for a in stage.actions}) == 1
+
+
+def test_a_recognition_node_that_is_killed_can_be_replaced_while_keypoints_go_on(ros, tmp_path):
+    stage = Stage(ros, write_model(tmp_path / 'model.onnx'))
+    stage.wait(lambda: stage.started('hand_up'), 'an action')
+    stage.process.may_end = True
+    stage.process.signal(signal.SIGKILL)
+    stage.wait(lambda: stage.process.status is not None, 'its death')
+    before = len(stage.started('hand_up'))
+    stage.process = ros.start('recognition_node', autostart=True, model=tmp_path / 'model.onnx')
+    stage.wait(lambda: len(stage.started('hand_up')) > before, 'an action of its successor')
+    stage.hand = False
+    stage.wait(lambda: stage.actions[-1].phase == Action.ENDED, 'its end')
 
 
 def test_problems_that_change_all_the_time_do_not_fill_the_log():
