@@ -11,9 +11,16 @@ torch = pytest.importorskip('torch', reason='training needs PyTorch')
 import cv2  # noqa: E402
 from bharnet_ros.training.calibrate import calibrate, fit_temperature  # noqa: E402
 from bharnet_ros.training.data import SourceConfig, load_clips  # noqa: E402
+from bharnet_ros.training.dataset import to_tensors  # noqa: E402
 from bharnet_ros.training.metrics import measure, open_set, subset_accuracy  # noqa: E402
 from bharnet_ros.training.model import build  # noqa: E402
-from bharnet_ros.training.predict import Predictions, joined, predict  # noqa: E402
+from bharnet_ros.training.predict import (  # noqa: E402
+    Predictions,
+    WindowDataset,
+    joined,
+    predict,
+    predict_windows,
+)
 from bharnet_ros.training.preprocess import PreprocessConfig  # noqa: E402
 from bharnet_ros.training.report import Fold, compare, read_report, write_report  # noqa: E402
 from bharnet_ros.training.robustness import (  # noqa: E402
@@ -168,6 +175,24 @@ def trained(tmp_path_factory):
 def picture(path):
     image = cv2.imread(str(path))
     assert image is not None and image.std() > 5, f'{path} shows nothing'
+
+
+def test_windows_cut_a_clip_end_to_end_as_often_as_they_fit(trained):
+    model, clips = trained
+    clips = clips.select(np.arange(6))
+    clips.rate[:] = [10, 10, 5, 30, np.nan, 9]  # 0.9, 0.9, 1.8, 0.3, unknown, 1 s
+    data = WindowDataset(clips, STEPS, 0.3)
+    assert [i for i, _, _ in data.pieces] == [0] * 3 + [1] * 3 + [2] * 6 + [3, 4] + [5] * 3
+    for key in (0, 1, 2, 8, 13):
+        i, start, stop = data.pieces[key]
+        expected = to_tensors([clips.clip(i, start, stop, STEPS)])
+        for a, b in zip(data[key][0], expected, strict=True):
+            torch.testing.assert_close(a, b)
+    assert [piece[1:] for piece in data.pieces if piece[0] == 0] == pytest.approx(
+        [(0, 1 / 3), (1 / 3, 2 / 3), (2 / 3, 1)])
+    found = predict_windows(model, clips, STEPS, 0.3)
+    np.testing.assert_array_equal(found.label, clips.label[[i for i, _, _ in data.pieces]])
+    np.testing.assert_allclose(found.fused[13], predict(model, clips, STEPS).fused[4], atol=1e-5)
 
 
 def test_a_report_is_a_page_numbers_and_pictures(trained, tmp_path):

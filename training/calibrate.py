@@ -1,4 +1,4 @@
-"""Calibration on clips that the network did not learn: temperature and rejection threshold."""
+"""Calibration on windows that the network did not learn: temperature and rejection threshold."""
 
 from dataclasses import dataclass, replace
 
@@ -15,10 +15,10 @@ class Calibration:
 
     temperature: float  # divides the fused logits
     threshold: float  # a smaller best probability is likely to be no known action
-    kept: float  # share of rightly answered clips that reach the threshold
+    kept: float  # share of right answers that reach the threshold
     ece_before: float
     ece_after: float  # each group by the temperature of the others, if there are several
-    clips: int
+    answers: int  # that it was fitted to
 
 
 def fit_temperature(predictions: Predictions) -> float:
@@ -46,8 +46,8 @@ def calibrate(predictions: Predictions, keep: float = 0.95, idle: str | None = N
     """Fit both numbers; None if no action was answered rightly, so that there is nothing to fit.
 
     Args:
-        predictions: on validation clips, of persons that the network has not seen.
-        keep: share of the rightly answered clips of actions that must reach the threshold.
+        predictions: on windows as the robot sees them, of persons that the network has not seen.
+        keep: share of the right answers about actions that must reach the threshold.
         idle: class that takes no part in the threshold.
 
     """
@@ -65,7 +65,7 @@ def calibrate(predictions: Predictions, keep: float = 0.95, idle: str | None = N
     return Calibration(
         temperature=temperature, threshold=threshold, kept=float((best >= threshold).mean()),
         ece_before=measure(predictions).ece, ece_after=measure(cooled(predictions)).ece,
-        clips=len(predictions))
+        answers=len(predictions))
 
 
 def cooled(predictions: Predictions) -> Predictions:

@@ -26,7 +26,7 @@ from bharnet_ros.training.metrics import Metrics, subset_accuracy
 from bharnet_ros.training.online import exported, run_folds
 from bharnet_ros.training.online_report import summary, write_online_report
 from bharnet_ros.training.plot import plot_clips
-from bharnet_ros.training.predict import joined, predict
+from bharnet_ros.training.predict import joined, predict, predict_windows
 from bharnet_ros.training.prototypes import write_recording
 from bharnet_ros.training.report import compare, read_report, write_report
 from bharnet_ros.training.robustness import check_robustness, robustness
@@ -163,7 +163,7 @@ def evaluate(recipe: RunConfig, report: Path, leave_out: list[str] = [],  # noqa
         raise DataError('say how to split: leave_out, only, official, or `split` in the recipe')
     if robust:
         check_robustness(clips)
-    folds, predictions, curves = [], [], []
+    folds, predictions, windows, curves = [], [], [], []
     for fold, found, model in cross_validate(recipe, clips, splits, seeds, report / 'runs',
                                              partial=official is not None):
         folds.append(fold)
@@ -173,15 +173,17 @@ def evaluate(recipe: RunConfig, report: Path, leave_out: list[str] = [],  # noqa
         print(f'seed {fold.seed}  {fold.name}  ' + '  '.join(
             f'{name} {value:.3f}' for name, value in fold.accuracy.items())
             + f'  {fold.seconds:.0f} s', flush=True)
+        test = clips.select(split(clips, splits[fold.name], official is not None).test)
+        windows.append(predict_windows(model, test, recipe.steps, recipe.window_seconds))
         if robust:
-            test = clips.select(split(clips, splits[fold.name], official is not None).test)
             curves.append(robustness(model, test, recipe.steps))
     if rank_zero_only.rank > 0:
         return
-    pooled = joined(predictions)
+    pooled, seen = joined(predictions), joined(windows)
     protocol = f'{report.name}: {", ".join(splits)}; seeds {", ".join(map(str, seeds))}'
-    metrics = write_report(report, protocol, pooled, folds, calibrate(pooled, idle=recipe.idle),
-                           mean_curves(curves), subset_scores(clips, pooled))
+    metrics = write_report(report, protocol, pooled, folds, calibrate(seen, idle=recipe.idle),
+                           mean_curves(curves), subset_scores(clips, pooled),
+                           seen)
     print_metrics(metrics, report)
 
 

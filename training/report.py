@@ -112,20 +112,28 @@ def save_figure(figure: plt.Figure, path: Path) -> None:
 
 def write_report(folder: Path, protocol: str, predictions: Predictions,
                  folds: Sequence[Fold] = (), calibration: Calibration | None = None,
-                 curves: Sequence[Curve] = (), subsets: dict[str, float] | None = None) -> Metrics:
-    """Write everything into `folder` and return the scores of all predictions together."""
+                 curves: Sequence[Curve] = (), subsets: dict[str, float] | None = None,
+                 windows: Predictions | None = None) -> Metrics:
+    """Write everything into `folder` and return the scores of all predictions together.
+
+    `windows`: of the same clips, where those are longer than the model's window; calibration and
+    reliability are of them.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     metrics = measure(predictions)
+    seen = predictions if windows is None else windows
     data = {
         'protocol': protocol, 'metrics': asdict(metrics),
         'spread': spread(folds) if folds else {}, 'folds': [asdict(f) for f in folds],
         'calibration': asdict(calibration) if calibration else None,
+        'windows': {'count': len(seen),
+                    'top1': float((seen.fused.argmax(1) == seen.label).mean())},
         'robustness': [asdict(curve) for curve in curves], 'subsets': subsets or {},
     }
     (folder / REPORT).write_text(json.dumps(data, indent=1) + '\n')
     predictions.save(folder / PREDICTIONS)
     draw_confusion(metrics, folder / 'confusion.png')
-    draw_reliability(predictions, calibration, folder / 'reliability.png')
+    draw_reliability(seen, calibration, folder / 'reliability.png')
     if curves:
         draw_curves(curves, folder / 'robustness.png')
     (folder / PAGE).write_text(_page(data, metrics))
@@ -147,6 +155,9 @@ def _page(data: dict[str, Any], metrics: Metrics) -> str:
                  metrics.macro_f1, metrics.ece, metrics.nll]])]
     if metrics.mistakes:
         parts.append('Most frequent mistakes: ' + '; '.join(metrics.mistakes) + '.\n')
+    if data['windows']['count'] > metrics.clips:
+        parts.append(f'In windows of the model\'s own length: top-1 {data["windows"]["top1"]:.3f} '
+                     f'of {data["windows"]["count"]}.\n')
     if data['folds']:
         streams = list(data['folds'][0]['accuracy'])
         parts += ['## Folds\n', table(
