@@ -72,7 +72,8 @@ def make_contract(name: str, config: RunConfig, clips: Clips, metrics: dict[str,
         window_steps=config.steps, preprocessing=network.pop('preprocess'),
         network=network | {'members': members},
         training={
-            'sources': [{'name': info.name, 'license': info.license} for info in clips.infos],
+            'sources': [{'name': name, 'license': terms} for name, terms in dict.fromkeys(
+                (info.name, info.license) for info in clips.infos)],
             'clips': {label: int(n) for label, n in zip(clips.class_names, counts, strict=True)},
             'epochs': config.optim.epochs, 'seed': config.seed,
         },
