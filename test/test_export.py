@@ -118,7 +118,7 @@ def test_a_model_in_half_precision_is_smaller_and_close(clips, tmp_path):
 def test_calibration_goes_into_the_graph_and_the_contract(clips, tmp_path):
     net = model(seed=3)
     found = Calibration(temperature=0.5, threshold=0.61, kept=0.95, ece_before=0.2,
-                        ece_after=0.1, clips=24)
+                        ece_after=0.1, answers=24)
     export(net, make_contract('x', config(), clips, {}, found), clips, tmp_path / 'x.onnx')
     windows = [random_clip(seed) for seed in range(4)]
     recognizer = Recognizer(tmp_path / 'x.onnx')

@@ -29,7 +29,7 @@ from bharnet_ros.window import SECOND
 
 SIZES = {'body': 132, 'body_world': 99, 'left_hand': 63, 'right_hand': 63}
 SPECIAL = (float('nan'), float('inf'), float('-inf'), 3.4e38, -3.4e38, 1e-45, -0.0, 1000.0, 1001.0)
-FIRST = 7 * 30  # frames of the recording that hold its first word
+FIRST = 6 * 30  # frames of the recording that hold its first word
 
 
 @cache
