@@ -329,6 +329,17 @@ def test_a_recipe_may_name_its_classes(clips):
         merge([clips], ['-', 'jump'])
 
 
+def test_a_source_may_say_how_fast_its_clips_are_and_what_they_count_as(tmp_path):
+    source = replace(imported(tmp_path), rate=None)
+    assert np.isnan(load_clips(source, '-').rate).all()
+    found = load_clips(replace(source, rate=12.5, label='unknown', where={'label': ['up']}), '-')
+    assert found.class_names == ('unknown',) and len(found) == 8 and not found.label.any()
+    assert found.seconds(0) == pytest.approx(9 / 12.5)  # ten frames
+    both = merge([load_clips(source, '-'), found])
+    assert both.class_names == ('-', 'up', 'down', 'unknown') and (both.label == 3).sum() == 8
+    assert np.isnan(both.rate[:24]).all() and (both.rate[24:] == 12.5).all()
+
+
 def test_a_dataset_without_augmentation_gives_whole_clips(clips):
     data = ClipDataset(clips, STEPS)
     inputs, label = data[7]

@@ -176,6 +176,14 @@ def test_a_model_that_gives_something_else_is_not_written(clips, tmp_path, befor
         {path: before} if before else {})
 
 
+def test_the_class_of_unknown_actions_is_named_in_the_contract_if_there_is_one(clips, tmp_path):
+    assert make_contract('tiny', config(), clips, {}).unknown is None
+    contract = make_contract('tiny', config(unknown='down'), clips, {})
+    export(model(), contract, clips, tmp_path / 'a.onnx')
+    found = Recognizer(tmp_path / 'a.onnx').contract
+    assert found.unknown == 'down' and found.actions == ('up',)
+
+
 def test_a_contract_that_nobody_could_read_is_not_written(clips, tmp_path):
     contract = make_contract('tiny', config(idle='rest'), clips, {})
     assert contract.idle is None  # the clips have no such class
