@@ -26,7 +26,7 @@ class Contract:
 
     name: str
     labels: tuple[str, ...]
-    idle: str | None  # the label of people who do nothing known
+    idle: str | None  # the label of people at rest
     layout: str  # of the raw keypoints, a name in layouts.DATA_LAYOUTS
     window_seconds: float
     window_steps: int  # T

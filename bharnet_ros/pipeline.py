@@ -122,6 +122,7 @@ class ActionPipeline:
         decision = decision or self.config.decision
         self._policy = Policy.of(decision, contract)
         self.contract, self.config = contract, replace(self.config, decision=decision)
+        self.pace = Pace(self.config.rate, self.config.max_load)  # what the old model cost is past
         return self.flush()
 
     def push(self, frame: FrameKeypoints) -> tuple[list[ActionEvent], DueWindow | None]:

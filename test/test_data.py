@@ -340,6 +340,12 @@ def test_a_source_may_say_how_fast_its_clips_are_and_what_they_count_as(tmp_path
     assert np.isnan(both.rate[:24]).all() and (both.rate[24:] == 12.5).all()
 
 
+@pytest.mark.parametrize('rate', [0, -5.0, float('nan'), float('inf')])
+def test_a_rate_that_is_none_is_refused(tmp_path, rate):
+    with pytest.raises(ValueError, match='rate is frames a second, above 0'):
+        SourceConfig(tmp_path, rate=rate)
+
+
 def test_a_dataset_without_augmentation_gives_whole_clips(clips):
     data = ClipDataset(clips, STEPS)
     inputs, label = data[7]

@@ -6,10 +6,16 @@ from hypothesis import strategies as st
 pytest.importorskip('torch', reason='training needs PyTorch')
 
 from bharnet_ros.training.augment import AugmentConfig
-from bharnet_ros.training.data import load_clips
+from bharnet_ros.training.data import SourceConfig, load_clips
 from bharnet_ros.training.dataset import ClipDataset
-from bharnet_ros.training.joining import BEGUN, Joiner, join, plan_join
-from bharnet_ros.training.store import DataError
+from bharnet_ros.training.joining import Joiner, join, plan_join
+from bharnet_ros.training.store import (
+    ClipInfo,
+    DataError,
+    DatasetInfo,
+    StoreWriter,
+    Track,
+)
 from training_helpers import STEPS, assert_sound, imported, made_clips, random_clip
 
 from bharnet_ros.window import PARTS
@@ -111,5 +117,50 @@ def test_clips_of_unknown_speed_are_refused_with_what_to_do(tmp_path):
         Joiner(clips, STEPS, 1.0, 0)
 
 
-def test_an_action_has_begun_before_it_must_be_known():
-    assert 0 < BEGUN < 0.7
+def shown(clips, i, n):
+    """Return the clips that a drawn window was made of, in order, as (steps, label); its label."""
+    parts = []
+
+    def dress(clip, label, rng):
+        parts.append((clip, label))
+        return clip
+    window = Joiner(clips, STEPS, 1.0, 0).draw(i, np.random.default_rng(n), dress)
+    return parts, window and window[1]
+
+
+def test_a_window_of_an_action_ends_well_within_it_and_one_of_leaving_begins_with_it(clips):
+    # These clips move from their first frame to their last; 0.3 s of them are three frames.
+    kinds = {'own': 0, 'left': 0}
+    for n in range(80):
+        i = n % len(clips)
+        if clips.label[i] == 0:
+            continue
+        (first, second), label = shown(clips, i, n)
+        if label == clips.label[i]:
+            kinds['own'] += 1
+            assert second[1] == label
+            whole = clips.clip(i, 0.0, 1.0, 1000).body
+            np.testing.assert_allclose(second[0].body[0], whole[0], atol=1e-6)
+            reached = np.abs(whole - second[0].body[-1]).sum((1, 2)).argmin() / 999
+            assert reached * clips.seconds(i) > 0.29
+        elif label == 0:
+            kinds['left'] += 1
+            assert first[1] == clips.label[i]
+            last = clips.clip(i, 1.0, 1.0, 1).body[0]
+            np.testing.assert_allclose(first[0].body[-1], last, atol=1e-6)
+            assert len(second[0].mask) == 1  # of the next action nothing but where it begins
+    assert min(kinds.values()) > 5
+
+
+def test_a_clip_of_one_frame_is_joined_to_nothing(tmp_path):
+    with StoreWriter(tmp_path / 'short', DatasetInfo('short', 'mediapipe_holistic', ('-', 'a'),
+                                                     'CC0')) as writer:
+        rng = np.random.default_rng(0)
+        for k in range(4):
+            points = rng.random((1, 33, 4)), np.ones((1, 3), bool), *rng.random((2, 1, 21, 3))
+            writer.add(ClipInfo(str(k), '-a'[k % 2], subject='0', rate=10.0), [Track(*points)])
+    clips = load_clips(SourceConfig(tmp_path / 'short'), '-')
+    joiner = Joiner(clips, STEPS, 1.0, 0)
+    assert all(joiner.draw(1, np.random.default_rng(n), lambda clip, label, rng: clip) is None
+               for n in range(20))
+    assert len(ClipDataset(clips, STEPS, 0, AugmentConfig(join=1.0), window_seconds=1.0)[0, 1][0])

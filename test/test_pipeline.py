@@ -307,6 +307,14 @@ def test_decisions_come_less_often_if_they_cost_too_much(cost, persons):
     assert len(windows) * cost <= 0.5 * seconds * 1.1 + 2 * persons * cost
 
 
+def test_a_new_model_is_not_slowed_by_what_the_old_one_cost():
+    pipe = pipeline(rate=7.5, max_load=0.5)
+    pipe.pace.took(5.0)
+    assert len(due(pipe, standing(0, 10))) <= 3
+    pipe.set_contract(pipe.contract)
+    assert len(due(pipe, standing(10, 20))) > 60
+
+
 def test_a_pause_is_not_made_up_for():
     pipe = pipeline(rate=5, max_gap=2)
     due(pipe, standing(0, 3))

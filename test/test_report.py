@@ -11,12 +11,11 @@ torch = pytest.importorskip('torch', reason='training needs PyTorch')
 import cv2  # noqa: E402
 from bharnet_ros.training.calibrate import calibrate, fit_temperature  # noqa: E402
 from bharnet_ros.training.data import SourceConfig, load_clips  # noqa: E402
-from bharnet_ros.training.dataset import to_tensors  # noqa: E402
+from bharnet_ros.training.dataset import WindowDataset, to_tensors  # noqa: E402
 from bharnet_ros.training.metrics import measure, open_set, subset_accuracy  # noqa: E402
 from bharnet_ros.training.model import build  # noqa: E402
 from bharnet_ros.training.predict import (  # noqa: E402
     Predictions,
-    WindowDataset,
     joined,
     predict,
     predict_windows,

@@ -14,6 +14,7 @@ from bharnet_ros.training.data import load_clips  # noqa: E402
 from bharnet_ros.training.evaluate import cross_validate  # noqa: E402
 from bharnet_ros.training.predict import predict  # noqa: E402
 from bharnet_ros.training.preprocess import PreprocessConfig  # noqa: E402
+from bharnet_ros.training.runs import read_run  # noqa: E402
 from bharnet_ros.training.splits import SplitConfig, leave_one_out  # noqa: E402
 from bharnet_ros.training.store import DataError  # noqa: E402
 from bharnet_ros.training.train import LAST, TrainingError, fit, network  # noqa: E402
@@ -187,10 +188,10 @@ def test_a_run_goes_from_recipe_to_report(source, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, 'argv', ['x', 'train', '--recipe', str(recipe)])
     cli.main()
     run = tmp_path / 'run'
-    assert cli.read_run(run).split == SplitConfig('subject', ['0'], ['1'])
-    assert isinstance(cli.read_run(run), RunConfig)
+    assert read_run(run).split == SplitConfig('subject', ['0'], ['1'])
+    assert isinstance(read_run(run), RunConfig)
     cli.test(run, tmp_path / 'tested', robust=False)
-    cli.evaluate(cli.read_run(run), tmp_path / 'evaluated')
+    cli.evaluate(read_run(run), tmp_path / 'evaluated')
     a, b = (json.loads((tmp_path / name / 'report.json').read_text())
             for name in ('tested', 'evaluated'))
     # The same recipe, seed and split: `evaluate` trains what `train` trained.

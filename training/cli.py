@@ -1,10 +1,9 @@
 """bharnet-train: data, training, evaluation, export. See docs/training.md."""
 
-import json
 import logging
 import sys
 import warnings
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -22,28 +21,26 @@ from bharnet_ros.training.importers.pku import import_pku
 from bharnet_ros.training.importers.pyskl import import_pyskl
 from bharnet_ros.training.latency import latency
 from bharnet_ros.training.loader_bench import read_through, write_synthetic
-from bharnet_ros.training.metrics import Metrics, subset_accuracy
+from bharnet_ros.training.metrics import Metrics
 from bharnet_ros.training.online import exported, run_folds
 from bharnet_ros.training.online_report import summary, write_online_report
 from bharnet_ros.training.plot import plot_clips
 from bharnet_ros.training.predict import joined, predict, predict_windows
 from bharnet_ros.training.prototypes import write_recording
 from bharnet_ros.training.report import compare, read_report, write_report
-from bharnet_ros.training.robustness import check_robustness, robustness
+from bharnet_ros.training.robustness import check_robustness, mean_curves, robustness
+from bharnet_ros.training.runs import begin_run, read_model, read_run, write_run
 from bharnet_ros.training.splits import OFFICIAL, leave_one_out, one_only, split
 from bharnet_ros.training.store import DataError
 from bharnet_ros.training.store import validate as faults
 from bharnet_ros.training.streams import StreamConfig
-from bharnet_ros.training.subsets import SUBSETS
-from bharnet_ros.training.train import TrainingError, fit, network
-from jsonargparse import CLI, ArgumentParser
+from bharnet_ros.training.subsets import subset_scores
+from bharnet_ros.training.train import TrainingError, fit
+from jsonargparse import CLI
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities import rank_zero_only
-from torch import nn
 
 from bharnet_ros.recognizer import ModelError, Recognizer
-
-WEIGHTS, RUN, BEGUN = 'weights.pt', 'run.json', 'begun.json'
 
 
 def load(config: RunConfig) -> Clips:
@@ -104,32 +101,13 @@ def train(recipe: RunConfig, resume: bool = False) -> None:
         held = clips.select(parts.validation) if parts.validation.any() else None
     print(f'{len(chosen)} clips, {len(clips.class_names)} classes'
           + (f', {len(held)} to choose the epoch by' if held else ''), flush=True)
-    text = json.dumps(asdict(recipe), indent=1, default=str)
-    begun = recipe.out / BEGUN
-    if resume and begun.is_file() and (changed := differences(begun.read_text(), text)):
-        raise TrainingError(f'{recipe.out} was begun with another recipe ({", ".join(changed)}): '
-                            'resume with the same, or choose another folder')
-    recipe.out.mkdir(parents=True, exist_ok=True)
-    begun.write_text(text)
+    begin_run(recipe, resume)
     fitted = fit(recipe, chosen, held, logs=recipe.out, resume=resume)
     if rank_zero_only.rank > 0:
         return  # the first process of several writes
-    torch.save(fitted.model.state_dict(), recipe.out / WEIGHTS)
-    (recipe.out / RUN).write_text(text)
+    write_run(recipe, fitted.model)
     best = '' if fitted.best_epoch is None else f', best after epoch {fitted.best_epoch + 1}'
-    print(f'{fitted.epochs} epochs{best}; wrote {recipe.out}/{WEIGHTS} and {RUN}')
-
-
-def differences(a: str, b: str) -> list[str]:
-    """Return the names of the settings in which two recipes, as JSON, differ."""
-    def leaves(value: object, name: str) -> dict[str, object]:
-        if not isinstance(value, dict):
-            return {name: value}
-        return {key: leaf for part, inner in value.items()
-                for key, leaf in leaves(inner, f'{name}.{part}' if name else part).items()}
-
-    one, other = (leaves(json.loads(text), '') for text in (a, b))
-    return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
+    print(f'{fitted.epochs} epochs{best}; wrote {recipe.out}')
 
 
 def evaluate(recipe: RunConfig, report: Path, leave_out: list[str] = [],  # noqa: B006
@@ -187,65 +165,11 @@ def evaluate(recipe: RunConfig, report: Path, leave_out: list[str] = [],  # noqa
     print_metrics(metrics, report)
 
 
-def mean_curves(runs: list) -> list:
-    """Average the curves of several folds point by point; the spread is that over folds."""
-    if not runs:
-        return []
-    result = []
-    for same in zip(*runs, strict=True):
-        values = {stream: torch.tensor([curve.mean[stream] for curve in same])
-                  for stream in same[0].mean}
-        result.append(replace(same[0], mean={s: v.mean(0).tolist() for s, v in values.items()},
-                              std={s: v.std(0, correction=0).tolist()
-                                   for s, v in values.items()}))
-    return result
-
-
-def subset_scores(clips: Clips, predictions) -> dict[str, float]:
-    """Return top-1 on hand-intensive subsets, for data sets that number NTU's actions."""
-    if 'action' not in clips.stores[0].table:
-        return {}
-    number = dict(zip(clips.column('label').tolist(), clips.column('action').tolist(),
-                      strict=True))
-    scores = {}
-    for name, actions in SUBSETS.items():
-        classes = {label for label, action in number.items() if int(action) in actions}
-        if (value := subset_accuracy(predictions, classes)) is not None:
-            scores[name] = value
-    return scores
-
-
 def print_metrics(metrics: Metrics, report: Path) -> None:
     """Say the main scores and where the rest is."""
     print(f'{metrics.clips} clips: top-1 {metrics.top1:.4f}, macro F1 {metrics.macro_f1:.4f}, '
           f'ECE {metrics.ece:.3f}; ' + '; '.join(metrics.mistakes[:3]))
     print(f'wrote {report}/report.md')
-
-
-def read_run(run: Path) -> RunConfig:
-    """Return the config that `train` wrote into the folder `run`."""
-    file = run / RUN
-    if not file.is_file() or not (run / WEIGHTS).is_file():
-        raise DataError(f'{run} holds no trained run; `bharnet-train train` makes one')
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(RunConfig, 'recipe')
-    try:
-        data = {'recipe': json.loads(file.read_text())}
-        return parser.instantiate(parser.parse_object(data)).recipe
-    except Exception as error:
-        reason = ' '.join(str(error).split())[:200]
-        raise DataError(f'{file} is no recipe of this version: {reason}') from error
-
-
-def read_model(run: Path, config: RunConfig, classes: int) -> nn.Module:
-    """Return the trained network of a run."""
-    model = network(config, classes)
-    try:
-        model.load_state_dict(torch.load(run / WEIGHTS, weights_only=True))
-    except Exception as error:
-        reason = ' '.join(str(error).split())[:200]
-        raise DataError(f'{run / WEIGHTS} does not fit its {RUN}: {reason}') from error
-    return model.eval()
 
 
 def test(run: Path, report: Path, data: list[SourceConfig] = [],  # noqa: B006

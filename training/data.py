@@ -23,6 +23,10 @@ class SourceConfig:
     label: str | None = None  # take all clips as this class, whatever they show
     idle_hands: float = 1.0  # keep an idle clip if hands show in at most this share of its frames
 
+    def __post_init__(self):
+        if self.rate is not None and not 0 < self.rate < float('inf'):
+            raise ValueError(f'{self.path}: rate is frames a second, above 0, not {self.rate}')
+
 
 @dataclass(frozen=True)
 class Clips:

@@ -83,3 +83,25 @@ class ClipDataset(Dataset):
                 return rest_hands(clip, donor.right_hand[rng.choice(shown)], donor.aspect,
                                   self.clips.layout)
         return clip
+
+
+class WindowDataset(ClipDataset):
+    """Clips cut, end to end, into as many windows of `seconds` as fit: what the robot will see.
+
+    A clip that is shorter, or whose speed nobody knows, is one window.
+    """
+
+    def __init__(self, clips: Clips, steps: int, seconds: float):
+        super().__init__(clips, steps)
+        self.pieces: list[tuple[int, float, float]] = []  # clip, start, stop
+        for i in range(len(clips)):
+            count = clips.seconds(i) / seconds
+            count = max(int(count + 0.1), 1) if np.isfinite(count) else 1  # 2.9 s are three
+            self.pieces += [(i, k / count, (k + 1) / count) for k in range(count)]
+
+    def __len__(self) -> int:
+        return len(self.pieces)
+
+    def __getitem__(self, key: int) -> Sample:
+        i, start, stop = self.pieces[key]
+        return to_tensors(self._persons(i, start, stop)), int(self.clips.label[i])

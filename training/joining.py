@@ -22,8 +22,9 @@ IDLE_BEFORE = 0.5  # share of joined windows that come out of rest, where there 
 class JoinPlan:
     """What a window shows: the end of one clip, the way to the next, the beginning of that.
 
-    Times are seconds of the clip that they belong to; the steps of the three parts are those of
-    the window, equally spaced.
+    Times are seconds of the clip that they belong to. Within a part steps are equally spaced, and
+    stretched by less than one of them, so that the first part ends with its clip and the last
+    begins with its own.
     """
 
     before: tuple[float, int]  # time in the first clip at the first step; number of steps
@@ -83,7 +84,9 @@ def join(first: Clip, second: Clip, between: int, keep: tuple[int, int], lose: b
 
 
 class Joiner:
-    """Draws windows of two clips of one person. A window is called what it shows at its end.
+    """Draws windows of two clips of one person; rest may be somebody else's.
+
+    A window is called what it shows at its end.
 
     With hands on their way from one action to the next, nothing known happens: idle.
     """
@@ -95,7 +98,7 @@ class Joiner:
                             f'detector ({", ".join(DETECTOR_LAYOUTS)})')
         require_rate(clips)
         self.clips, self.steps, self.idle, self.window_seconds = clips, steps, idle, window_seconds
-        self.everything = np.arange(len(clips))
+        self.rest = np.flatnonzero(clips.label == idle) if idle is not None else np.zeros(0, int)
         self.people = {group: np.flatnonzero(clips.group == group)
                        for group in np.unique(clips.group)}
 
@@ -105,7 +108,7 @@ class Joiner:
         if self.idle is not None and rng.random() < IDLE_BEFORE:
             rest = mine[self.clips.label[mine] == self.idle]
             if not len(rest):
-                rest = self.everything[self.clips.label == self.idle]
+                rest = self.rest
             if len(rest):
                 return int(rng.choice(rest))
         return int(rng.choice(mine))
@@ -129,12 +132,13 @@ class Joiner:
             first, second, label = other, i, int(self.clips.label[i])
             longest = min(self.clips.seconds(i), self.window_seconds)
             end = rng.uniform(min(BEGUN, longest), longest)
-        plan = plan_join(end, way, self.clips.seconds(first), step, self.steps)
+        seconds = [self.clips.seconds(clip) for clip in (first, second)]
+        if not all(seconds):
+            return None  # a single frame has no speed
+        plan = plan_join(end, way, seconds[0], step, self.steps)
         (start, kept), (stop, shown) = plan.before, plan.after
-        a = self.clips.clip(first, start / self.clips.seconds(first), 1.0, max(kept, 1))
-        b = self.clips.clip(second, 0.0, stop / self.clips.seconds(second), max(shown, 1))
-        if kept == 0:
-            a = self.clips.clip(first, 1.0, 1.0, 1)
+        a = self.clips.clip(first, start / seconds[0], 1.0, max(kept, 1))
+        b = self.clips.clip(second, 0.0, stop / seconds[1], max(shown, 1))
         window = join(dress(a, int(self.clips.label[first]), rng),
                       dress(b, int(self.clips.label[second]), rng), plan.between, (kept, shown),
                       rng.random() < 0.5)

@@ -7,7 +7,7 @@ from zipfile import BadZipFile
 import numpy as np
 import torch
 from bharnet_ros.training.data import Clips
-from bharnet_ros.training.dataset import ClipDataset, Sample, to_tensors
+from bharnet_ros.training.dataset import ClipDataset, WindowDataset
 from bharnet_ros.training.store import DataError
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
@@ -90,30 +90,6 @@ def predict(model: nn.Module, clips: Clips, steps: int) -> Predictions:
     logits = infer(model, ClipDataset(clips, steps))
     return Predictions(*(logits.get(name) for name in STREAMS), clips.label, clips.group,
                        clips.class_names)
-
-
-class WindowDataset(Dataset):
-    """Clips cut, end to end, into as many windows of `seconds` as fit: what the robot will see.
-
-    A clip that is shorter, or whose speed nobody knows, is one window.
-    """
-
-    def __init__(self, clips: Clips, steps: int, seconds: float):
-        self.clips, self.steps = clips, steps
-        self.pieces: list[tuple[int, float, float]] = []  # clip, start, stop
-        for i in range(len(clips)):
-            count = clips.seconds(i) / seconds
-            count = max(int(count + 0.1), 1) if np.isfinite(count) else 1  # 2.9 s are three
-            self.pieces += [(i, k / count, (k + 1) / count) for k in range(count)]
-
-    def __len__(self) -> int:
-        return len(self.pieces)
-
-    def __getitem__(self, key: int) -> Sample:
-        i, start, stop = self.pieces[key]
-        persons = [self.clips.clip(i, start, stop, self.steps, person)
-                   for person in range(self.clips.persons)]
-        return to_tensors(persons), int(self.clips.label[i])
 
 
 def predict_windows(model: nn.Module, clips: Clips, steps: int, seconds: float) -> Predictions:

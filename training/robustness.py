@@ -1,6 +1,6 @@
 """How a network's accuracy falls when its input gets worse, with the network unchanged."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -161,3 +161,17 @@ def robustness(model: nn.Module, clips: Clips, steps: int, seeds: int = 3,
         curves.append(_curve('speed', 'times the speed', SPEEDS, clips.label, lambda speed: iter(
             [infer(model, SpeedDataset(clips, steps, speed))])))
     return curves
+
+
+def mean_curves(runs: Sequence[list[Curve]]) -> list[Curve]:
+    """Average the curves of several folds point by point; the spread is that over folds."""
+    if not runs:
+        return []
+    result = []
+    for same in zip(*runs, strict=True):
+        values = {stream: torch.tensor([curve.mean[stream] for curve in same])
+                  for stream in same[0].mean}
+        result.append(replace(same[0], mean={s: v.mean(0).tolist() for s, v in values.items()},
+                              std={s: v.std(0, correction=0).tolist()
+                                   for s, v in values.items()}))
+    return result

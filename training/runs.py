@@ -1,0 +1,72 @@
+"""The folder of a trained run: its recipe and its weights."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from bharnet_ros.training.config import RunConfig
+from bharnet_ros.training.store import DataError
+from bharnet_ros.training.train import TrainingError, network
+from jsonargparse import ArgumentParser
+from torch import nn
+
+WEIGHTS, RUN, BEGUN = 'weights.pt', 'run.json', 'begun.json'
+
+
+def begin_run(recipe: RunConfig, resume: bool) -> None:
+    """Note in the run's folder what it is of; TrainingError if it resumes another recipe."""
+    text, begun = _text(recipe), recipe.out / BEGUN
+    if resume and begun.is_file() and (changed := differences(begun.read_text(), text)):
+        raise TrainingError(f'{recipe.out} was begun with another recipe ({", ".join(changed)}): '
+                            'resume with the same, or choose another folder')
+    recipe.out.mkdir(parents=True, exist_ok=True)
+    begun.write_text(text)
+
+
+def write_run(recipe: RunConfig, model: nn.Module) -> None:
+    """Write a trained network and its recipe to the run's folder."""
+    torch.save(model.state_dict(), recipe.out / WEIGHTS)
+    (recipe.out / RUN).write_text(_text(recipe))
+
+
+def _text(recipe: RunConfig) -> str:
+    return json.dumps(asdict(recipe), indent=1, default=str)
+
+
+def read_run(run: Path) -> RunConfig:
+    """Return the config that `train` wrote into the folder `run`."""
+    file = run / RUN
+    if not file.is_file() or not (run / WEIGHTS).is_file():
+        raise DataError(f'{run} holds no trained run; `bharnet-train train` makes one')
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(RunConfig, 'recipe')
+    try:
+        data = {'recipe': json.loads(file.read_text())}
+        return parser.instantiate(parser.parse_object(data)).recipe
+    except Exception as error:
+        reason = ' '.join(str(error).split())[:200]
+        raise DataError(f'{file} is no recipe of this version: {reason}') from error
+
+
+def read_model(run: Path, config: RunConfig, classes: int) -> nn.Module:
+    """Return the trained network of a run."""
+    model = network(config, classes)
+    try:
+        model.load_state_dict(torch.load(run / WEIGHTS, weights_only=True))
+    except Exception as error:
+        reason = ' '.join(str(error).split())[:200]
+        raise DataError(f'{run / WEIGHTS} does not fit its {RUN}: {reason}') from error
+    return model.eval()
+
+
+def differences(a: str, b: str) -> list[str]:
+    """Return the names of the settings in which two recipes, as JSON, differ."""
+    def leaves(value: object, name: str) -> dict[str, object]:
+        if not isinstance(value, dict):
+            return {name: value}
+        return {key: leaf for part, inner in value.items()
+                for key, leaf in leaves(inner, f'{name}.{part}' if name else part).items()}
+
+    one, other = (leaves(json.loads(text), '') for text in (a, b))
+    return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
