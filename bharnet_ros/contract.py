@@ -51,6 +51,11 @@ class Contract:
         return self.labels.index(self.idle) if self.idle is not None else -1
 
     @property
+    def unknown_id(self) -> int:
+        """Index of the label of unknown actions, -1 if there is none."""
+        return self.labels.index(self.unknown) if self.unknown is not None else -1
+
+    @property
     def actions(self) -> tuple[str, ...]:
         """The labels that may be told as actions: all but idle and unknown."""
         return tuple(name for name in self.labels if name not in (self.idle, self.unknown))

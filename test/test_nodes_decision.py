@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from bharnet_ros.msg import Action, Scores
+from bharnet_ros.msg import Action, LabelMap, Scores
 from helpers import contract_with, write_model
-from ros_helpers import Graph, Stage, graph, stamp_of
+from ros_helpers import LATCHED, Graph, Stage, graph, stamp_of
 
 NODE = 'recognition_node'
 QUICK = {'min_duration': 0.2, 'hold': 0.2, 'smoothing': 0.0}
@@ -84,6 +84,19 @@ def test_an_unknown_action_is_told_as_such_and_starts_nothing(ros, tmp_path):
     assert ros.set(NODE, max_idle=0.2).successful
     until(stage, 'active')
     stage.wait(lambda: stage.started('wave'), 'the action')
+
+
+def test_the_models_own_class_of_unknown_actions_is_named_and_starts_nothing(ros, tmp_path):
+    labels = ('-', 'other', 'wave')
+    learned = model(tmp_path / 'm.onnx', (0.1, 0.8, 0.1), labels, unknown='other')
+    stage = Stage(ros, learned, **QUICK)
+    maps = ros.collect(LabelMap, 'labels', LATCHED)
+    ros.wait(lambda: maps, 'labels')
+    assert (maps[0].idle_class_id, maps[0].unknown_class_id) == (0, 1)
+    until(stage, 'unknown')
+    count = len(stage.scores)
+    stage.wait(lambda: len(stage.scores) > count + 5, 'more scores')
+    assert last_state(stage) == 'unknown' and not stage.actions
 
 
 def test_the_models_own_threshold_counts_until_one_is_given(ros, tmp_path):

@@ -162,6 +162,7 @@ def test_the_contract_survives_the_file(tmp_path):
     full = contract_with(notes=['naïve “words” – ツ'], metrics={'a': [0.5, None]})
     assert Recognizer(write_model(tmp_path / 'model.onnx', full)).contract == full
     assert full.idle_id == 0 and replace(full, idle=None).idle_id == -1
+    assert full.unknown_id == -1
 
 
 def test_a_contract_is_checked_before_it_is_written():

@@ -110,8 +110,8 @@ def labels_to_msg(contract: Contract, model_id: str, now: Time) -> msg.LabelMap:
     """Fill a message."""
     message = msg.LabelMap(
         model_name=contract.name, model_id=model_id, labels=list(contract.labels),
-        idle_class_id=contract.idle_id, layout=contract.layout,
-        window_seconds=float(contract.window_seconds))
+        idle_class_id=contract.idle_id, unknown_class_id=contract.unknown_id,
+        layout=contract.layout, window_seconds=float(contract.window_seconds))
     message.header.stamp = now
     return message
 
