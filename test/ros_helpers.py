@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -107,6 +108,10 @@ class Process:
         """Send a signal to the process and its children."""
         with suppress(ProcessLookupError):
             os.killpg(self._popen.pid, number)
+
+    def limit_files(self, size: int) -> None:
+        """Let no file of the process grow beyond `size` bytes: writing fails as on a full disk."""
+        resource.prlimit(self._popen.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
     def wait(self, seconds: float = DEADLINE) -> int:
         """Wait for the end; return the exit status."""
