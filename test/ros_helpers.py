@@ -40,6 +40,7 @@ from bharnet_ros.procfs import Usage, usage
 # Nothing of a test leaves the machine, nothing else on the network reaches it.
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
 
+OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 DEADLINE = 60.0  # seconds; generous, because only a failure ever waits for it
 DOMAINS = itertools.cycle(range(100, 161))
 SHARE = Path(get_package_share_directory('bharnet_ros'))

@@ -10,12 +10,10 @@ from pathlib import Path
 import pytest
 from bharnet_ros.msg import Keypoints
 from helpers import person
-from ros_helpers import graph, stamp_of, value_of
+from ros_helpers import OK, WARN, graph, stamp_of, value_of
 
 from bharnet_ros.bag import read_keypoints
 from bharnet_ros.nodes.messages import keypoints_to_msg
-
-OK, WARN, ERROR = b'\x00', b'\x01', b'\x02'
 
 
 @pytest.fixture
