@@ -1,14 +1,15 @@
 """Keypoints in rosbag2 files, through the library `rosbags`: no ROS needed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 from rosbags.interfaces import Typestore
-from rosbags.rosbag2 import Reader, StoragePlugin, Writer, WriterError
+from rosbags.rosbag2 import Reader, WriterError
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
+from bharnet_ros.bag_storage import DurableWriter, mcap_files
 from bharnet_ros.keypoints import BODY_CHANNELS, HAND_CHANNELS, WORLD_CHANNELS, FrameKeypoints
 from bharnet_ros.resources import share_dir
 from bharnet_ros.window import SECOND
@@ -32,14 +33,19 @@ def typestore() -> Typestore:
 
 
 class BagWriter:
-    """Writes a new bag (MCAP); a context manager, because only `close` completes the file."""
+    """Writes a new bag (MCAP); a context manager, because only `close` completes the file.
+
+    When the disk refuses, the bag is cut back to what is whole and completed if there is room,
+    and BagError says in one plain line what happened, what is safe and what to do. After that it
+    takes no more messages.
+    """
 
     def __init__(self, path: Path):
         """Open `path`, a folder that does not exist yet: recordings are never overwritten."""
-        self._connections: dict[str, object] = {}
+        self._connections: dict[tuple[str, str], object] = {}
+        self.path, self.count = path, 0  # of messages taken
         try:
-            self._writer = Writer(path, version=9, storage_plugin=StoragePlugin.MCAP)
-            self._writer.open()
+            self._writer: DurableWriter | None = DurableWriter(path)
         except (WriterError, OSError) as error:
             raise BagError(f'cannot write bag {path}: {error}') from error
 
@@ -49,16 +55,57 @@ class BagWriter:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def safe(self) -> int:
+        """Messages that are on the disk; the others, of a second at most, are in memory."""
+        return self._writer.safe if self._writer else self.count
+
     def close(self) -> None:
-        """Complete the file."""
-        self._writer.close()
+        """Complete the file; BagError if it cannot be. Does nothing the second time."""
+        if self._writer is not None:
+            self._attempt(lambda writer: writer.close())
+            self._writer = None
+
+    def sync(self) -> None:
+        """See to it that all messages are on the disk, for when no more come."""
+        self._attempt(lambda writer: writer.sync())
 
     def write_raw(self, topic: str, msgtype: str, stamp: int, data: bytes) -> None:
         """Write a serialized message of one of our types; `stamp` is the log time, ns."""
-        if topic not in self._connections:
-            self._connections[topic] = self._writer.add_connection(topic, msgtype,
-                                                                   typestore=typestore())
-        self._writer.write(self._connections[topic], stamp, data)
+        def write(writer: DurableWriter) -> None:
+            key = topic, msgtype
+            if key not in self._connections:
+                self._connections[key] = writer.add_connection(*key, typestore=typestore())
+            self.count += 1
+            writer.write(self._connections[key], stamp, data)
+        self._attempt(write)
+
+    def _attempt(self, step: Callable[[DurableWriter], None]) -> None:
+        if self._writer is None:
+            raise BagError(f'bag {self.path} is closed')
+        try:
+            step(self._writer)
+        except OSError as error:
+            writer, self._writer = self._writer, None
+            raise BagError(self._describe(writer, error)) from error
+
+    def _describe(self, writer: DurableWriter, error: OSError) -> str:
+        """Save what can be, and say it."""
+        what = f'recording to {self.path} ended early: {error.strerror or error}; '
+        try:
+            complete = writer.salvage()
+        except FileNotFoundError:
+            return what + ('its file is gone, and with it all that was recorded: was the folder '
+                           'deleted, or a disk unplugged?')
+        lost, self.count = self.count - writer.safe, writer.safe
+        if not writer.safe:
+            return what + 'nothing of it is safe: make room, then record to a new folder'
+        what += (f'{writer.safe} messages are safe'
+                 + (f', the last {lost} are lost; ' if lost else '; '))
+        if complete:
+            return what + 'the bag is complete: make room, then record to a new folder'
+        return what + (f'the end of the bag could not be written: make room, then run "bharnet '
+                       f'recover {self.path}"')
 
     def write(self, frame: FrameKeypoints, topic: str = '/keypoints') -> None:
         """Write keypoints, logged at their own stamp."""
@@ -78,16 +125,19 @@ class BagWriter:
                        bytes(typestore().serialize_cdr(message, KEYPOINTS)))
 
 
+def _reason(error: Exception) -> str:
+    return ' '.join(str(error).split()) or type(error).__name__
+
+
 def _damaged(path: Path, error: Exception) -> BagError:
-    reason = ' '.join(str(error).split()) or type(error).__name__
-    return BagError(f'cannot read bag {path}: {reason}')
+    return BagError(f'cannot read bag {path}: {_reason(error)}')
 
 
 def read_raw(path: Path, topic: str = '') -> Iterator[tuple[int, bytes]]:
     """Yield (log time in ns, serialized Keypoints) of a bag, in order.
 
     `topic` is needed only if there are keypoints of several. BagError with one plain line if there
-    is no such bag, or no keypoints in it.
+    is no such bag, or no keypoints in it, or if it is not complete.
     """
     if not path.exists():
         raise BagError(f'no such bag: {path}')
@@ -107,7 +157,12 @@ def read_raw(path: Path, topic: str = '') -> Iterator[tuple[int, bytes]]:
     except BagError:
         raise
     except Exception as error:  # a damaged file can raise nearly anything inside the library
-        raise _damaged(path, error) from error
+        if not mcap_files(path):
+            raise _damaged(path, error) from error
+        whole_folder = path.is_file() or (path / 'metadata.yaml').exists()
+        reason = _reason(error) if whole_folder else 'it has no metadata.yaml'
+        raise BagError(f'bag {path} was never completed, or is damaged ({reason}); what is whole '
+                       f'in it can be saved: run "bharnet recover {path}"') from error
 
 
 def read_keypoints(path: Path, topic: str = '') -> Iterator[FrameKeypoints]:

@@ -1,4 +1,4 @@
-"""bharnet: recognise actions without ROS, measure, and look at models."""
+"""bharnet: recognise actions without ROS, measure, look at models, mend recordings."""
 
 import argparse
 import json
@@ -57,6 +57,10 @@ def make_parser() -> argparse.ArgumentParser:
     soak.add_argument('--model', default=DEFAULT_MODEL)
     soak.add_argument('--report', type=Path, metavar='FILE.json', help='write all samples')
 
+    recover = commands.add_parser('recover', help='make a whole bag of one that was cut off')
+    recover.add_argument('bag', type=Path, help='folder or .mcap file; it is only read')
+    recover.add_argument('new', type=Path, nargs='?', help='folder to write (default: beside it)')
+
     info = commands.add_parser('info', help='print the contract of a model')
     info.add_argument('model', nargs='?', default=DEFAULT_MODEL)
     return parser
@@ -86,6 +90,9 @@ def main(argv: list[str] | None = None) -> None:
             from bharnet_ros.nodes.soak import soak
             if faults := soak(args.minutes, args.source, args.model, args.report):
                 sys.exit(f'error: {"; ".join(faults)}')
+        elif args.command == 'recover':
+            from bharnet_ros.bag_recovery import recover
+            print(recover(args.bag, args.new).describe())
         else:
             recognizer = Recognizer(args.model)
             print(json.dumps({'file': str(recognizer.path), 'model_id': recognizer.model_id}

@@ -2,13 +2,16 @@
 
 import json
 import os
+import shutil
 import signal
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
+import numpy as np
 
 from bharnet_ros.bag import BagWriter
 from bharnet_ros.decision import ActionEvent, DecisionConfig, Phase, State
@@ -21,7 +24,11 @@ from bharnet_ros.recognizer import Recognizer
 from bharnet_ros.sources import Capture, Frame, Kind, SourceConfig, SourceError, VideoReader
 from bharnet_ros.window import SECOND
 
+MIN_FREE = 50_000_000  # bytes on the disk below which a video ends: it must still be completed
 UNKNOWN = '?'  # caption of somebody who does something that is no action of the model
+
+
+T = TypeVar('T', 'JsonLines', 'AnnotatedVideo')
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,68 @@ def describe(event: ActionEvent) -> str:
             + (f'after {after:.1f} s' if event.phase is Phase.ENDED else ''))
 
 
+class JsonLines:
+    """A new file of lines, each written at once and whole."""
+
+    def __init__(self, path: Path):
+        """Create it; OSError if it exists or cannot be."""
+        self._path, self._file = path, path.open('xb', buffering=0)
+        self._count = self._end = 0  # of whole lines, and where they end
+
+    def write(self, line: str) -> None:
+        """Append a line; OSError, once, if that fails: the file is cut back to whole lines."""
+        if self._file.closed:
+            return
+        left = f'{line}\n'.encode()
+        try:
+            while left:
+                left = left[self._file.write(left):]
+        except OSError as error:
+            with suppress(OSError):
+                self._file.truncate(self._end)
+            self.close()
+            raise OSError(f'cannot write on in {self._path}: {error.strerror}; the {self._count} '
+                          'lines in it are whole; make room, then take a new file') from error
+        self._count, self._end = self._count + 1, self._file.tell()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+class AnnotatedVideo:
+    """A new video file. OpenCV does not say when writing fails, so this looks for itself."""
+
+    def __init__(self, path: Path, fps: float, size: tuple[int, int]):
+        """Open it; `size` is (width, height). SourceError if OpenCV cannot."""
+        self._path, self._count, self._look_every = path, 0, max(round(fps), 1)
+        self._writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG,
+                                       cv2.VideoWriter_fourcc(*'mp4v'), fps, size)
+        if not self._writer.isOpened():
+            raise SourceError(f'cannot write video {path}')
+
+    def write(self, image: np.ndarray) -> None:
+        """Append an image; OSError before the disk is so full that the end has no room."""
+        if self._count % self._look_every == 0:
+            free = shutil.disk_usage(self._path.absolute().parent).free
+            if free < MIN_FREE:
+                raise OSError(f'the video {self._path} ends after {self._count} frames, while it '
+                              f'can still be completed: only {free / 1e6:.0f} MB of disk are '
+                              'free; make room, then take a new file')
+        self._writer.write(image)
+        self._count += 1
+
+    def close(self) -> None:
+        """Complete the file; OSError if it does not hold what was written to it."""
+        self._writer.release()
+        reader = cv2.VideoCapture(str(self._path), cv2.CAP_FFMPEG)
+        found = int(reader.get(cv2.CAP_PROP_FRAME_COUNT)) if reader.isOpened() else 0
+        reader.release()
+        if found < 0.98 * self._count - 1:  # containers round their frame count
+            raise OSError(f'the video {self._path} holds {found} of the {self._count} frames '
+                          'written to it: is the disk full?')
+
+
 class Outputs:
     """The files and the window that a run writes to; closed in any case."""
 
@@ -66,8 +135,8 @@ class Outputs:
             raise FileExistsError(f'{options.save} exists already, not overwriting')
         # The bag first, and the others only if they are new: no recording is ever lost.
         self._bag = self._files.enter_context(BagWriter(options.bag)) if options.bag else None
-        self._json = self._files.enter_context(options.json.open('x')) if options.json else None
-        self._video: cv2.VideoWriter | None = None
+        self._json = self._closed_later(JsonLines(options.json)) if options.json else None
+        self._video: AnnotatedVideo | None = None
         self._caption = ''
         self._unknown = False
 
@@ -79,6 +148,10 @@ class Outputs:
         if self._options.show:
             cv2.destroyAllWindows()
 
+    def _closed_later(self, output: T) -> T:
+        self._files.callback(output.close)
+        return output
+
     def keypoints(self, person: FrameKeypoints) -> None:
         """Record keypoints."""
         if self._bag:
@@ -88,8 +161,7 @@ class Outputs:
         """Print and write events."""
         for event in events:
             if self._json:
-                self._json.write(event_to_json(event) + '\n')
-                self._json.flush()
+                self._json.write(event_to_json(event))
             if event.phase is not Phase.ONGOING:
                 print(describe(event).rstrip(), flush=True)
             ended = event.phase is Phase.ENDED
@@ -109,12 +181,8 @@ class Outputs:
         if self._options.save:
             if self._video is None:
                 height, width = drawn.shape[:2]
-                self._video = cv2.VideoWriter(str(self._options.save), cv2.CAP_FFMPEG,
-                                              cv2.VideoWriter_fourcc(*'mp4v'), fps,
-                                              (width, height))
-                if not self._video.isOpened():
-                    raise SourceError(f'cannot write video {self._options.save}')
-                self._files.callback(self._video.release)
+                self._video = self._closed_later(
+                    AnnotatedVideo(self._options.save, fps, (width, height)))
             self._video.write(drawn)
         if self._options.show:
             cv2.imshow('bharnet', drawn)
@@ -129,7 +197,7 @@ def _interrupt(*_: object) -> None:
 def run(options: RunOptions, note: Callable[[str], None]) -> None:
     """Run until the source ends, the window is closed, or Ctrl-C.
 
-    Raises SourceError, ModelError, BagError or ValueError with one plain line.
+    Raises SourceError, ModelError, BagError, OSError or ValueError with one plain line.
     """
     if options.show and not {'DISPLAY', 'WAYLAND_DISPLAY'} & set(os.environ):
         # OpenCV's window library would abort the process.

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -39,6 +40,7 @@ from bharnet_ros.procfs import Usage, usage
 # Nothing of a test leaves the machine, nothing else on the network reaches it.
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
 
+OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 DEADLINE = 60.0  # seconds; generous, because only a failure ever waits for it
 DOMAINS = itertools.cycle(range(100, 161))
 SHARE = Path(get_package_share_directory('bharnet_ros'))
@@ -107,6 +109,10 @@ class Process:
         """Send a signal to the process and its children."""
         with suppress(ProcessLookupError):
             os.killpg(self._popen.pid, number)
+
+    def limit_files(self, size: int) -> None:
+        """Let no file of the process grow beyond `size` bytes: writing fails as on a full disk."""
+        resource.prlimit(self._popen.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
     def wait(self, seconds: float = DEADLINE) -> int:
         """Wait for the end; return the exit status."""

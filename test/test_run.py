@@ -1,5 +1,7 @@
 import json
 import os
+import re
+import resource
 import signal
 import subprocess
 import sys
@@ -9,7 +11,9 @@ import numpy as np
 import pytest
 from helpers import nobody, person, write_model
 
+from bharnet_ros import run
 from bharnet_ros.bag import BagWriter, read_keypoints
+from bharnet_ros.bag_recovery import recover
 from bharnet_ros.decision import State
 from bharnet_ros.run import Outputs, RunOptions
 from bharnet_ros.sources import Frame, SourceConfig
@@ -191,7 +195,7 @@ def test_an_output_that_cannot_be_written_is_named(model, video, tmp_path, optio
 
 def test_a_command_line_without_a_command_shows_those_there_are():
     refused()
-    assert '{run,bench,soak,info}' in bharnet()[2]
+    assert '{run,bench,soak,recover,info}' in bharnet()[2]
 
 
 def test_info_prints_the_contract_as_json(model):
@@ -230,6 +234,46 @@ def test_a_recording_is_complete_whoever_ends_the_run(model, data_dir, tmp_path,
     last = events(tmp_path)[-1]
     assert last['phase'] == 'ended'
     assert list(read_keypoints(tmp_path / 'bag'))[-1].stamp / 1e9 == last['stamp']
+
+
+@pytest.mark.parametrize(('option', 'name', 'limit'), [
+    ('--bag', 'bag', 20_000), ('--json', 'events.jsonl', 300), ('--save', 'a.mp4', 40_000)])
+def test_a_full_disk_ends_a_run_with_one_line_and_keeps_what_was_written(model, data_dir, tmp_path,
+                                                                         option, name, limit):
+    """A limit on the size of files stands for the full disk: writing fails in the same way."""
+    video = data_dir / 'videos' / 'mpsamples_gesture_recognizer_test_video.mp4'
+    # Before it starts: Python ignores the signal that comes with the error.
+    done = subprocess.run(
+        [sys.executable, '-m', 'bharnet_ros.cli', 'run', '--source', video, '--model', model,
+         '--realtime', option, tmp_path / name, *QUICK], text=True, capture_output=True,
+        timeout=100, preexec_fn=lambda: resource.setrlimit(
+            resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY)))
+    assert done.returncode == 1 and 'Traceback' not in done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith('error:')]
+    assert len(lines) == 1 and str(tmp_path / name) in lines[0], done.stderr
+    if option == '--bag':
+        if 'bharnet recover' in lines[0]:
+            recover(tmp_path / name, tmp_path / 'new')
+        kept = len(list(read_keypoints(tmp_path / ('new' if 'recover' in lines[0] else name))))
+        assert f'; {kept} messages are safe' in lines[0] and kept > 0
+    elif option == '--json':
+        assert f'the {len(events(tmp_path))} lines in it are whole' in lines[0]
+        assert events(tmp_path)[0]['phase'] == 'started'
+    else:
+        assert re.search(r'holds 0 of the \d+ frames', lines[0])
+
+
+def test_a_video_ends_before_the_disk_is_so_full_that_it_cannot_be_completed(tmp_path,
+                                                                             monkeypatch):
+    path, image = tmp_path / 'a.mp4', np.full((240, 320, 3), 90, np.uint8)
+    with pytest.raises(OSError, match='ends after 60 frames, while it can still be completed'), \
+            Outputs(RunOptions(SourceConfig('0'), 'any', save=path)) as out:
+        for count in range(100):
+            if count == 31:
+                monkeypatch.setattr(run, 'MIN_FREE', 1 << 62)  # no disk has as much
+            out.frame(Frame(image, 0), [], 30.0)
+    reader = cv2.VideoCapture(str(path))
+    assert sum(iter(reader.grab, False)) == 60
 
 
 @pytest.mark.parametrize('source', ['99999999999', '\u00b2', '/dev/video99'])

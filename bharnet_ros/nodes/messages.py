@@ -90,7 +90,7 @@ def action_to_msg(event: ActionEvent, frame_id: str, now: int) -> msg.Action:
     message = msg.Action(
         person_id=event.person_id, event_id=event.event_id, label=event.label,
         class_id=event.class_id, confidence=event.confidence, phase=int(event.phase),
-        start_time=to_time(event.start), latency=to_duration(now - event.stamp))
+        start_time=to_time(event.start), latency=to_duration(max(now - event.stamp, 0)))
     message.header.stamp = to_time(event.stamp)
     message.header.frame_id = frame_id
     return message

@@ -253,7 +253,8 @@ class RecognitionNode(ManagedNode):
                                                         self._pipeline.state(window)))
             self._publish(events)
         self._decided += 1
-        self._latency = (self.get_clock().now().nanoseconds - window.stamp) / 1e9
+        # Not negative where simulated time has stepped back since, as when a bag loops.
+        self._latency = max(self.get_clock().now().nanoseconds - window.stamp, 0) / 1e9
         self._problems.clear('inference')
 
     def _publish(self, events: list[ActionEvent]) -> None:

@@ -53,9 +53,11 @@ def run(make_nodes: Callable[[Future], Sequence[Node]], args: Sequence[str] | No
                 with suppress(RuntimeError):  # somebody has shut it down already
                     node.trigger_shutdown()
         executor.shutdown()
-        for node in nodes:
-            node.destroy_node()
-        rclpy.try_shutdown()
+        try:
+            for node in nodes:
+                node.destroy_node()
+        finally:
+            rclpy.try_shutdown()
     return status
 
 

@@ -1,0 +1,300 @@
+"""Recorders that are killed and disks that fill up: what was recorded stays readable."""
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import person
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from rosbags.rosbag2 import StoragePlugin, Writer
+
+from bharnet_ros.bag import KEYPOINTS, BagError, BagWriter, read_keypoints, typestore
+from bharnet_ros.bag_recovery import recover
+
+COUNT = 12  # messages of the bag that is damaged, three a chunk
+
+
+def frame(number: int):
+    return person(1 + number / 30, hand=number % 2 > 0)
+
+
+def stamps(bag: Path) -> list[int]:
+    return [found.stamp for found in read_keypoints(bag)]
+
+
+def first(count: int) -> list[int]:
+    return [frame(number).stamp for number in range(count)]
+
+
+def contents(bag: Path) -> dict[Path, tuple[bytes, int]]:
+    return {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in bag.iterdir()}
+
+
+def refused(step) -> str:
+    with pytest.raises(BagError) as error:
+        step()
+    assert '\n' not in str(error.value)
+    return str(error.value)
+
+
+# A recorder that is killed.
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from test_bag_faults import frame
+from bharnet_ros.bag import BagWriter
+bag, number = BagWriter(Path(sys.argv[1])), 0
+while True:
+    bag.write(frame(number))
+    number += 1
+    print(number, bag.safe, flush=True)
+    time.sleep(0.01)
+"""
+
+
+def python(code: str, *arguments: object) -> subprocess.Popen:
+    return subprocess.Popen([sys.executable, '-c', code, *map(str, arguments)], text=True,
+                            stdout=subprocess.PIPE, cwd=Path(__file__).parent)
+
+
+@pytest.fixture(scope='module')
+def killed(tmp_path_factory):
+    """A bag whose writer got SIGKILL, and how many messages it had taken and seen to disk."""
+    path = tmp_path_factory.mktemp('killed') / 'bag'
+    with python(KILLED, path) as writer:
+        deadline, line = None, ''
+        while deadline is None or time.monotonic() < deadline:
+            line = writer.stdout.readline()
+            deadline = deadline or time.monotonic() + 2.6
+        writer.kill()
+        line = writer.stdout.read().splitlines()[-1] if line is None else line
+    taken, safe = map(int, line.split())
+    return path, taken, safe
+
+
+def test_a_bag_whose_recorder_was_killed_says_how_to_save_it(killed):
+    path, _, _ = killed
+    for bag in (path, path / f'{path.name}.mcap'):
+        assert f'run "bharnet recover {bag}"' in refused(lambda bag=bag: stamps(bag))
+
+
+def test_a_killed_recorder_loses_a_second_at_most(killed, tmp_path):
+    path, taken, safe = killed
+    before = contents(path)
+    found = recover(path, tmp_path / 'new')
+    assert stamps(tmp_path / 'new') == first(found.messages['/keypoints'])
+    assert found.messages['/keypoints'] >= safe > 0
+    assert taken - found.messages['/keypoints'] < 130  # it wrote less than 100 a second
+    assert contents(path) == before
+
+
+def test_the_command_writes_the_new_bag_beside_the_old(killed):
+    path, _, safe = killed
+    done = subprocess.run([sys.executable, '-m', 'bharnet_ros.cli', 'recover', str(path)],
+                          text=True, capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    new = path.with_name('bag_recovered')
+    assert done.stdout.startswith(f'{new}: ') and '/keypoints' in done.stdout
+    assert len(stamps(new)) >= safe
+    again = subprocess.run([sys.executable, '-m', 'bharnet_ros.cli', 'recover', str(path)],
+                           text=True, capture_output=True, timeout=60)
+    assert again.returncode == 1 and again.stderr.count('\n') == 1
+    assert again.stderr.startswith(f'error: cannot write bag {new}')
+
+
+# A disk that fills up: a limit on the size of files makes writing fail in the same way.
+
+FULL = """
+import json, resource, sys
+from pathlib import Path
+from test_bag_faults import frame
+from bharnet_ros.bag import BagError, BagWriter
+hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+for number, limit in enumerate(json.loads(sys.argv[2])):
+    path, taken, error = Path(sys.argv[1]) / f'bag{number}', 0, ''
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        with BagWriter(path) as bag:
+            for taken in range(1, 31):
+                bag.write(frame(taken - 1))
+                if taken % 5 == 0:
+                    bag.sync()
+    except BagError as failure:
+        error = str(failure)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    print(json.dumps([str(path), taken, error]), flush=True)
+"""
+
+
+@pytest.fixture(scope='module')
+def filled(tmp_path_factory):
+    """Bags that met a full disk at every stage: (folder, messages taken, what was said)."""
+    folder = tmp_path_factory.mktemp('filled')
+    limits = [0, 20, 100, 1000, 5000, *range(8000, 30_000, 500), 1_000_000]
+    with python(FULL, folder, json.dumps(limits)) as writer:
+        results = [json.loads(line) for line in writer.stdout]
+    assert writer.returncode == 0 and len(results) == len(limits)
+    return [(Path(path), taken, error) for path, taken, error in results]
+
+
+def test_a_full_disk_is_one_line_that_says_what_is_safe(filled):
+    assert filled[-1][1:] == (30, '') and len(stamps(filled[-1][0])) == 30
+    kinds = set()
+    for path, taken, error in filled[:-1]:
+        if not error:  # just enough room
+            assert taken == 30 and stamps(path) == first(30)
+            continue
+        assert '\n' not in error and str(path) in error and 'File too large' in error
+        if not path.exists():
+            assert error.startswith('cannot write bag') and taken == 0
+            continue
+        kinds |= {kind for kind in ('bag is complete', 'bharnet recover', 'nothing of it is safe')
+                  if kind in error}
+        if 'bag is complete' in error:
+            found = stamps(path)
+        elif 'bharnet recover' in error:
+            assert 'bharnet recover' in refused(lambda path=path: stamps(path))
+            found = stamps(recover(path).path)
+        else:
+            assert 'nothing' in refused(lambda path=path: recover(path))
+            continue
+        assert f'; {len(found)} messages are safe' in error
+        assert found == first(len(found)) and found
+        assert taken - len(found) <= 5, 'chunks that were on the disk are not lost'
+    assert kinds == {'bag is complete', 'bharnet recover', 'nothing of it is safe'}
+
+
+def test_a_folder_that_vanishes_is_told_and_nothing_else_is_touched(tmp_path):
+    path = tmp_path / 'bag'
+    bag = BagWriter(path)
+    bag.write(frame(0))
+    bag.sync()
+    path.rename(tmp_path / 'elsewhere')
+    path.mkdir()
+    (path / 'bag.mcap').write_text('somebody else')
+    bag.write(frame(1))
+    assert 'its file is gone' in refused(bag.sync)
+    assert (path / 'bag.mcap').read_text() == 'somebody else'
+    assert 'is closed' in refused(lambda: bag.write(frame(2)))
+    bag.close()  # as the end of a `with`, it has nothing to add
+
+
+# Bags that were cut or damaged anywhere.
+
+@dataclass(repr=False)
+class Whole:
+    path: Path
+    content: bytes  # of its file
+    sizes: dict[int, int]  # message count by the size to which the file had grown
+
+
+@pytest.fixture(scope='module')
+def whole(tmp_path_factory):
+    """A bag of a few chunks, of which metadata.yaml is missing."""
+    path = tmp_path_factory.mktemp('whole') / 'bag'
+    sizes = {}
+    with BagWriter(path) as bag:
+        for number in range(COUNT):
+            bag.write(frame(number))
+            if number % 3 == 2:
+                bag.sync()
+                sizes[(path / 'bag.mcap').stat().st_size] = number + 1
+    (path / 'metadata.yaml').unlink()
+    return Whole(path, (path / 'bag.mcap').read_bytes(), sizes)
+
+
+def attempt(whole, content: bytes, folder: Path):
+    """Recover the bag with another content; None if nothing of it can be."""
+    path = whole.path
+    (path / 'bag.mcap').write_bytes(content)
+    for number in range(10_000):
+        if not (target := folder / str(number)).exists():
+            break
+    try:
+        found = recover(path, target)
+    except BagError as error:
+        assert '\n' not in str(error)
+        return None
+    finally:
+        assert (path / 'bag.mcap').read_bytes() == content
+    return found
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_a_bag_cut_anywhere_gives_all_that_was_synced_before_the_cut(whole, tmp_path, data):
+    content, sizes = whole.content, whole.sizes
+    cut = data.draw(st.integers(0, len(content)))
+    tail = data.draw(st.sampled_from([b'', bytes(50_000), b'\xff' * 100]), 'tail')
+    found = attempt(whole, content[:cut] + tail, tmp_path)
+    expected = max((count for size, count in sizes.items() if size <= cut), default=0)
+    if found is None:
+        assert expected == 0
+        return
+    count = found.messages['/keypoints']
+    assert count >= expected  # a chunk is whole before its index is
+    assert stamps(found.path) == first(count)
+    assert count <= expected + 3
+    assert found.damaged > 0 or not tail or cut > max(sizes)
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_a_damaged_bag_is_recovered_or_refused_and_nothing_else(whole, tmp_path, data):
+    damaged = bytearray(whole.content)
+    for _ in range(data.draw(st.integers(1, 10))):
+        damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+    found = attempt(whole, bytes(damaged), tmp_path)
+    if found is not None:
+        assert sum(found.messages.values()) + sum(found.foreign.values()) > 0
+
+
+def test_a_whole_bag_is_copied_as_it_is(tmp_path):
+    with BagWriter(tmp_path / 'bag') as bag:
+        for number in range(COUNT):
+            bag.write(frame(number))
+    found = recover(tmp_path / 'bag')
+    assert found.path == tmp_path / 'bag_recovered'
+    assert (found.messages, found.damaged) == ({'/keypoints': COUNT}, 0)
+    for one, other in zip(read_keypoints(tmp_path / 'bag'), read_keypoints(found.path),
+                          strict=True):
+        assert one.stamp == other.stamp and one.person_id == other.person_id
+        np.testing.assert_array_equal(one.body, other.body)
+
+
+def test_messages_of_unknown_types_are_counted_and_left_out(tmp_path):
+    path, store = tmp_path / 'bag', typestore()
+    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as bag:
+        known = bag.add_connection('/keypoints', KEYPOINTS, typestore=store)
+        other = bag.add_connection('/other', 'their_msgs/msg/Odd', msgdef='int8 a\n', rihs01='x')
+        bag.write(other, 1, b'\0' * 5)
+        bag.write(known, 2, bytes(store.serialize_cdr(
+            next(iter_messages(tmp_path)), KEYPOINTS)))
+    found = recover(path)
+    assert found.messages == {'/keypoints': 1} and found.foreign == {'their_msgs/msg/Odd': 1}
+    assert '1 messages of type their_msgs/msg/Odd' in found.describe()
+
+
+def iter_messages(folder: Path):
+    """Yield rosbags' objects of one recorded frame."""
+    from bharnet_ros.bag import read_raw
+    with BagWriter(folder / 'one') as bag:
+        bag.write(frame(0))
+    for _, data in read_raw(folder / 'one'):
+        yield typestore().deserialize_cdr(data, KEYPOINTS)
+
+
+@pytest.mark.parametrize('make', [
+    lambda path: None, lambda path: path.mkdir(), lambda path: path.write_text('hello'),
+    lambda path: path.write_bytes(b'')], ids=['missing', 'empty folder', 'text', 'empty file'])
+def test_what_is_no_bag_cannot_be_recovered(tmp_path, make):
+    make(tmp_path / 'bag')
+    assert str(tmp_path / 'bag') in refused(lambda: recover(tmp_path / 'bag'))
+    assert not (tmp_path / 'bag_recovered').exists()
