@@ -164,8 +164,9 @@ class Capture(threading.Thread):
     """Reads a source in a thread of its own into a `Latest` slot.
 
     A file is played at its own rate (frames that nobody took in time are dropped by the slot),
-    slower where it cannot be read that fast, or as fast as frames are taken. A camera or stream that fails is opened again every
-    `reconnect_seconds`; a file that fails ends the run. The slot is closed at the end.
+    slower where it cannot be read that fast, or as fast as frames are taken. A camera or stream
+    that fails is opened again every `reconnect_seconds`; a file that fails ends the run. The slot
+    is closed at the end.
     """
 
     def __init__(self, config: SourceConfig, slot: Latest[Frame], epoch: int = 0,
@@ -211,7 +212,8 @@ class Capture(threading.Thread):
         deadline = self._began + int(self._wait_seconds * 1e9)
         while (self.config.kind is Kind.FILE and not self._ready()
                and time.monotonic_ns() < deadline and not self._stopping.wait(0.05)):
-            self._shift = time.monotonic_ns() - self._began  # the file begins when the wait is over
+            # The file begins when the wait is over.
+            self._shift = time.monotonic_ns() - self._began
         try:
             while not self._stopping.is_set() and self._play_and_report():
                 pass
