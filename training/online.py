@@ -11,6 +11,7 @@ import numpy as np
 from bharnet_ros.training.config import RunConfig
 from bharnet_ros.training.data import Clips, merge
 from bharnet_ros.training.export import export, make_contract
+from bharnet_ros.training.guard import guard_of
 from bharnet_ros.training.online_metrics import Course, OnlineMetrics, Told, measure_online
 from bharnet_ros.training.splits import leave_one_out, split
 from bharnet_ros.training.store import DataError
@@ -146,7 +147,8 @@ def exported(model: nn.Module, config: RunConfig, clips: Clips) -> Recognizer:
     """Return a network as the robot runs it: exported to a file that is then loaded."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / 'online.onnx'
-        export(model, make_contract('online', config, clips, {}), clips, path)
+        export(model, make_contract('online', config, clips, {}), clips, path,
+               guard_of(config, clips))
         return Recognizer(path)
 
 
