@@ -28,14 +28,20 @@ from bharnet_ros.recognizer import Recognizer  # noqa: E402
 
 NAMES = ('-', 'fist', 'flat', 'unknown')
 FIST, FLAT, UNKNOWN = 1, 2, 3
-# A wrist, then four joints of five fingers: stretched ones, and ones that bend back to the palm.
-BASE = np.linspace(-0.4, 0.4, 5)[:, None] * (1, 0, 0)
-STRETCHED = BASE[:, None] + np.array([0.9, 1.3, 1.6, 1.9])[None, :, None] * (0, -1, 0)
-BENT = BASE[:, None] + np.array([0.9, 1.2, 0.9, 0.6])[None, :, None] * (0, -1, 0)
 
 
-def hand(fingers):
-    return np.concatenate([np.zeros((1, 3)), fingers.reshape(20, 3)]) * 0.08
+def fingers(spread, reach):
+    """Five fingers of four joints, so far apart and so far from the wrist, in palm sizes."""
+    side = np.linspace(-0.4, 0.4, 5)[:, None, None] * (1, 0, 0)
+    return side * np.array(spread)[:, None] - np.array(reach)[:, None] * (0, 1, 0)
+
+
+STRETCHED = fingers((1, 1.3, 1.6, 2), (0.9, 1.3, 1.6, 1.9))
+BENT = fingers((1, 1, 1, 1), (0.9, 1.2, 0.9, 0.6))
+
+
+def hand(joints):
+    return np.concatenate([np.zeros((1, 3)), joints.reshape(20, 3)]) * 0.08
 
 
 def arrays(names=NAMES, persons=2, count=48, frames=10, seed=0):
@@ -48,10 +54,10 @@ def arrays(names=NAMES, persons=2, count=48, frames=10, seed=0):
     made['left_hand'] = np.zeros_like(made['right_hand'])
     for i in range(count):
         if shapes[label[i]] is not None:
-            build_ = 1 + 0.05 * person[i] * np.linspace(0, 1, 21)[:, None]
+            build_ = 1 + 0.02 * person[i] * np.linspace(0, 1, 21)[:, None]
             place = rng.uniform(0.35, 0.65, (frames, 1, 3)) * (1, 1, 0)
             made['right_hand'][i] = (shapes[label[i]] * build_ + place
-                                     + rng.normal(0, 0.001, (frames, 21, 3)))
+                                     + rng.normal(0, 0.0002, (frames, 21, 3)))
     return made | {'label': label, 'subject': person, 'class_names': np.array(names)}
 
 
@@ -92,9 +98,9 @@ def test_a_word_whose_hand_is_another_is_told_unknown(clips, guard, word, other)
     sure = [0.02, 0.02, 0.02, 0.04]
     sure[word] = 0.92
     for number in range(12):
-        assert answer(guard, window(clips, word, number), sure)[word] == pytest.approx(0.92)
+        assert answer(guard, window(clips, word, number), sure)[word] > 0.9
         refused = answer(guard, window(clips, other, number), sure)
-        assert refused[word] == 0 and refused[UNKNOWN] == pytest.approx(0.96)
+        assert refused[word] < 0.01 and refused[UNKNOWN] > 0.95
 
 
 def test_rest_is_never_refused(clips, guard):
@@ -105,8 +111,9 @@ def test_rest_is_never_refused(clips, guard):
 
 def test_a_hand_that_nobody_saw_is_no_proof_of_a_word(clips, guard):
     still = window(clips, FIST)
-    unseen = replace(still, mask=still.mask * (1, 0, 0), right_hand=0 * still.right_hand)
-    assert answer(guard, unseen, [0.0, 1.0, 0.0, 0.0]) == [0, 0, 0, 1]
+    unseen = replace(still, mask=still.mask * np.float32([1, 0, 0]),
+                     right_hand=0 * still.right_hand)
+    assert answer(guard, unseen, [0.0, 1.0, 0.0, 0.0]) == pytest.approx([0, 0, 0, 1], abs=0.01)
 
 
 @settings(max_examples=30)
@@ -119,7 +126,14 @@ def test_neither_place_nor_size_nor_side_nor_angle_matters(clips, guard, number,
     (expected, _), (found, shows) = shapes_of(clip), shapes_of(moved)
     assert shows.tolist() == ([1, 0] if mirrored else [0, 1])
     torch.testing.assert_close(found[0 if mirrored else 1], expected[1], atol=1e-3, rtol=1e-3)
-    assert answer(guard, moved, [0.0, 1.0, 0.0, 0.0])[FIST] == 1
+    assert answer(guard, moved, [0.0, 1.0, 0.0, 0.0])[FIST] > 0.95
+
+
+def test_at_the_limit_a_word_loses_half(clips, guard):
+    at = float(guard.ratios(*inputs(window(clips, FLAT)))[0, FIST - 1])
+    there, beyond = (answer(guarded(clips, limit), window(clips, FLAT), [0.0, 1.0, 0.0, 0.0])
+                     for limit in (at, at / 2))
+    assert there[FIST] == pytest.approx(0.5) and beyond[FIST] == pytest.approx(1 / 17)
 
 
 @given(st.integers(0, 10**6), st.floats(0, 1))
@@ -142,8 +156,8 @@ def test_the_exported_model_refuses_as_the_guard_does(clips, guard, tmp_path):
     windows = [window(clips, word) for word in (FIST, FLAT)]
     plain, shy = (Recognizer(tmp_path / name).infer(windows) for name in ('b.onnx', 'a.onnx'))
     for row, (own, other) in enumerate([(FIST, FLAT), (FLAT, FIST)]):
-        assert plain[row, other] > 0.01 and shy[row, other] == 0
-        assert shy[row, own] == pytest.approx(plain[row, own], abs=1e-5)
+        assert plain[row, other] > 0.01 and shy[row, other] < 0.01 * plain[row, other]
+        assert shy[row, own] > 0.95 * plain[row, own]
 
 
 def test_a_recipe_guards_what_the_robot_runs(tmp_path):
@@ -156,7 +170,7 @@ def test_a_recipe_guards_what_the_robot_runs(tmp_path):
     assert recognizer.contract.network['shape_limit'] == 5.0
     for own, other in ((FIST, FLAT), (FLAT, FIST)):
         p = recognizer.infer([window(found, own)])[0]
-        assert p[other] == 0 < p[own]
+        assert p[other] < 0.001 < p[own]
 
 
 @pytest.mark.parametrize('changes, says', [

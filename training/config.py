@@ -66,8 +66,8 @@ class RunConfig:
     ensemble: list[Member] = field(default_factory=list)  # trained one by one, exported as one
     steps: int = 24  # T; must be divisible by the product of the streams' strides
     window_seconds: float = 2.0  # length of a window on the robot
-    # Times the median distance between persons beyond which the shape of the hands is that of no
-    # known word (guard.py); 0: do not ask. Asked when exported, so a run need not be repeated.
+    # How many times as far as another person's may the hands be from those of a word (guard.py)?
+    # There it loses half its probability to `unknown`; 0: do not ask. Added by the export.
     shape_limit: float = 0.0
     seed: int = 0
     out: Path = Path('runs/latest')

@@ -24,6 +24,7 @@ RECENT = 0.4  # share of the window that is looked at, its end: before may be an
 ENOUGH = 1 / 3  # share of that in which a hand must show
 NEAREST = 5  # windows of the word, to which the mean distance is taken
 ABSENT = 2.0  # squared distance, in standard deviations, of a hand seen in one window only
+STEEP = 4  # how abruptly a word goes at the limit, where it loses half
 KEPT = 96  # windows of each word that the model carries
 ENDS = (0.5, 0.75, 1.0)  # of a clip: where its training windows end
 
@@ -94,8 +95,8 @@ class ShapeGuard(nn.Module):
             clips: to learn from; their groups are the persons.
             steps: of a window.
             window_seconds: its length; clips of which nobody knows the speed are one window.
-            limit: in how many times the median distance between persons who sign the word a
-                window may be.
+            limit: the distance at which a word loses half its probability, in median distances
+                between persons who sign it.
             idle: no word.
             unknown: the class that gets what is taken.
 
@@ -145,8 +146,8 @@ class ShapeGuard(nn.Module):
     def forward(self, probabilities: Tensor, left_hand: Tensor, right_hand: Tensor, mask: Tensor,
                 aspect: Tensor) -> Tensor:
         """(N, K) probabilities and the window they are of, to (N, K)."""
-        far = self.ratios(left_hand, right_hand, mask, aspect) > self.limit
-        taken = probabilities * (far.to(probabilities.dtype) @ self.words)
+        ratios = self.ratios(left_hand, right_hand, mask, aspect) / self.limit
+        taken = probabilities * ((1 - 1 / (1 + ratios ** STEEP)) @ self.words)
         return probabilities - taken + taken.sum(1, keepdim=True) * self.unknown
 
 
