@@ -95,8 +95,9 @@ class BagWriter:
         try:
             complete = writer.salvage()
         except FileNotFoundError:
-            return what + ('its file is gone, and with it all that was recorded: was the folder '
-                           'deleted, or a disk unplugged?')
+            self.count = 0
+            return what + ('its file is gone: was the folder deleted, or a disk unplugged? If it '
+                           'was moved, run "bharnet recover" where it is now')
         lost, self.count = self.count - writer.safe, writer.safe
         if not writer.safe:
             return what + 'nothing of it is safe: make room, then record to a new folder'
