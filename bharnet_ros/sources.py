@@ -164,9 +164,10 @@ class VideoReader:
 class Capture(threading.Thread):
     """Reads a source in a thread of its own into a `Latest` slot.
 
-    A file is played at its own rate (frames that come too late are dropped by the slot) or as
-    fast as they are taken. A camera or stream that fails is opened again every
-    `reconnect_seconds`; a file that fails ends the run. The slot is closed at the end.
+    A file is played at its own rate (frames that nobody took in time are dropped by the slot),
+    slower where it cannot be read that fast, or as fast as frames are taken. A camera or stream
+    that fails is opened again every `reconnect_seconds`; a file that fails ends the run. The slot
+    is closed at the end.
     """
 
     def __init__(self, config: SourceConfig, slot: Latest[Frame], epoch: int = 0,
@@ -191,7 +192,8 @@ class Capture(threading.Thread):
         self._ready, self._wait_seconds = ready, wait_seconds
         self.error: str | None = None  # why the run ended, None for a regular end
         self._stopping = threading.Event()
-        self._shift = 0  # of media time: the wait, and the loops before this one
+        self._began = 0  # monotonic time at `epoch`
+        self._shift = 0  # of media time: waits, delays, and the loops before this one
 
     @property
     def stopping(self) -> bool:
@@ -207,11 +209,12 @@ class Capture(threading.Thread):
 
     def run(self) -> None:
         """Read until the end, a failure, or `stop`."""
-        began = time.monotonic_ns()
-        deadline = began + int(self._wait_seconds * 1e9)
+        self._began = time.monotonic_ns()
+        deadline = self._began + int(self._wait_seconds * 1e9)
         while (self.config.kind is Kind.FILE and not self._ready()
                and time.monotonic_ns() < deadline and not self._stopping.wait(0.05)):
-            self._shift = time.monotonic_ns() - began  # the file begins when the wait is over
+            # The file begins when the wait is over.
+            self._shift = time.monotonic_ns() - self._began
         try:
             while not self._stopping.is_set() and self._play_and_report():
                 pass
@@ -235,7 +238,6 @@ class Capture(threading.Thread):
     def _play(self) -> None:
         is_file = self.config.kind is Kind.FILE
         with VideoReader(self.config) as reader:
-            started = time.monotonic_ns()
             stamp = 0
             while not self._stopping.is_set():
                 frame = reader.read()
@@ -248,11 +250,19 @@ class Capture(threading.Thread):
                     self.slot.put(frame)
                     continue
                 stamp = frame.stamp
+                if self.config.realtime and not self._wait_for(stamp, int(1e9 / reader.fps)):
+                    return
                 frame = replace(frame, stamp=self.epoch + self._shift + stamp)
                 if self.config.realtime:
-                    ahead = (started + stamp - time.monotonic_ns()) / 1e9
-                    if ahead > 0 and self._stopping.wait(ahead):
-                        return
                     self.slot.put(frame)
                 elif not self.slot.put_when_free(frame):
                     return
+
+    def _wait_for(self, media: int, period: int) -> bool:
+        """Wait until a frame of a file is due; False if stopped meanwhile. Nanoseconds."""
+        late = time.monotonic_ns() - (self._began + self._shift + media)
+        if late > period:
+            # It cannot be read as fast as it plays, or had to be opened. Stamps that stay behind
+            # the clock would make its images older and older.
+            self._shift += late
+        return late >= 0 or not self._stopping.wait(-late / 1e9)

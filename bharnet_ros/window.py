@@ -1,6 +1,6 @@
 """The sliding window of one person: timestamped keypoints in, a fixed number of steps out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,6 +25,41 @@ class Clip:
     aspect: float  # image height / width
 
 
+@dataclass(frozen=True)
+class Places:
+    """Where each of T times lies among the samples of a track."""
+
+    before: np.ndarray  # (T,) int, sample at or before the time
+    after: np.ndarray  # (T,) int, sample at or after it
+    weight: np.ndarray  # (T,) float, 0 at `before` to 1 at `after`
+    inside: np.ndarray  # (T,) bool, false where no value may be made of the two
+
+    def sample(self, values: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return (T, ...) float32 values, zero where missing, and (T,) bool; see `resample`."""
+        before, after = valid[self.before], valid[self.after]
+        # One sample decides where the other is missing: both are then the nearer one.
+        nearer = np.where(self.weight < 0.5, self.before, self.after)
+        both = before & after
+        ok = self.inside & (both | valid[nearer])
+        # Nothing is computed where it is missing: a missing sample may hold NaN.
+        first = values[np.where(both, self.before, nearer)[ok]]
+        second = values[np.where(both, self.after, nearer)[ok]]
+        weight = self.weight[ok].reshape(-1, *([1] * (values.ndim - 1)))
+        sampled = np.zeros((len(ok), *values.shape[1:]), np.float32)
+        sampled[ok] = first + weight * (second - first)
+        return sampled, ok
+
+
+def places(times: np.ndarray, at: np.ndarray, max_gap: float) -> Places:
+    """Find times among those of a track's samples; see `resample`."""
+    after = np.clip(np.searchsorted(times, at, side='left'), 0, len(times) - 1)
+    before = np.where(times[after] <= at, after, np.clip(after - 1, 0, None))
+    span = np.asarray(times[after] - times[before], np.float64)
+    weight = np.where(span > 0, (at - times[before]) / np.where(span > 0, span, 1.0), 0.0)
+    return Places(before, after, weight,
+                  (at >= times[0]) & (at <= times[-1]) & (span <= max_gap))
+
+
 def resample(times: np.ndarray, values: np.ndarray, valid: np.ndarray, at: np.ndarray,
              max_gap: float) -> tuple[np.ndarray, np.ndarray]:
     """Sample a track with missing entries at other times.
@@ -44,21 +79,7 @@ def resample(times: np.ndarray, values: np.ndarray, valid: np.ndarray, at: np.nd
         (T, ...) float32 values, zero where missing, and (T,) bool.
 
     """
-    after = np.clip(np.searchsorted(times, at, side='left'), 0, len(times) - 1)
-    before = np.where(times[after] <= at, after, np.clip(after - 1, 0, None))
-    span = np.asarray(times[after] - times[before], np.float64)
-    weight = np.where(span > 0, (at - times[before]) / np.where(span > 0, span, 1.0), 0.0)
-    both = valid[before] & valid[after]
-    nearer = np.where(weight < 0.5, before, after)
-    inside = (at >= times[0]) & (at <= times[-1]) & (span <= max_gap)
-    ok = inside & (both | valid[nearer])
-
-    shape = (-1, *([1] * (values.ndim - 1)))
-    # Not (1 - w) * a + w * b throughout: a missing sample may hold NaN, and 0 * NaN is NaN.
-    first = np.where(both.reshape(shape), values[before], values[nearer])
-    second = np.where(both.reshape(shape), values[after], values[nearer])
-    sampled = first + weight.reshape(shape) * (second - first)
-    return np.where(ok.reshape(shape), sampled, 0).astype(np.float32), ok
+    return places(times, at, max_gap).sample(values, valid)
 
 
 class SlidingWindow:
@@ -74,6 +95,7 @@ class SlidingWindow:
         """Args: seconds and steps as the model was trained; max_gap in seconds."""
         self.seconds, self.steps, self.max_gap = seconds, steps, max_gap
         body, hand = len(layout.body), len(layout.hand)
+        self._at = np.linspace(-seconds, 0.0, steps)  # of a clip, seconds before the newest frame
         self._stamps = np.zeros(capacity, np.int64)
         self._valid = np.zeros((capacity, len(PARTS)), bool)
         self._points = {
@@ -147,11 +169,11 @@ class SlidingWindow:
         slots = self._recent()
         # Seconds before the newest frame: exact in float64 whatever the epoch of the stamps.
         times = (self._stamps[slots] - self.last_stamp) / SECOND
-        at = np.linspace(-self.seconds, 0.0, self.steps)
+        found = places(times, self._at, self.max_gap)
+        # Places in the ring itself, so that only what is sampled is copied out of it.
+        found = replace(found, before=slots[found.before], after=slots[found.after])
         mask = np.zeros((self.steps, len(PARTS)), np.float32)
         sampled = {}
         for part, name in enumerate(PARTS):
-            sampled[name], ok = resample(times, self._points[name][slots],
-                                         self._valid[slots, part], at, self.max_gap)
-            mask[:, part] = ok
+            sampled[name], mask[:, part] = found.sample(self._points[name], self._valid[:, part])
         return Clip(**sampled, mask=mask, aspect=self._aspect)

@@ -17,6 +17,7 @@ from bharnet_ros.training.online_metrics import (  # noqa: E402
     BACKGROUND,
     OVERLAPS,
     Course,
+    Told,
     f1_score,
     frame_precision,
     matches,
@@ -50,7 +51,7 @@ from training_helpers import (  # noqa: E402
     write_recipe,
 )
 
-from bharnet_ros.decision import ActionEvent, DecisionConfig, Phase  # noqa: E402
+from bharnet_ros.decision import ActionEvent, DecisionConfig, Phase, State  # noqa: E402
 from bharnet_ros.layouts import MEDIAPIPE_HOLISTIC  # noqa: E402
 from bharnet_ros.recognizer import Recognizer  # noqa: E402
 from bharnet_ros.window import PARTS, SECOND  # noqa: E402
@@ -345,12 +346,12 @@ COURSE = ten_hertz(16.6, [
 
 
 def test_scores_over_time_are_those_counted_by_hand():
-    found = measure_online([(COURSE, [
+    found = measure_online([(COURSE, Told([
         *action('b', 1.0, 1.5),  # false, idle
         *action('a', 4.0, 7.0),  # right after 0.6 s, overlap 2.4 of 3.6 s, 0.6 s too long
         *action('a', 8.0, 8.5),  # false, unknown
         *action('a', 10.5, 11.0),  # wrong word
-        *action('b', 12.2, 13.8)])])  # right after 2 s, overlap 1 of 3.6 s, 0.6 s too long
+        *action('b', 12.2, 13.8)]))])  # right after 2 s, overlap 1 of 3.6 s, 0.6 s too long
     assert found.words == 3 and found.missed == pytest.approx(1 / 3)
     assert found.f1 == pytest.approx({10: 4 / 8, 25: 4 / 8, 50: 2 / 8})
     assert found.false_per_minute == pytest.approx(2 / (6.8 / 60))
@@ -364,24 +365,42 @@ def test_scores_over_time_are_those_counted_by_hand():
 
 
 def test_an_action_that_began_before_its_word_is_no_detection():
-    found = measure_online([(COURSE, action('a', 3.2, 6.4))])
+    found = measure_online([(COURSE, Told(action('a', 3.2, 6.4)))])
     assert found.missed == 1 and found.delay_p50 is None and found.false_idle > 0
 
 
 def test_streams_are_scored_together():
-    perfect = [*action('a', 3.4, 6.4), *action('b', 10.2, 13.2), *action('a', 13.6)]
+    perfect = Told([*action('a', 3.4, 6.4), *action('b', 10.2, 13.2), *action('a', 13.6)])
     found = measure_online([(COURSE, perfect)])
     assert found.f1 == dict.fromkeys(OVERLAPS, 1.0) and found.missed == 0
     assert found.false_per_minute == found.delay_p90 == found.linger_p50 == 0
     assert found.changes_per_second == found.true_changes_per_second
-    both = measure_online([(COURSE, perfect), (COURSE, [])])
+    both = measure_online([(COURSE, perfect), (COURSE, Told([]))])
     assert both.f1[50] == pytest.approx(6 / 9) and both.missed == 0.5 and both.words == 6
     assert both.changes_per_second == pytest.approx(found.changes_per_second / 2)
 
 
 def test_without_idle_or_unknown_time_nothing_is_said_of_it():
-    found = measure_online([(ten_hertz(3, [('a', KNOWN, 0, 3)]), action('a', 1))])
+    found = measure_online([(ten_hertz(3, [('a', KNOWN, 0, 3)]), Told(action('a', 1)))])
     assert found.false_per_minute is found.false_idle is found.false_unknown is None
+    assert found.told_unknown[IDLE] is found.told_unknown[UNKNOWN] is None
+
+
+def test_the_share_of_time_that_is_told_unknown_is_that_counted_by_hand():
+    """In clips of 3 s, each judged from 0.5 s on: 25 frames."""
+    found = measure_online([(COURSE, Told([], [
+        (stamp(2.5), State.UNKNOWN), (stamp(3.2), State.CANDIDATE),  # 5 frames of the idle
+        (stamp(3.5), State.UNKNOWN), (stamp(4.1), State.ACTIVE),  # 2 of the first word
+        (stamp(6.8), State.UNKNOWN), (stamp(9.3), State.IDLE),  # 20 of the unknown
+        (stamp(13.1), State.UNKNOWN)]))])  # 1 of the second word, all of the third
+    assert found.told_unknown == pytest.approx({IDLE: 5 / 25, UNKNOWN: 20 / 25,
+                                                KNOWN: (2 + 1 + 25) / 75})
+
+
+def test_a_clip_that_is_over_before_it_can_be_told_says_nothing_of_the_unknown():
+    course = ten_hertz(3, [('a', KNOWN, 0, 0.4), ('-', IDLE, 0.5, 3)])
+    found = measure_online([(course, Told([], [(0, State.UNKNOWN)]))])
+    assert found.told_unknown == {KNOWN: None, IDLE: 1, UNKNOWN: None}
 
 
 def test_an_action_is_on_from_its_start_to_before_its_end():
@@ -436,6 +455,7 @@ def test_a_model_that_knows_is_scored_as_one_that_knows(take):
     assert 0.3 < found.delay_p50 < 1 < found.linger_p50 < 2  # of a window of 1 s
     deaf = measure_online([take.run(DecisionConfig(threshold=1.0))])
     assert deaf.missed == 1 and deaf.f1[50] == 0
+    assert found.told_unknown[KNOWN] < 0.1 < 0.5 < deaf.told_unknown[KNOWN], 'seen, not known'
 
 
 decisions = st.builds(
@@ -449,6 +469,7 @@ def test_replayed_scores_give_what_the_runtime_gave(left_hand, take, decision, s
     recognizer, clips = left_hand
     made = make_stream(clips, ['hand_up', 'other'], [], '-', replace(SHORT, minutes=0.2), seed)
     recording, live = record(recognizer, made.frames, decision)
+    assert [at for at, _ in live.states] == recording.stamps.tolist()
     assert replay(recording, decision) == live
     assert replay(recording, decision) == live, 'a replay leaves something behind'
 
@@ -477,7 +498,7 @@ def test_tuning_takes_the_best_setting_there_is(take):
 
 
 def test_the_objective_counts_the_goals():
-    base = measure_online([(COURSE, [])])
+    base = measure_online([(COURSE, Told([]))])
     assert objective(replace(base, f1={50: 0.9}, false_per_minute=1.0, delay_p50=0.7)) == 0.9
     assert objective(replace(base, f1={50: 0.9}, false_per_minute=3.0, delay_p50=1.05)
                      ) == pytest.approx(0.9 / 3 / 1.5)

@@ -234,6 +234,23 @@ def test_real_time_drops_rather_than_lags(tmp_path):
     assert capture.slot.dropped == 19
 
 
+@pytest.mark.parametrize(('frames', 'size'), [(80, (1280, 720)), (3, (64, 48))],
+                         ids=['images that take longer to decode', 'opened again and again'])
+def test_a_file_that_cannot_be_read_in_time_plays_slower(tmp_path, frames, size):
+    """Its images must not seem older and older: stamps go on as fast as the clock."""
+    path = make_video(tmp_path / 'video.avi', frames=frames, fps=1000, size=size)
+    slot, taken = Latest(), []
+    capture = Capture(SourceConfig(str(path), loop=True), slot, epoch=time.time_ns())
+    capture.start()
+    began = time.monotonic()
+    while len(taken) < 10 or time.monotonic() - began < 0.5:
+        taken.append((slot.take().stamp, time.time_ns()))
+    capture.stop()
+    (first, came_first), (last, came_last) = taken[0], taken[-1]
+    assert last - first > 0.8 * (came_last - came_first)
+    assert all(stamp <= came for stamp, came in taken)
+
+
 def test_epoch_is_added_to_media_times(tmp_path):
     path = make_video(tmp_path / 'video.avi', frames=5)
     plain = [frame.stamp for frame in play(path, realtime=False)[1]]

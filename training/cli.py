@@ -14,6 +14,7 @@ from bharnet_ros.training.data import Clips, SourceConfig, load_clips, merge
 from bharnet_ros.training.evaluate import cross_validate
 from bharnet_ros.training.export import ExportError, export, make_contract
 from bharnet_ros.training.extract import extract
+from bharnet_ros.training.guard import guard_of
 from bharnet_ros.training.importers.arrays import import_arrays
 from bharnet_ros.training.importers.ntu import import_ntu
 from bharnet_ros.training.importers.nucla import import_nucla
@@ -248,7 +249,7 @@ def export_run(run: Path, name: str, to: Path, report: Path | None = None,
                              for fold in data['folds']]}
     contract = make_contract(name, config, clips, metrics, calibration,
                              max(len(config.ensemble), 1), precision)
-    difference = export(model, contract, clips, to)
+    difference = export(model, contract, clips, to, guard_of(config, clips))
     print(f'wrote {to}, {to.stat().st_size / 1e6:.2f} MB; largest difference to PyTorch '
           f'{difference:.1e}')
 

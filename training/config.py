@@ -66,11 +66,16 @@ class RunConfig:
     ensemble: list[Member] = field(default_factory=list)  # trained one by one, exported as one
     steps: int = 24  # T; must be divisible by the product of the streams' strides
     window_seconds: float = 2.0  # length of a window on the robot
+    # Times the median distance between persons beyond which the shape of the hands is that of no
+    # known word (guard.py); 0: do not ask. Asked when exported, so a run need not be repeated.
+    shape_limit: float = 0.0
     seed: int = 0
     out: Path = Path('runs/latest')
     notes: list[str] = field(default_factory=list)  # assumptions and limits, for the contract
 
     def __post_init__(self):
+        if not self.shape_limit >= 0:
+            raise ValueError(f'shape_limit is 0 or more, not {self.shape_limit}')
         for stream in self.model.streams.values():
             if self.steps % math.prod(stream.strides):
                 raise ValueError(f'steps ({self.steps}) must be divisible by the product of the '

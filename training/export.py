@@ -14,6 +14,7 @@ from bharnet_ros.training.calibrate import Calibration
 from bharnet_ros.training.config import RunConfig
 from bharnet_ros.training.data import Clips
 from bharnet_ros.training.dataset import ClipDataset
+from bharnet_ros.training.guard import ShapeGuard
 from bharnet_ros.training.model import BHaRNet, UnifiedNet
 from torch import Tensor, nn
 
@@ -33,9 +34,11 @@ class ExportError(RuntimeError):
 class Probabilities(nn.Module):
     """The model as the robot calls it: raw clips in, calibrated probabilities out."""
 
-    def __init__(self, model: nn.Module, persons: int = 1, temperature: float = 1.0):
+    def __init__(self, model: nn.Module, persons: int = 1, temperature: float = 1.0,
+                 guard: ShapeGuard | None = None):
         super().__init__()
         self.model, self.persons, self.temperature = model, persons, temperature
+        self.guard = guard
 
     def forward(self, body: Tensor, left_hand: Tensor, right_hand: Tensor, mask: Tensor,
                 aspect: Tensor) -> Tensor:
@@ -43,7 +46,10 @@ class Probabilities(nn.Module):
         parts = (body, left_hand, right_hand, mask)
         if self.persons == 1:
             parts = (part[:, None] for part in parts)
-        return (self.model(*parts, aspect).fused / self.temperature).softmax(1)
+        found = (self.model(*parts, aspect).fused / self.temperature).softmax(1)
+        if self.guard is None:
+            return found
+        return self.guard(found, left_hand, right_hand, mask, aspect)
 
 
 def git_commit() -> str:
@@ -70,7 +76,7 @@ def make_contract(name: str, config: RunConfig, clips: Clips, metrics: dict[str,
         unknown=config.unknown if config.unknown in clips.class_names else None,
         layout=config.model.preprocess.layout, window_seconds=config.window_seconds,
         window_steps=config.steps, preprocessing=network.pop('preprocess'),
-        network=network | {'members': members},
+        network=network | {'members': members, 'shape_limit': config.shape_limit},
         training={
             'sources': [{'name': name, 'license': terms} for name, terms in dict.fromkeys(
                 (info.name, info.license) for info in clips.infos)],
@@ -137,13 +143,13 @@ def example_inputs(contract: Contract, clips: Clips, count: int) -> tuple[Tensor
 
 
 def export(model: nn.Module, contract: Contract, clips: Clips, path: Path,
-           check: int = 64) -> float:
+           guard: ShapeGuard | None = None, check: int = 64) -> float:
     """Write `path`, run it in ONNX Runtime on real clips, and return the largest difference.
 
     ExportError (and no file) if a probability differs by more than TOLERANCE.
     """
     contract.check()
-    model = Probabilities(model, contract.persons, contract.temperature).eval()
+    model = Probabilities(model, contract.persons, contract.temperature, guard).eval()
     inputs = example_inputs(contract, clips, check)
     with torch.no_grad():
         expected = model(*inputs).numpy()

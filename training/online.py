@@ -11,7 +11,8 @@ import numpy as np
 from bharnet_ros.training.config import RunConfig
 from bharnet_ros.training.data import Clips, merge
 from bharnet_ros.training.export import export, make_contract
-from bharnet_ros.training.online_metrics import Course, OnlineMetrics, measure_online
+from bharnet_ros.training.guard import guard_of
+from bharnet_ros.training.online_metrics import Course, OnlineMetrics, Told, measure_online
 from bharnet_ros.training.splits import leave_one_out, split
 from bharnet_ros.training.store import DataError
 from bharnet_ros.training.streams import Stream, StreamConfig, halves, make_stream, usable
@@ -19,7 +20,7 @@ from bharnet_ros.training.train import fit
 from torch import nn
 
 from bharnet_ros.contract import Contract
-from bharnet_ros.decision import ActionEvent, DecisionConfig
+from bharnet_ros.decision import DecisionConfig
 from bharnet_ros.keypoints import FrameKeypoints
 from bharnet_ros.pipeline import ActionPipeline, DueWindow, PipelineConfig, Scores
 from bharnet_ros.recognizer import Recognizer
@@ -55,31 +56,35 @@ class Recording:
 
 
 def record(recognizer: Recognizer, frames: Sequence[FrameKeypoints],
-           decision: DecisionConfig) -> tuple[Recording, list[ActionEvent]]:
+           decision: DecisionConfig) -> tuple[Recording, Told]:
     """Play frames of one person through the runtime as the robot does, decision by decision."""
     pipeline = ActionPipeline(recognizer.contract, PipelineConfig(decision=decision))
-    found, events = [], []
+    found, events, states = [], [], []
     for frame in frames:
         news, scores = pipeline.process(frame, recognizer)
         events += news
         if scores is not None:
             found.append(scores)
+            states.append((scores.window.stamp, pipeline.state(scores.window)))
     K = len(recognizer.contract.labels)
     return Recording(recognizer.contract, frames[0], found[0].window if found else None,
                      np.array([item.window.stamp for item in found], np.int64),
-                     np.array([item.probabilities for item in found]).reshape(-1, K)), events
+                     np.array([item.probabilities for item in found]).reshape(-1, K)
+                     ), Told(events, states)
 
 
-def replay(recording: Recording, decision: DecisionConfig) -> list[ActionEvent]:
-    """Return the events that the same scores give under other decision parameters.
+def replay(recording: Recording, decision: DecisionConfig) -> Told:
+    """Return what the same scores give under other decision parameters.
 
     The person must have been there throughout, as in a stream made by `make_stream`.
     """
     pipeline = ActionPipeline(recording.contract, PipelineConfig(decision=decision))
     pipeline.push(recording.first)  # now the pipeline knows the person
-    return [event for stamp, p in zip(recording.stamps.tolist(), recording.probabilities,
-                                      strict=True)
-            for event in pipeline.decide(Scores(replace(recording.window, stamp=stamp), p))]
+    events, states = [], []
+    for stamp, p in zip(recording.stamps.tolist(), recording.probabilities, strict=True):
+        events += pipeline.decide(Scores(replace(recording.window, stamp=stamp), p))
+        states.append((stamp, pipeline.state(recording.window)))
+    return Told(events, states)
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,7 @@ class Take:
     recording: Recording
     again: int  # clips of the stream that were in it before
 
-    def run(self, decision: DecisionConfig) -> tuple[Course, list[ActionEvent]]:
+    def run(self, decision: DecisionConfig) -> tuple[Course, Told]:
         """Return what `measure_online` wants."""
         return self.course, replay(self.recording, decision)
 
@@ -142,7 +147,8 @@ def exported(model: nn.Module, config: RunConfig, clips: Clips) -> Recognizer:
     """Return a network as the robot runs it: exported to a file that is then loaded."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / 'online.onnx'
-        export(model, make_contract('online', config, clips, {}), clips, path)
+        export(model, make_contract('online', config, clips, {}), clips, path,
+               guard_of(config, clips))
         return Recognizer(path)
 
 

@@ -8,11 +8,12 @@ import torch
 from bharnet_ros.training.streams import IDLE, KNOWN, UNKNOWN, Segment
 from torchmetrics.functional.classification import multiclass_average_precision
 
-from bharnet_ros.decision import ActionEvent, Phase
+from bharnet_ros.decision import ActionEvent, Phase, State
 from bharnet_ros.window import SECOND
 
 OVERLAPS = (10, 25, 50)  # per cent
 BACKGROUND = -1  # the label of frames in which no known word is performed or shown
+SETTLED = 0.5  # seconds from the start of a clip after which its state should have been told
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,20 @@ class Course:
         """Return each segment with the stamp at which its turn is over: the next one's start."""
         return list(zip(self.segments, [*(s.start for s in self.segments[1:]), self.end],
                         strict=True))
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the runtime said of a stream."""
+
+    events: Sequence[ActionEvent]
+    states: Sequence[tuple[int, State]] = ()  # the stamp of each decision and the state after it
+
+    def state(self, stamps: np.ndarray) -> np.ndarray:
+        """Return the newest state at each stamp, (F,) int; idle before the first."""
+        values = np.array([State.IDLE, *(state for _, state in self.states)], int)
+        decided = np.array([stamp for stamp, _ in self.states], np.int64)
+        return values[np.searchsorted(decided, stamps, side='right')]
 
 
 def shown(stamps: np.ndarray, events: Iterable[ActionEvent]) -> np.ndarray:
@@ -116,22 +131,29 @@ class OnlineMetrics:
     true_changes_per_second: float
     words: int  # known
     minutes: dict[str, float]  # of each kind of time, transitions with what comes before them
+    told_unknown: dict[str, float | None]  # share of each kind of clips, from SETTLED on
 
 
-def measure_online(runs: Sequence[tuple[Course, Sequence[ActionEvent]]]) -> OnlineMetrics:
-    """Score the events of one or more streams."""
+def measure_online(runs: Sequence[tuple[Course, Told]]) -> OnlineMetrics:
+    """Score what was said of one or more streams."""
     counts = {overlap: np.zeros(3, int) for overlap in OVERLAPS}
     false, time = dict.fromkeys((IDLE, UNKNOWN), 0), dict.fromkeys((KNOWN, IDLE, UNKNOWN), 0)
+    frames, strange = dict.fromkeys(time, 0), dict.fromkeys(time, 0)
     delays, lingers, words, changes, true_changes = [], [], 0, 0, 0
-    for course, events in runs:
-        truth, answer = course.labels, shown(course.stamps, events)
+    for course, told in runs:
+        truth, answer = course.labels, shown(course.stamps, told.events)
+        is_strange = told.state(course.stamps) == State.UNKNOWN
         for overlap in OVERLAPS:
             counts[overlap] += matches(answer, truth, overlap / 100)
         changes += int((np.diff(answer) != 0).sum())
         true_changes += int((np.diff(truth) != 0).sum())
-        starts = [event for event in events if event.phase == Phase.STARTED]
+        starts = [event for event in told.events if event.phase == Phase.STARTED]
         for segment, end in course.turns():
             time[segment.kind] += end - segment.start
+            within = slice(*np.searchsorted(
+                course.stamps, (segment.start + int(SETTLED * SECOND), segment.stop)))
+            frames[segment.kind] += len(course.stamps[within])
+            strange[segment.kind] += int(is_strange[within].sum())
             here = [event for event in starts if segment.start <= event.stamp < end]
             if segment.kind != KNOWN:
                 false[segment.kind] += len(here)
@@ -157,7 +179,8 @@ def measure_online(runs: Sequence[tuple[Course, Sequence[ActionEvent]]]) -> Onli
         per_minute(IDLE, UNKNOWN), per_minute(IDLE), per_minute(UNKNOWN),
         percentile(delays, 50), percentile(delays, 90), percentile(lingers, 50),
         1 - len(delays) / words if words else 0.0, changes / seconds, true_changes / seconds,
-        words, {kind: spent / SECOND / 60 for kind, spent in time.items()})
+        words, {kind: spent / SECOND / 60 for kind, spent in time.items()},
+        {kind: strange[kind] / count if count else None for kind, count in frames.items()})
 
 
 def frame_precision(scores: np.ndarray, truth: np.ndarray, names: Sequence[str],

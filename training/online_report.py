@@ -18,7 +18,9 @@ from bharnet_ros.training.online import (
     tune,
 )
 from bharnet_ros.training.online_metrics import (
+    BACKGROUND,
     OVERLAPS,
+    SETTLED,
     OnlineMetrics,
     frame_precision,
     measure_online,
@@ -26,9 +28,9 @@ from bharnet_ros.training.online_metrics import (
     shown,
 )
 from bharnet_ros.training.report import PAGE, REPORT, plt, save_figure, table
-from bharnet_ros.training.streams import IDLE, UNKNOWN
+from bharnet_ros.training.streams import IDLE, KNOWN, UNKNOWN
 
-from bharnet_ros.decision import DecisionConfig, Policy
+from bharnet_ros.decision import DecisionConfig, Policy, State
 from bharnet_ros.window import SECOND
 
 ROW = 30.0  # seconds in a row of the picture
@@ -79,9 +81,10 @@ def mean_precision(takes: Sequence[Take]) -> tuple[float, dict[str, float]]:
 
 def draw(take: Take, decision: DecisionConfig, path: Path) -> None:
     """Draw a stream in rows: truth above, actions below, probabilities between them."""
-    course, events = take.run(decision)
+    course, told = take.run(decision)
     threshold = Policy.of(decision, take.recording.contract).threshold
-    answer, scores = shown(course.stamps, events), take.recording.at(course.stamps)
+    answer, scores = shown(course.stamps, told.events), take.recording.at(course.stamps)
+    strange = np.where(told.state(course.stamps) == State.UNKNOWN, 0, BACKGROUND)
     seconds = (course.stamps - course.stamps[0]) / SECOND
     colours = plt.get_cmap('tab20')(np.arange(len(course.names)) % 20)
     count = max(1, int(np.ceil(seconds[-1] / ROW)))
@@ -103,6 +106,8 @@ def draw(take: Take, decision: DecisionConfig, path: Path) -> None:
         bar(first, last, 1.05, colour, text)
     for label, first, last in pieces(answer):
         bar(seconds[first], seconds[last - 1], -0.35, colours[label], course.names[label])
+    for _, first, last in pieces(strange):
+        bar(seconds[first], seconds[last - 1], -0.35, 'darkgrey', '?')
     for row, axis in enumerate(axes.flat):
         for k, name in enumerate(course.names):
             if name != take.recording.contract.idle:
@@ -112,7 +117,8 @@ def draw(take: Take, decision: DecisionConfig, path: Path) -> None:
         axis.set_ylim(-0.4, 1.4)
         axis.set_yticks([-0.2, 0.5, 1.2], ['action', 'score', 'truth'], fontsize=7)
         axis.tick_params(axis='x', labelsize=7)
-    axes[-1, 0].set_xlabel('seconds; "?": an action that the model never learned', fontsize=8)
+    axes[-1, 0].set_xlabel('seconds; "?": an action that the model never learned; below, where '
+                           'the state is "unknown"', fontsize=8)
     save_figure(figure, path)
 
 
@@ -147,11 +153,12 @@ def _cells(metrics: OnlineMetrics) -> list[Any]:
         return '' if value is None else value
     return [*(metrics.f1[overlap] for overlap in OVERLAPS), *map(known, (
         metrics.false_per_minute, metrics.false_idle, metrics.false_unknown, metrics.delay_p50,
-        metrics.delay_p90, metrics.linger_p50)), metrics.missed, metrics.changes_per_second]
+        metrics.delay_p90, metrics.linger_p50)), metrics.missed, metrics.changes_per_second,
+        *(known(metrics.told_unknown[kind]) for kind in (UNKNOWN, KNOWN, IDLE))]
 
 
 HEAD = [*(f'F1@{overlap}' for overlap in OVERLAPS), 'false/min', 'idle', 'unknown', 'delay p50 s',
-        'p90 s', 'linger p50 s', 'missed', 'changes/s']
+        'p90 s', 'linger p50 s', 'missed', 'changes/s', 'told unknown', 'of known', 'of idle']
 
 
 def summary(settings: Sequence[Setting]) -> str:
@@ -171,7 +178,8 @@ def page(data: dict[str, Any], folds: Sequence[OnlineFold], settings: Sequence[S
         f'Frame mAP with background {data["frame_map"]:.3f}. {metrics.words} known words; '
         f'minutes: {spent}. The truth changes {metrics.true_changes_per_second:.2f} times a '
         f'second. Goals: F1@50 {F1_GOAL} or better, false/min under {FALSE_GOAL}, delay p50 under '
-        f'{DELAY_GOAL} s.\n',
+        f'{DELAY_GOAL} s. Told unknown: share of the time of unknown actions, known words and '
+        f'idle, from {SETTLED} s after their first frame, in which the state is "unknown".\n',
         '## Settings\n',
         table(['setting', *decisions[0], 'objective on tune parts'],
               [[setting.name, *values.values(),

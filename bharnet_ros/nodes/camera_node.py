@@ -14,7 +14,7 @@ from bharnet_ros.draw import draw_keypoints
 from bharnet_ros.latest import Latest
 from bharnet_ros.msg import Keypoints
 from bharnet_ros.nodes import messages
-from bharnet_ros.nodes.diagnostics import ERROR, OK, WARN, Problems, Rate, Report
+from bharnet_ros.nodes.diagnostics import ERROR, OK, WARN, Losses, Problems, Rate, Report
 from bharnet_ros.nodes.managed import ManagedNode
 from bharnet_ros.nodes.parameters import Param
 from bharnet_ros.nodes.run import run_program
@@ -80,7 +80,7 @@ class CameraNode(ManagedNode):
         self._slot = Latest()
         self._problems = Problems(self.get_logger().error)
         self._bad_images, self._processed, self._last_image = 0, 0, time.monotonic()
-        self._input_rate, self._output_rate = Rate(), Rate()
+        self._input_rate, self._output_rate, self._losses = Rate(), Rate(), Losses()
         self._latency = self._detect_time = 0.0
         if self.params['source'] == TOPIC:
             self._subscribe()
@@ -103,7 +103,7 @@ class CameraNode(ManagedNode):
         compressed = self.params['image_transport'] == 'compressed'
         self._subscription = self.create_subscription(
             CompressedImage if compressed else Image,
-            'image/compressed' if compressed else 'image', self._slot.put, qos)
+            'image/compressed' if compressed else 'image', self._on_image, qos)
 
     def deactivate(self) -> None:
         """Stop both threads."""
@@ -129,6 +129,12 @@ class CameraNode(ManagedNode):
         self._publisher = self._annotated = self._annotated_jpeg = None
 
     # Input.
+
+    def _on_image(self, message: Image | CompressedImage, info: dict[str, int | None]) -> None:
+        # Several publishers would each count on their own, and the message does not say whose.
+        self._losses(info['publication_sequence_number']
+                     if self._subscription.get_publisher_count() == 1 else None)
+        self._slot.put(message)
 
     def _on_source(self, error: str | None) -> None:
         """Hear from the capture thread: the source failed (why), or works again (None)."""
@@ -217,7 +223,8 @@ class CameraNode(ManagedNode):
             'source': self._config.display_name,
             'input_rate_hz': self._input_rate(self._slot.offered),
             'output_rate_hz': self._output_rate(self._processed),
-            'frames_dropped': self._slot.dropped,
+            'images_received': self._slot.offered, 'images_detected': self._processed,
+            'frames_dropped': self._slot.dropped, 'images_lost': self._losses.total,
             'bad_images': self._bad_images, 'detect_ms': self._detect_time * 1e3,
             'latency_ms': self._latency * 1e3, 'seconds_since_image': silence,
             'detector': 'mediapipe holistic', 'last_error': self._problems.last,

@@ -35,6 +35,20 @@ class Rate:
         return rate
 
 
+class Losses:
+    """Counts messages of a publisher that never arrived, by the numbers of those that did."""
+
+    def __init__(self):
+        self.total, self._last = 0, None
+
+    def __call__(self, number: int | None) -> None:
+        """Note the next message's number; None, when it has none, begins anew."""
+        # Numbers that go back are those of a publisher that was started again.
+        if None not in (number, self._last) and number > self._last:
+            self.total += number - self._last - 1
+        self._last = number
+
+
 class Problems:
     """What is wrong at present, by origin: each origin clears only what it reported itself."""
 
