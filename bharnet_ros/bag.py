@@ -126,12 +126,13 @@ class BagWriter:
                        bytes(typestore().serialize_cdr(message, KEYPOINTS)))
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Return what an exception says, in one line."""
     return ' '.join(str(error).split()) or type(error).__name__
 
 
 def _damaged(path: Path, error: Exception) -> BagError:
-    return BagError(f'cannot read bag {path}: {_reason(error)}')
+    return BagError(f'cannot read bag {path}: {reason_of(error)}')
 
 
 def read_raw(path: Path, topic: str = '') -> Iterator[tuple[int, bytes]]:
@@ -161,7 +162,7 @@ def read_raw(path: Path, topic: str = '') -> Iterator[tuple[int, bytes]]:
         if not mcap_files(path):
             raise _damaged(path, error) from error
         whole_folder = path.is_file() or (path / 'metadata.yaml').exists()
-        reason = _reason(error) if whole_folder else 'it has no metadata.yaml'
+        reason = reason_of(error) if whole_folder else 'it has no metadata.yaml'
         raise BagError(f'bag {path} was never completed, or is damaged ({reason}); what is whole '
                        f'in it can be saved: run "bharnet recover {path}"') from error
 
