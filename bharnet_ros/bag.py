@@ -95,8 +95,9 @@ class BagWriter:
         try:
             complete = writer.salvage()
         except FileNotFoundError:
-            return what + ('its file is gone, and with it all that was recorded: was the folder '
-                           'deleted, or a disk unplugged?')
+            self.count = 0
+            return what + ('its file is gone: was the folder deleted, or a disk unplugged? If it '
+                           'was moved, run "bharnet recover" where it is now')
         lost, self.count = self.count - writer.safe, writer.safe
         if not writer.safe:
             return what + 'nothing of it is safe: make room, then record to a new folder'
@@ -125,12 +126,13 @@ class BagWriter:
                        bytes(typestore().serialize_cdr(message, KEYPOINTS)))
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Return what an exception says, in one line."""
     return ' '.join(str(error).split()) or type(error).__name__
 
 
 def _damaged(path: Path, error: Exception) -> BagError:
-    return BagError(f'cannot read bag {path}: {_reason(error)}')
+    return BagError(f'cannot read bag {path}: {reason_of(error)}')
 
 
 def read_raw(path: Path, topic: str = '') -> Iterator[tuple[int, bytes]]:
@@ -160,7 +162,7 @@ def read_raw(path: Path, topic: str = '') -> Iterator[tuple[int, bytes]]:
         if not mcap_files(path):
             raise _damaged(path, error) from error
         whole_folder = path.is_file() or (path / 'metadata.yaml').exists()
-        reason = _reason(error) if whole_folder else 'it has no metadata.yaml'
+        reason = reason_of(error) if whole_folder else 'it has no metadata.yaml'
         raise BagError(f'bag {path} was never completed, or is damaged ({reason}); what is whole '
                        f'in it can be saved: run "bharnet recover {path}"') from error
 

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from rosbags.rosbag2.storage_mcap import McapReader, decompress
 
-from bharnet_ros.bag import BagError, BagWriter, typestore
+from bharnet_ros.bag import BagError, BagWriter, reason_of, typestore
 from bharnet_ros.bag_storage import MAGIC, mcap_files
 
 CHUNK, DATA_END, KNOWN = 0x06, 0x0F, range(0x01, 0x10)  # record types of MCAP
@@ -107,7 +107,7 @@ def recover(path: Path, target: Path | None = None) -> Recovered:
         except BagError:
             raise
         except Exception as error:  # a damaged file can raise nearly anything inside the library
-            raise BagError(f'cannot recover {path}: {error}') from error
+            raise BagError(f'cannot recover {path}: {reason_of(error)}') from error
 
 
 def _copy(files: list[_UnfinishedFile], target: Path, damaged: int) -> Recovered:

@@ -79,7 +79,11 @@ class DurableStorage(McapWriter):
 
     def check_there(self) -> None:
         """Raise FileNotFoundError if our file is not at its path: writing alone would not tell."""
-        if not os.path.samestat(self._identity, self.path.stat()):
+        try:
+            there = os.path.samestat(self._identity, self.path.stat())
+        except OSError as error:
+            raise FileNotFoundError(f'{self.path} is not there: {error.strerror}') from error
+        if not there:
             raise FileNotFoundError(f'{self.path} was replaced by another file')
 
     def cut_back(self) -> None:
@@ -137,7 +141,9 @@ class DurableWriter(Writer):
                 if self.storage is not None:  # the file lacks its end, not only metadata.yaml
                     with suppress(OSError):
                         self._file.cut_back()
-                    self.abort()
+                    with suppress(OSError):
+                        self.abort()
         self._file.check_there()
-        self.metapath.with_suffix('.yaml.tmp').unlink(missing_ok=True)
+        with suppress(OSError):
+            self.metapath.with_suffix('.yaml.tmp').unlink()
         return False

@@ -2,16 +2,14 @@
 
 import json
 import os
-import shutil
 import signal
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import cv2
-import numpy as np
 
 from bharnet_ros.bag import BagWriter
 from bharnet_ros.decision import ActionEvent, DecisionConfig, Phase, State
@@ -19,16 +17,14 @@ from bharnet_ros.detector import HolisticDetector
 from bharnet_ros.draw import draw_caption, draw_keypoints
 from bharnet_ros.keypoints import FrameKeypoints
 from bharnet_ros.latest import Latest
+from bharnet_ros.outputs import AnnotatedVideo, JsonLines
 from bharnet_ros.pipeline import ActionPipeline, PipelineConfig
 from bharnet_ros.recognizer import Recognizer
 from bharnet_ros.sources import Capture, Frame, Kind, SourceConfig, SourceError, VideoReader
 from bharnet_ros.window import SECOND
 
-MIN_FREE = 50_000_000  # bytes on the disk below which a video ends: it must still be completed
 UNKNOWN = '?'  # caption of somebody who does something that is no action of the model
-
-
-T = TypeVar('T', 'JsonLines', 'AnnotatedVideo')
+T = TypeVar('T', JsonLines, AnnotatedVideo)
 
 
 @dataclass(frozen=True)
@@ -61,68 +57,6 @@ def describe(event: ActionEvent) -> str:
     return (f'{event.stamp / SECOND:9.2f} s  {event.person_id}  {event.label:<12} '
             f'{event.phase.name.lower():<8} {event.confidence:4.0%}  '
             + (f'after {after:.1f} s' if event.phase is Phase.ENDED else ''))
-
-
-class JsonLines:
-    """A new file of lines, each written at once and whole."""
-
-    def __init__(self, path: Path):
-        """Create it; OSError if it exists or cannot be."""
-        self._path, self._file = path, path.open('xb', buffering=0)
-        self._count = self._end = 0  # of whole lines, and where they end
-
-    def write(self, line: str) -> None:
-        """Append a line; OSError, once, if that fails: the file is cut back to whole lines."""
-        if self._file.closed:
-            return
-        left = f'{line}\n'.encode()
-        try:
-            while left:
-                left = left[self._file.write(left):]
-        except OSError as error:
-            with suppress(OSError):
-                self._file.truncate(self._end)
-            self.close()
-            raise OSError(f'cannot write on in {self._path}: {error.strerror}; the {self._count} '
-                          'lines in it are whole; make room, then take a new file') from error
-        self._count, self._end = self._count + 1, self._file.tell()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
-
-class AnnotatedVideo:
-    """A new video file. OpenCV does not say when writing fails, so this looks for itself."""
-
-    def __init__(self, path: Path, fps: float, size: tuple[int, int]):
-        """Open it; `size` is (width, height). SourceError if OpenCV cannot."""
-        self._path, self._count, self._look_every = path, 0, max(round(fps), 1)
-        self._writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG,
-                                       cv2.VideoWriter_fourcc(*'mp4v'), fps, size)
-        if not self._writer.isOpened():
-            raise SourceError(f'cannot write video {path}')
-
-    def write(self, image: np.ndarray) -> None:
-        """Append an image; OSError before the disk is so full that the end has no room."""
-        if self._count % self._look_every == 0:
-            free = shutil.disk_usage(self._path.absolute().parent).free
-            if free < MIN_FREE:
-                raise OSError(f'the video {self._path} ends after {self._count} frames, while it '
-                              f'can still be completed: only {free / 1e6:.0f} MB of disk are '
-                              'free; make room, then take a new file')
-        self._writer.write(image)
-        self._count += 1
-
-    def close(self) -> None:
-        """Complete the file; OSError if it does not hold what was written to it."""
-        self._writer.release()
-        reader = cv2.VideoCapture(str(self._path), cv2.CAP_FFMPEG)
-        found = int(reader.get(cv2.CAP_PROP_FRAME_COUNT)) if reader.isOpened() else 0
-        reader.release()
-        if found < 0.98 * self._count - 1:  # containers round their frame count
-            raise OSError(f'the video {self._path} holds {found} of the {self._count} frames '
-                          'written to it: is the disk full?')
 
 
 class Outputs:

@@ -143,14 +143,15 @@ class VideoReader:
         if self.config.kind is not Kind.FILE:
             if not ok:
                 raise SourceError(f'{self.config.kind.value} {self.config.display_name} '
-                                  'gives no more images')
+                                  'gives no more images: was it unplugged or switched off?')
             self.frames += 1
             return Frame(image, stamp, self.config.frame_id)
         if not ok:
             # Containers round their frame count; a hole of more than 2 % is a broken file.
             if self.frames < self.length * 0.98 - 1 or self.frames == 0:
                 raise SourceError(f'{self.config.source} breaks off after {self.frames} of '
-                                  f'{self.length} frames: the file is truncated or corrupt')
+                                  f'{self.length} frames: the file is truncated or corrupt, '
+                                  'copy it again')
             return None
         media = int(self._capture.get(cv2.CAP_PROP_POS_MSEC) * 1e6)
         if media <= self._media_ns:  # some containers carry no time: fall back on the rate

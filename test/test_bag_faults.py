@@ -182,6 +182,7 @@ def test_a_folder_that_vanishes_is_told_and_nothing_else_is_touched(tmp_path):
     bag.write(frame(1))
     assert 'its file is gone' in refused(bag.sync)
     assert (path / 'bag.mcap').read_text() == 'somebody else'
+    assert stamps(recover(tmp_path / 'elsewhere').path)[0] == frame(0).stamp
     assert 'is closed' in refused(lambda: bag.write(frame(2)))
     bag.close()  # as the end of a `with`, it has nothing to add
 

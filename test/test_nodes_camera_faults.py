@@ -320,6 +320,24 @@ def test_a_file_that_breaks_off_ends_the_process_with_one_line_and_status_1(ros,
     assert 'Traceback' not in process.log
 
 
+def test_silence_is_told_with_where_to_look(ros, data_dir):
+    ros.start('camera_node', autostart=True, source='topic')
+    ros.start('recognition_node', autostart=True)
+    ros.next_diagnosis('camera_node', WARN, 'nobody publishes /image; start the camera driver')
+    ros.publisher(Image, 'image')
+    ros.next_diagnosis('camera_node', WARN, 'none of /image arrives')
+    ros.next_diagnosis('recognition_node', WARN, '/keypoints has a publisher that is silent')
+    for verb in ('deactivate', 'cleanup'):
+        assert ros.change_state('camera_node', verb)
+    ros.next_diagnosis('camera_node', OK, 'waits to be configured')
+    ros.next_diagnosis('recognition_node', WARN, 'nobody publishes /keypoints')
+    assert ros.set('camera_node', source=str(data_dir / 'videos' / 'mmpose_demo.mp4'),
+                   at_end='stay', subscribers=2, wait_for_subscriber=4.0).successful
+    ros.bring_up('camera_node')
+    ros.next_diagnosis('camera_node', WARN, 'the file waits for 2 subscribers of keypoints')
+    ros.next_diagnosis('camera_node', WARN, 'the file has ended')
+
+
 def test_a_file_may_play_in_a_loop_and_time_goes_on(ros, data_dir):
     keypoints = ros.collect(Keypoints, 'keypoints')
     process = ros.start('camera_node', autostart=True, at_end='loop', realtime=False,

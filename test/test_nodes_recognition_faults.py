@@ -326,7 +326,7 @@ def looped(tmp_path_factory):
     """Three rounds of two recorded words in a loop: actions by round, and diagnostics."""
     words = tmp_path_factory.mktemp('looped') / 'bag'
     with BagWriter(words) as bag:
-        for frame in islice(read_keypoints(DEMO_BAG), 300):
+        for frame in islice(read_keypoints(DEMO_BAG), 260):  # cut in the second word
             bag.write(frame)
     with graph() as ros:
         actions, rounds = ros.collect(Action, 'actions'), [[]]
@@ -344,13 +344,13 @@ def looped(tmp_path_factory):
             return len(rounds) > 3
         ros.wait(sort, 'the fourth round')
         said = [r for r in ros.diagnostics if r.name == 'recognition_node'
-                and r.message != 'no keypoints yet' and value_of(r, 'state') == 'active']
+                and 'no keypoints yet' not in r.message and value_of(r, 'state') == 'active']
         yield rounds[:3], said, node
 
 
 def test_a_bag_in_a_loop_gives_the_same_actions_in_every_round(looped):
     rounds, said, node = looped
-    assert len(milestones(rounds[0])) >= 4
+    assert len(milestones(rounds[0])) == 4
     assert milestones(rounds[0]) == milestones(rounds[1]) == milestones(rounds[2])
     for actions in rounds:  # each ends in its own round
         assert {a.event_id for a in actions if a.phase == Action.STARTED} == {

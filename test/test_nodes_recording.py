@@ -12,7 +12,7 @@ from bharnet_ros.msg import Keypoints
 from helpers import person
 from ros_helpers import OK, WARN, graph, stamp_of, value_of
 
-from bharnet_ros.bag import read_keypoints
+from bharnet_ros.bag import BagWriter, read_keypoints
 from bharnet_ros.nodes.messages import keypoints_to_msg
 
 
@@ -103,6 +103,21 @@ def test_a_recorder_that_is_killed_loses_a_second_and_the_rest_plays_again(ros, 
     replay = ros.start('replay_node', bag=tmp_path / 'bag_recovered', speed=10.0)
     assert ros.wait_for_end(replay) == 0, replay.log
     assert [stamp_of(message) for message in played] == found
+
+
+def test_what_is_recorded_of_a_bag_in_a_loop_keeps_its_order(ros, tmp_path):
+    with BagWriter(tmp_path / 'short') as bag:
+        for number in range(90):
+            bag.write(person(1 + number / 30))
+    played = ros.collect(Keypoints, 'keypoints')
+    recorder = ros.start('record_node', bag=tmp_path / 'bag', use_sim_time=True)
+    ros.next_diagnosis('record_node', WARN, 'nothing to record yet')
+    ros.start('replay_node', bag=tmp_path / 'short', loop=True, subscribers=2, speed=3.0)
+    ros.wait(lambda: len(played) > 220, 'the third round')
+    assert recorder.stop() == 0
+    found, once = stamps(tmp_path / 'bag'), stamps(tmp_path / 'short')
+    assert len(found) > 180  # the third round has begun
+    assert found == (once * 10)[:len(found)]
 
 
 @pytest.mark.parametrize('room', [60_000, 100])

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from helpers import nobody, person, write_model
 
-from bharnet_ros import run
+from bharnet_ros import outputs
 from bharnet_ros.bag import BagWriter, read_keypoints
 from bharnet_ros.bag_recovery import recover
 from bharnet_ros.decision import State
@@ -270,7 +270,7 @@ def test_a_video_ends_before_the_disk_is_so_full_that_it_cannot_be_completed(tmp
             Outputs(RunOptions(SourceConfig('0'), 'any', save=path)) as out:
         for count in range(100):
             if count == 31:
-                monkeypatch.setattr(run, 'MIN_FREE', 1 << 62)  # no disk has as much
+                monkeypatch.setattr(outputs, 'MIN_FREE', 1 << 62)  # no disk has as much
             out.frame(Frame(image, 0), [], 30.0)
     reader = cv2.VideoCapture(str(path))
     assert sum(iter(reader.grab, False)) == 60

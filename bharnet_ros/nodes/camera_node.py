@@ -139,7 +139,8 @@ class CameraNode(ManagedNode):
     def _on_source(self, error: str | None) -> None:
         """Hear from the capture thread: the source failed (why), or works again (None)."""
         if error:
-            self._problems.set('source', error)
+            again = '' if self._config.kind is Kind.FILE else '; trying again'
+            self._problems.set('source', error + again)
         elif self._problems.clear('source'):
             self.get_logger().info('the source is back')
 
@@ -199,6 +200,22 @@ class CameraNode(ManagedNode):
         if self.params['at_end'] == 'exit':
             self._done.set_result(1 if error else 0)
 
+    def _why_silent(self) -> str:
+        if self._subscription is not None:
+            topic = self._subscription.topic_name
+            if not self.count_publishers(topic):
+                return f'nobody publishes {topic}; start the camera driver, or remap the topic'
+            return (f'none of {topic} arrives; a publisher that is at work may offer another '
+                    'reliability, or images too large for best effort: set reliability or '
+                    'image_transport')
+        if self._config.kind is not Kind.FILE:
+            return f'the {self._config.kind.value} gives none; are cable and network in order?'
+        if not self._capture.is_alive():
+            return 'the file has ended; deactivate and activate the node to play it again'
+        if not self._slot.offered:
+            return f'the file waits for {self.params["subscribers"]} subscribers of keypoints'
+        return 'detection hangs; is the machine overloaded?'
+
     def report(self) -> Report:
         """See ManagedNode."""
         silence = time.monotonic() - self._last_image
@@ -215,7 +232,7 @@ class CameraNode(ManagedNode):
         if problem := str(self._problems):
             return Report(ERROR, problem, values)
         if silence > 2.0:
-            return Report(WARN, f'no image for {silence:.0f} s', values)
+            return Report(WARN, f'no image for {silence:.0f} s: {self._why_silent()}', values)
         return Report(OK, 'detecting', values)
 
 

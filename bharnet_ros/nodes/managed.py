@@ -15,6 +15,8 @@ from bharnet_ros.nodes.parameters import Param, ParamTable
 
 T = TypeVar('T')
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+NEXT_STEP = {'unconfigured': 'unconfigured: waits to be configured and activated',
+             'inactive': 'inactive: waits to be activated'}
 
 
 class ManagedNode(LifecycleNode):
@@ -150,7 +152,7 @@ class ManagedNode(LifecycleNode):
         if self.fault:
             return Report(ERROR, self.fault, {'state': self.state})
         if self.state != 'active':
-            return Report(OK, self.state, {'state': self.state})
+            return Report(OK, NEXT_STEP.get(self.state, self.state), {'state': self.state})
         report = self.report()
         report.values = {'state': self.state} | report.values
         return report

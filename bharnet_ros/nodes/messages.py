@@ -121,11 +121,12 @@ def image_from_msg(message: Image) -> Frame:
     channels = {'bgr8': 3, 'rgb8': 3, 'mono8': 1}.get(message.encoding)
     if channels is None:
         raise ImageError(f"image encoding '{message.encoding}' is not supported "
-                         '(bgr8, rgb8 and mono8 are)')
+                         '(bgr8, rgb8 and mono8 are); set the camera driver to one of these, or '
+                         'image_transport to compressed')
     height, width, step = message.height, message.width, message.step
     if not height or not width or step < width * channels or len(message.data) != height * step:
         raise ImageError(f'image of {width} x {height} {message.encoding} with step {step} and '
-                         f'{len(message.data)} bytes does not fit together')
+                         f'{len(message.data)} bytes does not fit together: mend its publisher')
     rows = np.frombuffer(message.data, np.uint8).reshape(height, step)[:, :width * channels]
     image = rows.reshape(height, width, channels)
     if message.encoding == 'rgb8':
@@ -141,7 +142,7 @@ def image_from_compressed_msg(message: CompressedImage) -> Frame:
     image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
     if image is None:
         raise ImageError(f"compressed image of format '{message.format}' and {len(data)} bytes "
-                         'cannot be decoded')
+                         'cannot be decoded; publish JPEG or PNG')
     return Frame(image, from_time(message.header.stamp), message.header.frame_id)
 
 

@@ -127,6 +127,8 @@ class RecognitionNode(ManagedNode):
         self._last_stamp = -1
         self._frame_id = ''
         self._refusal = ''  # why the last refused message was
+        self._whose = ('; whose they are shows "ros2 topic info -v '
+                       f'{self.resolve_topic_name("keypoints")}"')
         self._reported = self._totals()
         self._input_rate, self._decision_rate = Rate(), Rate()
         self._infer_time = self._latency = 0.0
@@ -224,7 +226,7 @@ class RecognitionNode(ManagedNode):
         except KeypointsError as error:
             self._bad_messages += 1
             self._refusal = str(error)
-            self._problems.set('keypoints', f'keypoints refused: {error}')
+            self._problems.set('keypoints', f'keypoints refused: {error}{self._whose}')
             return
         self._problems.clear('keypoints')
         if frame.stamp != self._last_stamp and self._pipeline.counters.stale == stale:
@@ -235,7 +237,8 @@ class RecognitionNode(ManagedNode):
 
     def _work(self) -> None:
         self.consume(self._jobs, self._recognise,
-                     lambda reason: self._problems.set('inference', reason))
+                     lambda reason: self._problems.set(
+                         'inference', f'inference failed: {reason}; load another model'))
 
     def _recognise(self, job: tuple[Recognizer, DueWindow]) -> None:
         recognizer, window = job
@@ -266,6 +269,12 @@ class RecognitionNode(ManagedNode):
     def _silence(self) -> float:
         return 0.0 if self._last_message is None else time.monotonic() - self._last_message
 
+    def _why_silent(self) -> str:
+        topic = self.resolve_topic_name('keypoints')
+        if self.count_publishers(topic):
+            return f'{topic} has a publisher that is silent, see the diagnostics of camera_node'
+        return f'nobody publishes {topic}; start camera_node, or see why it ended'
+
     def _watch(self) -> None:
         """End actions when keypoints stop; wall time, because stamps stop too."""
         if self._silence() > self.params['keypoints_timeout']:
@@ -280,12 +289,15 @@ class RecognitionNode(ManagedNode):
         before, self._reported = self._reported, self._totals()
         new = {name: total - before[name] for name, total in self._reported.items()}
         return '; '.join(text for name, text in (
-            ('refused', f"{new['refused']} keypoints refused, the last: {self._refusal}"),
+            ('refused', f"{new['refused']} keypoints refused, the last: {self._refusal}"
+             f'{self._whose}'),
             ('forgotten', f"{new['forgotten']} persons given up: more than "
-             f"{self.params['max_persons']} at a time (max_persons), or ids that keep changing"),
-            ('stale', f"{new['stale']} keypoints refused: their stamps repeat or go back"),
+             f"{self.params['max_persons']} at a time, or ids that keep changing; raise "
+             'max_persons, or look at the detector'),
+            ('stale', f"{new['stale']} keypoints refused: their stamps repeat or go back; does "
+             'the camera freeze, or do two nodes publish the same person?'),
             ('surplus', f"{new['surplus']} keypoints left out: more than {FASTEST} a second of "
-             'one person'),
+             'one person; do two nodes publish them, or is a clock too fast?'),
         ) if new[name])
 
     def report(self) -> Report:
@@ -308,16 +320,17 @@ class RecognitionNode(ManagedNode):
         if problem := str(self._problems):
             return Report(ERROR, problem, values)
         if self._last_message is None:
-            return Report(WARN, 'no keypoints yet', values)
+            return Report(WARN, f'no keypoints yet: {self._why_silent()}', values)
         if complaints:
             return Report(WARN, complaints, values)
         if self._silence() > self.params['keypoints_timeout']:
-            return Report(WARN, f'no keypoints for {self._silence():.0f} s', values)
+            return Report(WARN, f'no keypoints for {self._silence():.0f} s: '
+                          f'{self._why_silent()}', values)
         if self._pipeline.pace.is_slowed(self._pipeline.persons):
             return Report(WARN, f'decisions slowed to {values["decision_rate_allowed_hz"]:.1f} a '
                           f'second and person: one takes {values["infer_ms"]:.0f} ms, and '
                           f'inference may take {self.params["max_load"]:.0%} of the time '
-                          '(max_load)', values)
+                          '(max_load); a faster provider or fewer persons would help', values)
         if self._recognizer.caveat:
             return Report(WARN, self._recognizer.caveat, values)
         return Report(OK, 'recognising', values)

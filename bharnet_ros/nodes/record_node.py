@@ -25,7 +25,11 @@ LOW_DISK_MB = 200.0  # more than an hour of one person at 30 Hz
 
 
 class RecordNode(Node):
-    """Records until it is stopped or the disk refuses; the log time is the time of arrival."""
+    """Records until it is stopped or the disk refuses.
+
+    The log time is the time of arrival, but never goes back: readers sort by it, and a clock that
+    is set back, or simulated time in a loop, must not mix up what came one after the other.
+    """
 
     def __init__(self, done: Future | None = None, **kwargs):
         super().__init__('record_node', **kwargs)
@@ -37,7 +41,7 @@ class RecordNode(Node):
             raise ValueError(f"cannot record {', '.join(sorted(unknown))}; known: "
                              f"{', '.join(TYPES)}")
         self._writer = BagWriter(Path(self.params['bag']).expanduser())
-        self._counts, self._rate = Counter(), Rate()
+        self._counts, self._rate, self._now = Counter(), Rate(), 0
         for topic in self.params['topics']:
             # Raw: the bytes go to disk as they came, no message is built.
             self.create_subscription(
@@ -50,10 +54,10 @@ class RecordNode(Node):
         start_diagnostics(self, self._report)
 
     def _write(self, topic: str, data: bytes) -> None:
+        self._now = max(self._now, self.get_clock().now().nanoseconds)
         try:
             self._writer.write_raw(self.resolve_topic_name(topic),
-                                   f'bharnet_ros/msg/{TYPES[topic].__name__}',
-                                   self.get_clock().now().nanoseconds, data)
+                                   f'bharnet_ros/msg/{TYPES[topic].__name__}', self._now, data)
             self._counts[topic] += 1
         except BagError as error:
             self._end(error)
