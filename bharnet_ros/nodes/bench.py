@@ -116,7 +116,7 @@ def write_at_rate(video: Path, rate: float, path: Path) -> None:
                 height, width = frame.image.shape[:2]
                 writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG,
                                          cv2.VideoWriter_fourcc(*'mp4v'), rate, (width, height))
-            while written / rate < (frame.stamp / 1e9 + 1 / reader.fps):
+            while written / rate < frame.stamp / 1e9 + 1 / reader.fps - 1e-6:  # for rounding
                 writer.write(frame.image)
                 written += 1
     writer.release()
