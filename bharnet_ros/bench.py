@@ -1,219 +1,161 @@
-"""`bharnet bench`: time of each stage, against the bare library calls in the same run."""
+"""`bharnet bench`: what the path costs, alone in a process and as a graph of processes."""
 
 import json
-import os
-import platform
-import time
-from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import cv2
-import mediapipe
 import numpy as np
-import onnxruntime
 
-from bharnet_ros import __version__
-from bharnet_ros.decision import State
-from bharnet_ros.detector import HolisticDetector, HolisticGraph, MonotonicTime
-from bharnet_ros.pipeline import ActionPipeline, PipelineConfig, Scores
+from bharnet_ros.bench_plot import write_plot
+from bharnet_ros.bench_stages import (
+    QUANTILES,
+    Publisher,
+    Timing,
+    measure_bare,
+    measure_ours,
+)
+from bharnet_ros.machine import machine
 from bharnet_ros.recognizer import Recognizer
-from bharnet_ros.sources import SourceConfig, VideoReader
 
-STAGES = ('grab', 'detect', 'window', 'infer', 'publish', 'end to end')
-QUANTILES = (50, 95, 99)
+LEAST_SECONDS = 3.0  # diagnostics come once a second
+FASTEST = 1000.0  # Hz
 
-
-@dataclass
-class Timing:
-    """Milliseconds of each stage, and wall time of whole passes."""
-
-    stages: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    frames: int = 0
-    seconds: float = 0.0
-
-    @property
-    def rate(self) -> float:
-        """Frames a second."""
-        return self.frames / self.seconds
-
-    def summary(self) -> dict[str, dict[str, float]]:
-        """Percentiles of each stage, milliseconds."""
-        return {stage: {f'p{q}': round(float(np.percentile(values, q)), 3) for q in QUANTILES}
-                | {'n': len(values)} for stage in STAGES if (values := self.stages.get(stage))}
+Infer = Callable[[dict[str, np.ndarray]], object]  # one window, by the names of the model's inputs
 
 
-class Publisher:
-    """Publishes what the nodes publish, on a node of its own."""
+@dataclass(frozen=True)
+class BenchOptions:
+    """What to measure, on what."""
 
-    def __init__(self):
-        import rclpy
+    videos: tuple[Path, ...]
+    model: str
+    rounds: int = 3
+    threads: int = 1  # of ONNX Runtime
+    ros: bool = True  # publish, and run the graph in processes
+    rates: tuple[float, ...] = (15.0, 30.0, 60.0, 120.0, 0.0)  # of the source, Hz; 0: peak
+    seconds: float = 10.0  # of each rate; 0: without processes
+    busy: int = 0  # other processes that never rest, while the graph is measured
+    report: Path | None = None
+    plot: Path | None = None
 
-        import bharnet_ros.msg as msg
-        from bharnet_ros.nodes import messages
-        self._rclpy, self._messages = rclpy, messages
-        rclpy.init()
-        self._node = rclpy.create_node('bharnet_bench')
-        self._keypoints = self._node.create_publisher(msg.Keypoints, 'keypoints', 10)
-        self._scores = self._node.create_publisher(msg.Scores, 'scores', 10)
-        self._actions = self._node.create_publisher(msg.Action, 'actions', 10)
-
-    def __call__(self, people: list, scores: list[tuple[Scores, State]], events: list,
-                 model_id: str) -> None:
-        """Publish one frame's keypoints and what followed from them."""
-        for person in people:
-            self._keypoints.publish(self._messages.keypoints_to_msg(person))
-        for item, state in scores:
-            self._scores.publish(self._messages.scores_to_msg(item, model_id, state))
-        for event in events:
-            self._actions.publish(self._messages.action_to_msg(event, '', event.stamp))
-
-    def close(self) -> None:
-        """Shut ROS down."""
-        self._node.destroy_node()
-        self._rclpy.try_shutdown()
+    def check(self) -> None:
+        """Raise ValueError in one plain line if something cannot be measured or written."""
+        if self.rounds < 1:
+            raise ValueError('--rounds: at least 1')
+        if self.seconds and not LEAST_SECONDS <= self.seconds <= 3600:
+            raise ValueError(f'--seconds: {LEAST_SECONDS:.0f} to 3600, or 0 to leave the '
+                             'processes out')
+        if not all(rate == 0 or 1 <= rate <= FASTEST for rate in self.rates):
+            raise ValueError(f'--rates: 1 to {FASTEST:.0f} Hz, or 0 for as fast as possible')
+        if self.plot is not None and not (self.ros and self.seconds and self.rates):
+            raise ValueError('--plot shows the rates: give --rates and --seconds, and no --no-ros')
+        for path in (self.report, self.plot):
+            if path is not None and not path.parent.is_dir():
+                raise ValueError(f'no such folder: {path.parent}')
 
 
-def measure_ours(video: Path, recognizer: Recognizer, publish: Callable | None,
-                 timing: Timing) -> set[int]:
-    """Run the package's own path over a video, all frames, and add to `timing`.
+def bench(options: BenchOptions, rivals: Mapping[str, Infer] | None = None) -> dict:
+    """Measure all videos in one process, then the first one in the graph; print and write.
 
-    Returns the numbers of the frames on which it inferred.
+    `rivals` are measured in place of ONNX Runtime in the bare loop. Raises SourceError,
+    ModelError, ValueError or RuntimeError with one plain line.
     """
-    inferred = set()
-    detector = HolisticDetector()
-    pipeline = ActionPipeline(recognizer.contract, PipelineConfig())
-    clock = time.perf_counter
-    with VideoReader(SourceConfig(str(video), realtime=False)) as reader:
-        detector.detect(reader.read())  # the first image builds the tracker
-        started = clock()
-        while True:
-            marks = [clock()]
-            frame = reader.read()
-            if frame is None:
-                break
-            marks.append(clock())
-            people = detector.detect(frame)
-            marks.append(clock())
-            pushed = [pipeline.push(person) for person in people]
-            events = [event for early, _ in pushed for event in early]
-            windows = [window for _, window in pushed if window is not None]
-            marks.append(clock())
-            scores = [Scores(w, recognizer.infer([w.clip])[0]) for w in windows]
-            events += [event for item in scores for event in pipeline.decide(item)]
-            marks.append(clock())
-            if publish is not None:
-                publish(people, [(item, pipeline.state(item.window)) for item in scores], events,
-                        recognizer.model_id)
-            marks.append(clock())
-            for stage, a, b in zip(STAGES, marks, marks[1:], strict=False):
-                # Inference runs on a few frames only; zeros would hide what it costs.
-                if stage != 'infer' or windows:
-                    timing.stages[stage].append((b - a) * 1e3)
-            timing.stages['end to end'].append((marks[-1] - marks[0]) * 1e3)
-            timing.frames += 1
-            if windows:
-                inferred.add(reader.frames)
-        timing.seconds += clock() - started
-    detector.close()
-    return inferred
-
-
-def measure_bare(video: Path, recognizer: Recognizer, infer_on: set[int],
-                 timing: Timing) -> None:
-    """Run OpenCV, MediaPipe and ONNX Runtime alone over a video: read, detect, infer.
-
-    The same graph at the same times (its smoothing, and so its work, depend on them), and the same
-    model on the same frames; its window is always the same one, and nothing happens in between.
-    """
-    graph = HolisticGraph(1, 0.5, 0.5)
-    session, feed = recognizer.bare()
-    capture = cv2.VideoCapture(str(video))
-    clock = time.perf_counter
-    ok, image = capture.read()
-    first = MonotonicTime.NOMINAL - int(capture.get(cv2.CAP_PROP_POS_MSEC) * 1e3)
-    graph.process_at(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), MonotonicTime.NOMINAL)
-    count, started = 1, clock()
-    while True:
-        before = clock()
-        ok, image = capture.read()
-        if not ok:
-            break
-        count += 1
-        graph.process_at(cv2.cvtColor(image, cv2.COLOR_BGR2RGB),
-                         first + int(capture.get(cv2.CAP_PROP_POS_MSEC) * 1e3))
-        if count in infer_on:
-            session.run(None, feed)
-        timing.stages['end to end'].append((clock() - before) * 1e3)
-    timing.seconds += clock() - started
-    timing.frames += count - 1  # without the first, which builds the tracker
-    capture.release()
-    graph.close()
-
-
-def machine() -> dict[str, object]:
-    """Say what the numbers were measured on."""
-    return {
-        'cpu': next((line.split(':')[1].strip() for line in
-                     Path('/proc/cpuinfo').read_text().splitlines() if 'model name' in line),
-                    platform.processor()),
-        'cores': len(os.sched_getaffinity(0)), 'load': os.getloadavg()[0],
-        'python': platform.python_version(), 'bharnet_ros': __version__,
-        'mediapipe': mediapipe.__version__, 'onnxruntime': onnxruntime.__version__,
-        'opencv': cv2.__version__,
-    }
-
-
-def bench(videos: list[Path], model: str, rounds: int, ros: bool, report: Path | None) -> dict:
-    """Measure all videos `rounds` times, alternating ours and bare; print and write a report.
-
-    Raises SourceError or ModelError with one plain line.
-    """
-    recognizer = Recognizer(model)
-    publisher = Publisher() if ros else None
-    ours: dict[str, Timing] = {}
-    bare: dict[str, Timing] = {}
-    try:
-        for video in videos:
-            mine = ours[video.name] = Timing()
-            other = bare[video.name] = Timing()
-            # Turn about, because a shared machine drifts.
-            for _ in range(rounds):
-                infer_on = measure_ours(video, recognizer, publisher, mine)
-                measure_bare(video, recognizer, infer_on, other)
-    finally:
-        if publisher:
-            publisher.close()
+    options.check()
+    recognizer = Recognizer(options.model, threads=options.threads)
     result = {'machine': machine(), 'model': recognizer.contract.name,
               'model_id': recognizer.model_id, 'provider': recognizer.provider,
-              'rounds': rounds, 'published': ros, 'videos': {}}
-    for name, timing in ours.items():
-        result['videos'][name] = {
-            'stages_ms': timing.summary(), 'frames_per_second': round(timing.rate, 2),
-            'bare_end_to_end_ms': bare[name].summary()['end to end'],
-            'bare_frames_per_second': round(bare[name].rate, 2),
-            'ratio_to_bare': round(timing.rate / bare[name].rate, 4)}
-    ratios = [video['ratio_to_bare'] for video in result['videos'].values()]
-    result['ratio_to_bare_geometric_mean'] = round(float(np.exp(np.mean(np.log(ratios)))), 4)
-    print_report(result)
-    if report:
-        report.write_text(json.dumps(result, indent=1))
-        print(f'wrote {report}')
+              'threads': options.threads, 'rounds': options.rounds, 'published': options.ros}
+    print(f"{result['model']} ({result['model_id']}) on {result['provider']}, "
+          f"{result['machine']['cpu']}, {result['machine']['cores']} cores, "
+          f'{options.rounds} rounds')
+    result |= measure_stages(options, recognizer, rivals or {})
+    print_stages(result)
+    if options.ros and options.seconds and options.rates:
+        from bharnet_ros.nodes.bench import LoadOptions, measure_rates
+        load = LoadOptions(options.model, options.threads, options.seconds, options.busy)
+        print(f'\n{options.videos[0].name} in processes of their own, {options.seconds:g} s a rate'
+              + (f', {options.busy} others busy' if options.busy else ''), flush=True)
+        result |= {'busy': options.busy, 'rates': []}
+        for rate in measure_rates(options.videos[0], options.rates, load):
+            result['rates'].append(asdict(rate))
+            print_rate(result['rates'][-1])
+    if options.plot:
+        write_plot(result, options.plot)
+        print(f'wrote {options.plot}')
+    if options.report:
+        options.report.write_text(json.dumps(result, indent=1))
+        print(f'wrote {options.report}')
     return result
 
 
-def print_report(result: dict) -> None:
-    """Print the tables."""
-    print(f"{result['model']} on {result['provider']}, {result['machine']['cpu']}, "
-          f"{result['machine']['cores']} cores, {result['rounds']} rounds")
+def measure_stages(options: BenchOptions, recognizer: Recognizer, rivals: Mapping[str, Infer]
+                   ) -> dict:
+    """Measure each video by turns: our path, the bare loop, and the bare loop of each rival."""
+    session, feed = recognizer.bare()
+    bare = {'bare loop': lambda: session.run(None, feed)} | {
+        f'bare loop, {name}': lambda infer=infer: infer(feed) for name, infer in rivals.items()}
+    publisher = Publisher() if options.ros else None
+    videos, ratios = {}, []
+    try:
+        for video in options.videos:
+            mine, others = Timing(), {name: Timing() for name in bare}
+            # Turn about, because a shared machine drifts.
+            for _ in range(options.rounds):
+                infer_on = measure_ours(video, recognizer, publisher, mine)
+                for name, infer in bare.items():
+                    measure_bare(video, infer, infer_on, others[name])
+            ratios.append(mine.rate / others['bare loop'].rate)
+            videos[video.name] = {
+                'stages_ms': mine.summary(), 'frames_per_second': round(mine.rate, 2),
+                'ratio_to_bare': round(ratios[-1], 4),
+                'bare': {name: {'stages_ms': timing.summary(),
+                                'frames_per_second': round(timing.rate, 2)}
+                         for name, timing in others.items()}}
+    finally:
+        if publisher:
+            publisher.close()
+    return {'videos': videos, 'ratio_to_bare_geometric_mean': round(
+        float(np.exp(np.mean(np.log(ratios)))), 4)}
+
+
+def numbers(row: dict[str, float] | None) -> str:
+    """Return percentiles and count as columns of a table."""
+    row = row or {}
+    return ''.join(f'{row[f"p{q}"]:>10.2f}' if f'p{q}' in row else f'{"-":>10}'
+                   for q in QUANTILES) + f'{row.get("n", "-"):>8}'
+
+
+def print_stages(result: dict) -> None:
+    """Print a table for each video."""
     for name, video in result['videos'].items():
-        print(f'\n{name}\n{"stage":<12}' + ''.join(f'{f"p{q} ms":>10}' for q in QUANTILES)
+        print(f'\n{name}\n{"stage":<30}' + ''.join(f'{f"p{q} ms":>10}' for q in QUANTILES)
               + f'{"n":>8}')
-        rows = video['stages_ms'] | {'bare loop': video['bare_end_to_end_ms']}
+        rows = dict(video['stages_ms'])
+        for label, bare in video['bare'].items():
+            rows |= {f'{label}: {stage}': row for stage, row in bare['stages_ms'].items()}
         for stage, row in rows.items():
-            print(f'{stage:<12}' + ''.join(f'{row[f"p{q}"]:>10.2f}' for q in QUANTILES)
-                  + f'{row["n"]:>8}')
-        print(f"{video['frames_per_second']:.1f} frames/s, bare loop "
-              f"{video['bare_frames_per_second']:.1f}: ratio {video['ratio_to_bare']:.3f}")
+            print(f'{stage:<30}{numbers(row)}')
+        print(f"{video['frames_per_second']:.1f} frames/s, " + ', '.join(
+            f"{label} {bare['frames_per_second']:.1f}" for label, bare in video['bare'].items())
+            + f": ratio {video['ratio_to_bare']:.3f}")
     print(f"\nratio to the bare loop, geometric mean: {result['ratio_to_bare_geometric_mean']}")
+
+
+def print_rate(result: dict) -> None:
+    """Print what came of one rate."""
+    counters = result['counters']
+    rate = f"{result['rate']:g} Hz" if result['rate'] else 'as fast as possible'
+    print(f"\n{rate}: "
+          f"{counters['images_received']} images = {counters['images_detected']} detected + "
+          f"{counters['frames_dropped']} dropped; {counters['decisions']} decisions, "
+          f"{counters['decisions_skipped']} skipped")
+    print('; '.join(f"{name} {used['cpu_percent']:.0f} % of a core, {used['rss_mb']:.0f} MB"
+                    for name, used in result['processes'].items()))
+    print(f'{"":<30}' + ''.join(f'{f"p{q} ms":>10}' for q in QUANTILES) + f'{"n":>8}')
+    for name, topic in result['topics'].items():
+        print(f'{f"{name}: age":<30}{numbers(topic["age"])}')
+        if name != 'keypoints':
+            print(f'{f"{name}: after keypoints":<30}{numbers(topic["after_keypoints"])}')
+        jitter = '' if topic['jitter'] is None else f'   jitter {topic["jitter"]:.1f} ms'
+        print(f'{f"{name}: interval":<30}{numbers(topic["interval"])}{jitter}', flush=True)

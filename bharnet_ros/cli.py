@@ -43,12 +43,24 @@ def make_parser() -> argparse.ArgumentParser:
             run.add_argument(option, type=float, default=item.default,
                              help='of the decision, see the README (default: %(default)s)')
 
-    bench = commands.add_parser('bench', help='time every stage against the bare libraries')
-    bench.add_argument('videos', type=Path, nargs='+')
+    bench = commands.add_parser('bench', help='time every stage against the bare libraries, and '
+                                'the real graph at several rates')
+    bench.add_argument('videos', type=Path, nargs='+', help='the graph plays the first one')
     bench.add_argument('--model', default=DEFAULT_MODEL)
-    bench.add_argument('--rounds', type=int, default=3)
-    bench.add_argument('--no-ros', action='store_true', help='do not publish')
+    bench.add_argument('--rounds', type=int, default=3, help='of the stages (default: '
+                       '%(default)s)')
+    bench.add_argument('--threads', type=int, default=1, help='of ONNX Runtime (default: '
+                       '%(default)s)')
+    bench.add_argument('--rates', type=float, nargs='*', default=[15, 30, 60, 120, 0],
+                       metavar='HZ', help='of the source, in the graph; 0: every frame, as fast '
+                       'as possible (default: 15 30 60 120 0)')
+    bench.add_argument('--seconds', type=float, default=10.0, help='of each rate; 0: without the '
+                       'graph (default: %(default)s)')
+    bench.add_argument('--busy', type=int, default=0, metavar='N', help='keep so many cores busy '
+                       'with something else while the graph is measured')
+    bench.add_argument('--no-ros', action='store_true', help='do not publish, without the graph')
     bench.add_argument('--json', type=Path, metavar='FILE', help='write all numbers')
+    bench.add_argument('--plot', type=Path, metavar='FILE.png', help='draw ages by rate')
 
     soak = commands.add_parser('soak', help='run the real graph for long and watch its memory')
     soak.add_argument('--minutes', type=float, default=30.0, help='default: %(default)s')
@@ -84,8 +96,10 @@ def main(argv: list[str] | None = None) -> None:
                            args.show, args.save, args.json, args.bag, decision),
                 note=lambda text: print(text, file=sys.stderr, flush=True))
         elif args.command == 'bench':
-            from bharnet_ros.bench import bench
-            bench(args.videos, args.model, args.rounds, not args.no_ros, args.json)
+            from bharnet_ros.bench import BenchOptions, bench
+            bench(BenchOptions(
+                tuple(args.videos), args.model, args.rounds, args.threads, not args.no_ros,
+                tuple(args.rates), args.seconds, args.busy, args.json, args.plot))
         elif args.command == 'soak':
             from bharnet_ros.nodes.soak import soak
             if faults := soak(args.minutes, args.source, args.model, args.report):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from bharnet_ros.training import complexity as sizes
+from bharnet_ros.training.bench import bench_with_torch
 from bharnet_ros.training.calibrate import Calibration, calibrate
 from bharnet_ros.training.config import RunConfig
 from bharnet_ros.training.data import Clips, SourceConfig, load_clips, merge
@@ -41,7 +42,9 @@ from jsonargparse import CLI
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities import rank_zero_only
 
+from bharnet_ros.bench import BenchOptions
 from bharnet_ros.recognizer import ModelError, Recognizer
+from bharnet_ros.sources import SourceError
 
 
 def load(config: RunConfig) -> Clips:
@@ -343,6 +346,31 @@ def measure_latency(run: Path, model: Path, threads: int = 2, seconds: float = 5
         print(f'{row.name:14} p50 {row.p50:6.2f}  p90 {row.p90:6.2f}  p99 {row.p99:6.2f} ms')
 
 
+def benchmark(run: Path, model: Path, videos: list[Path], rounds: int = 3, threads: int = 1,
+              rates: list[float] = [15.0, 30.0, 60.0, 120.0, 0.0],  # noqa: B006
+              seconds: float = 10.0, report: Path | None = None, plot: Path | None = None
+              ) -> None:
+    """Run `bharnet bench`, with PyTorch in place of ONNX Runtime beside it.
+
+    Args:
+        run: folder that `train` wrote.
+        model: the file that `export` wrote from it.
+        videos: to play.
+        rounds: of the stages.
+        threads: for either library.
+        rates: of the source, in the graph; 0: as fast as possible.
+        seconds: of each rate; 0: without the graph.
+        report: JSON file to write.
+        plot: picture to write.
+
+    """
+    recognizer = Recognizer(model, threads=threads)
+    network_ = read_model(run, read_run(run), len(recognizer.contract.labels))
+    bench_with_torch(network_, recognizer, BenchOptions(
+        tuple(videos), str(model), rounds, threads, rates=tuple(rates), seconds=seconds,
+        report=report, plot=plot))
+
+
 def loader_benchmark(to: Path, clips: int = 114_480, steps: int = 64, batch: int = 64,
                      workers: int = 2, limit: int | None = None) -> None:
     """Read a synthetic data set of NTU RGB+D 120's size as a training would.
@@ -381,7 +409,7 @@ COMMANDS = {
     'train': train, 'evaluate': evaluate, 'test': test, 'compare': compare_reports,
     'online': online,
     'export': export_run, 'complexity': complexity, 'latency': measure_latency,
-    'loader-benchmark': loader_benchmark, 'demo-recording': demo_recording,
+    'bench': benchmark, 'loader-benchmark': loader_benchmark, 'demo-recording': demo_recording,
 }
 
 
@@ -395,8 +423,8 @@ def main() -> None:
         CLI(COMMANDS, prog='bharnet-train', as_positional=False)
     except torch.OutOfMemoryError:
         sys.exit('error: the GPU has not enough memory; take a smaller recipe.optim.batch')
-    except (DataError, ExportError, TrainingError, ModelError, MisconfigurationException,
-            ValueError, OSError) as error:
+    except (DataError, ExportError, TrainingError, ModelError, SourceError,
+            MisconfigurationException, ValueError, OSError) as error:
         sys.exit(f'error: {error}')
 
 

@@ -1,20 +1,30 @@
-"""The graph in processes of its own, for programs that start it: `demo` and `bharnet soak`."""
+"""The graph in processes of its own, for programs that start it: demo, soak and bench."""
 
 import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import rclpy
 from ament_index_python.packages import get_package_prefix
+from rclpy.node import Node
 
 from bharnet_ros.resources import share_dir
 
 
-def start(executable: str, **params: object) -> subprocess.Popen:
+class ProcessDiedError(RuntimeError):
+    """A process that should go on has ended; the text says which, and its status."""
+
+
+def start(executable: str, namespace: str = '', **params: object) -> subprocess.Popen:
     """Start one of the package's nodes in a session of its own."""
     path = Path(get_package_prefix('bharnet_ros')) / 'lib' / 'bharnet_ros' / executable
     args = ['--ros-args', '--log-level', 'warn']
+    if namespace:
+        args += ['-r', f'__ns:=/{namespace}']
     for name, value in params.items():
         args += ['-p', f'{name}:={str(value).lower() if isinstance(value, bool) else value}']
     return subprocess.Popen([sys.executable, str(path), *args], start_new_session=True)
@@ -36,6 +46,20 @@ def start_graph(source: str, model: str, loop: bool = False) -> dict[str, subpro
         processes['replay_node'] = start('replay_node', loop=loop, **listeners,
                                          bag=share_dir() / 'models' / 'demo_keypoints')
     return processes
+
+
+def spin_until(node: Node, processes: Mapping[str, subprocess.Popen], deadline: float,
+               ready: Callable[[], object] = lambda: False) -> bool:
+    """Handle a node's messages until ready, or a time of `time.monotonic`; tell whether ready.
+
+    Raises ProcessDiedError as soon as one of the processes ends.
+    """
+    while not ready() and time.monotonic() < deadline:
+        rclpy.spin_once(node, timeout_sec=min(0.1, max(0.0, deadline - time.monotonic())))
+        for name, process in processes.items():
+            if process.poll() is not None:
+                raise ProcessDiedError(f'{name} died with status {process.returncode}')
+    return bool(ready())
 
 
 def stop(process: subprocess.Popen) -> int:

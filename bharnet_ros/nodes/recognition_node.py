@@ -15,7 +15,7 @@ from bharnet_ros.keypoints import KeypointsError
 from bharnet_ros.latest import Latest
 from bharnet_ros.msg import Action, Keypoints, LabelMap, Scores
 from bharnet_ros.nodes import messages
-from bharnet_ros.nodes.diagnostics import ERROR, OK, WARN, Problems, Rate, Report
+from bharnet_ros.nodes.diagnostics import ERROR, OK, WARN, Losses, Problems, Rate, Report
 from bharnet_ros.nodes.managed import ManagedNode
 from bharnet_ros.nodes.parameters import Param
 from bharnet_ros.nodes.run import run_program
@@ -130,7 +130,7 @@ class RecognitionNode(ManagedNode):
         self._whose = ('; whose they are shows "ros2 topic info -v '
                        f'{self.resolve_topic_name("keypoints")}"')
         self._reported = self._totals()
-        self._input_rate, self._decision_rate = Rate(), Rate()
+        self._input_rate, self._decision_rate, self._losses = Rate(), Rate(), Losses()
         self._infer_time = self._latency = 0.0
         self._worker = threading.Thread(target=self._work, name='inference', daemon=True)
         self._worker.start()
@@ -214,8 +214,11 @@ class RecognitionNode(ManagedNode):
 
     # Data.
 
-    def _on_keypoints(self, message: Keypoints) -> None:
+    def _on_keypoints(self, message: Keypoints, info: dict[str, int | None]) -> None:
         self._received += 1
+        # Several publishers would each count on their own, and the message does not say whose.
+        self._losses(info['publication_sequence_number']
+                     if self._subscription.get_publisher_count() == 1 else None)
         stale = self._pipeline.counters.stale
         try:
             frame = messages.keypoints_from_msg(message)
@@ -311,7 +314,9 @@ class RecognitionNode(ManagedNode):
             'decision_rate_allowed_hz': self._pipeline.pace.rate(self._pipeline.persons),
             'infer_ms': self._infer_time * 1e3,
             'latency_ms': self._latency * 1e3, 'decisions_skipped': self._jobs.dropped,
-            'keypoints_refused': self._bad_messages, 'stale_stamps': counters.stale,
+            'decisions': self._decided, 'keypoints_received': self._received,
+            'keypoints_lost': self._losses.total, 'keypoints_refused': self._bad_messages,
+            'stale_stamps': counters.stale,
             'clock_steps': counters.clock_steps, 'persons': self._pipeline.persons,
             'persons_forgotten': counters.forgotten, 'keypoints_surplus': counters.surplus,
             'last_error': self._problems.last,

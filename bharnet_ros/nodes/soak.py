@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -14,9 +13,9 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 
 from bharnet_ros import soak as judging
-from bharnet_ros.bench import machine
+from bharnet_ros.machine import machine
 from bharnet_ros.msg import Action, Keypoints
-from bharnet_ros.nodes.processes import start_graph, stop
+from bharnet_ros.nodes.processes import ProcessDiedError, spin_until, start_graph, stop
 from bharnet_ros.procfs import Usage, usage
 from bharnet_ros.recognizer import Recognizer
 from bharnet_ros.soak import Sample, Verdict, judge
@@ -52,19 +51,16 @@ class Run:
         self.faults: list[str] = []
 
     def go(self) -> None:
-        """Run to the end, or until a process dies."""
-        if not self._spin_until(time.monotonic() + START_SECONDS,
-                                lambda: self.listener.keypoints > 0):
-            if not self.faults:
-                self.faults.append(f'no keypoints within {START_SECONDS:.0f} s')
+        """Run to the end; ProcessDiedError if a process ends before."""
+        if not spin_until(self.listener, self.processes, time.monotonic() + START_SECONDS,
+                          lambda: self.listener.keypoints > 0):
+            self.faults.append(f'no keypoints within {START_SECONDS:.0f} s')
             return
         began = time.monotonic()
         interval = max(1.0, self.seconds / SAMPLES)
         minutes = 0
         for number in range(int(self.seconds / interval) + 1):
-            self._spin_until(began + number * interval, lambda: False)
-            if self.faults:
-                return
+            spin_until(self.listener, self.processes, began + number * interval)
             now = time.monotonic() - began
             for name, process in self.processes.items():
                 with suppress(OSError):  # it has just died, which the next look tells
@@ -72,17 +68,6 @@ class Run:
             if now >= (minutes + 1) * 60 or number == 0:
                 minutes = int(now // 60)
                 print(self._line(now), flush=True)
-
-    def _spin_until(self, deadline: float, ready: Callable[[], bool]) -> bool:
-        """Handle messages until ready, the deadline, or the death of a process."""
-        while not ready() and time.monotonic() < deadline:
-            rclpy.spin_once(self.listener, timeout_sec=min(
-                0.1, max(0.0, deadline - time.monotonic())))
-            for name, process in self.processes.items():
-                if process.poll() is not None:
-                    self.faults.append(f'{name} died with status {process.returncode}')
-                    return False
-        return ready()
 
     def _line(self, now: float) -> str:
         parts = [f'{now / 60:5.1f} min  {self.listener.keypoints} keypoints, '
@@ -118,6 +103,8 @@ def soak(minutes: float, source: str, model: str, report: Path | None) -> list[s
         run = Run(processes, listener, seconds)
         try:
             run.go()
+        except ProcessDiedError as error:
+            run.faults.append(str(error))
         except (KeyboardInterrupt, ExternalShutdownException):
             run.faults.append('interrupted')
     finally:

@@ -1,0 +1,220 @@
+"""The real graph in processes of its own, fed at a rate: ages, drops, CPU and memory."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.node import Node
+from rclpy.serialization import deserialize_message
+
+from bharnet_ros.bench_stages import quantiles
+from bharnet_ros.msg import Action, Keypoints, Scores
+from bharnet_ros.nodes.messages import from_time
+from bharnet_ros.nodes.processes import spin_until, start, stop
+from bharnet_ros.procfs import Usage, usage
+from bharnet_ros.sources import SourceConfig, VideoReader
+
+NAMESPACE = 'bharnet_bench'  # a robot in the same domain must not take our keypoints for its own
+TOPICS = {'keypoints': Keypoints, 'scores': Scores, 'actions': Action}
+COUNTERS = {
+    'camera_node': ('images_received', 'images_detected', 'frames_dropped', 'bad_images'),
+    'recognition_node': ('keypoints_received', 'keypoints_lost', 'keypoints_refused',
+                         'decisions', 'decisions_skipped'),
+}
+PEAK = 0.0  # as a rate: every frame, as fast as they are processed
+PEAK_FPS = 30.0  # of the file, which its stamps follow
+LONGEST = 10.0  # seconds of a video that are played, again and again
+START_SECONDS, WARM_UP = 60.0, 2.0
+# Something is an action then wherever the model favours one; how soon is not the question.
+SENSITIVE = {'threshold': 0.01, 'exit_threshold': 0.0, 'min_duration': 0.0, 'hold': 0.0,
+             'smoothing': 0.0}
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """How to load the graph."""
+
+    model: str
+    threads: int  # of ONNX Runtime
+    seconds: float  # measured, after the warm-up
+    busy: int  # other processes that never rest
+
+
+@dataclass(frozen=True)
+class TopicResult:
+    """Messages of one topic, as they came to another process. Milliseconds, see `quantiles`."""
+
+    age: dict[str, float] | None  # from the image's stamp; None at peak: stamps are media time
+    after_keypoints: dict[str, float]  # from the arrival of the keypoints with the same stamp
+    interval: dict[str, float]  # between two arrivals
+    jitter: float | None  # standard deviation of the interval
+
+
+@dataclass(frozen=True)
+class ProcessResult:
+    """What a process used."""
+
+    cpu_percent: float  # of one core
+    rss_mb: float  # most at any sample, 10^6 bytes
+
+
+@dataclass(frozen=True)
+class RateResult:
+    """The graph at one rate of its source."""
+
+    rate: float  # Hz; PEAK: as fast as possible
+    seconds: float  # measured
+    topics: dict[str, TopicResult]
+    counters: dict[str, int]  # by the nodes' own diagnostics, over whole seconds near `seconds`
+    processes: dict[str, ProcessResult]
+
+
+class Listener(Node):
+    """Notes when messages come; they are read later, so that reading does not delay others."""
+
+    def __init__(self):
+        super().__init__('listener', namespace=NAMESPACE)
+        self.arrivals: dict[str, list[tuple[int, bytes]]] = {name: [] for name in TOPICS}
+        self.counters: list[dict[str, int]] = []  # of one report after the other, both nodes
+        for name, kind in TOPICS.items():
+            def note(data: bytes, found: list = self.arrivals[name]) -> None:
+                found.append((time.time_ns(), data))
+            self.create_subscription(kind, name, note, 1000, raw=True)
+        self._counters: dict[str, int] = {}
+        self.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 100)
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            namespace, _, node = status.name.rpartition('/')
+            values = {pair.key: pair.value for pair in status.values}
+            if namespace == NAMESPACE and values.get('state') == 'active':
+                self._counters |= {name: int(values[name]) for name in COUNTERS[node]}
+                if self._counters.keys() == {n for names in COUNTERS.values() for n in names}:
+                    self.counters.append(dict(self._counters))
+
+
+def write_at_rate(video: Path, rate: float, path: Path) -> None:
+    """Write a video again with so many frames a second: people move as fast as before.
+
+    Each frame is the one shown at its time. Raises SourceError if `video` cannot be read.
+    """
+    with VideoReader(SourceConfig(str(video), realtime=False)) as reader:
+        writer, written = None, 0
+        while (frame := reader.read()) is not None and written < LONGEST * rate:
+            if writer is None:
+                height, width = frame.image.shape[:2]
+                writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG,
+                                         cv2.VideoWriter_fourcc(*'mp4v'), rate, (width, height))
+            while written / rate < frame.stamp / 1e9 + 1 / reader.fps - 1e-6:  # for rounding
+                writer.write(frame.image)
+                written += 1
+    writer.release()
+
+
+@contextmanager
+def others(count: int) -> Iterator[None]:
+    """Keep so many cores busy with something else."""
+    spinning = [subprocess.Popen([sys.executable, '-c', 'while True: pass'])
+                for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in spinning:
+            process.kill()
+            process.wait()
+
+
+def measure_rate(video: Path, rate: float, options: LoadOptions) -> RateResult:
+    """Run camera_node on a video at a rate, and recognition_node, and listen from here.
+
+    ROS is initialised by the caller. Raises RuntimeError if a node dies or says nothing.
+    """
+    listener = Listener()
+    processes: dict[str, subprocess.Popen] = {}
+    with tempfile.TemporaryDirectory(prefix='bharnet_bench') as folder:
+        source = Path(folder) / f'{rate:g}.mp4'
+        write_at_rate(video, rate or PEAK_FPS, source)
+        try:
+            processes['recognition_node'] = start(
+                'recognition_node', NAMESPACE, autostart=True, model=f"'{options.model}'",
+                threads=options.threads, **SENSITIVE)
+            processes['camera_node'] = start(
+                'camera_node', NAMESPACE, autostart=True, source=f"'{source}'", at_end='loop',
+                realtime=rate != PEAK, subscribers=2, wait_for_subscriber=20.0)
+            with others(options.busy):
+                return _measure(listener, processes, rate, options.seconds)
+        finally:
+            for process in reversed(processes.values()):
+                stop(process)
+            listener.destroy_node()
+
+
+def _measure(listener: Listener, processes: dict[str, subprocess.Popen], rate: float,
+             seconds: float) -> RateResult:
+    if not spin_until(listener, processes, time.monotonic() + START_SECONDS,
+                      lambda: listener.arrivals['scores'] and listener.counters):
+        seen = 'keypoints, but no scores' if listener.arrivals['keypoints'] else 'no keypoints'
+        raise RuntimeError(f'{seen} within {START_SECONDS:.0f} s: is there a person in the video?')
+    spin_until(listener, processes, time.monotonic() + WARM_UP)
+    for found in listener.arrivals.values():
+        found.clear()
+    reports = len(listener.counters)
+    pids = {name: process.pid for name, process in processes.items()} | {'bench': os.getpid()}
+    samples: dict[str, list[Usage]] = defaultdict(list)
+    began = time.monotonic()
+    for second in range(round(seconds) + 1):
+        spin_until(listener, processes, began + second)
+        for name, pid in pids.items():
+            samples[name].append(usage(pid))
+    took = time.monotonic() - began
+    first, last = listener.counters[reports - 1], listener.counters[-1]
+    return RateResult(
+        rate, round(took, 2), summarise(listener.arrivals, rate != PEAK),
+        {name: last[name] - first[name] for name in last},
+        {name: ProcessResult(
+            round(100 * (found[-1].cpu_seconds - found[0].cpu_seconds) / took, 1),
+            round(max(sample.rss_mb for sample in found), 1))
+         for name, found in samples.items()})
+
+
+def summarise(arrivals: dict[str, list[tuple[int, bytes]]], aged: bool
+              ) -> dict[str, TopicResult]:
+    """Turn times of arrival (nanoseconds) and serialised messages into numbers.
+
+    `aged`: stamps are times of the same clock.
+    """
+    read = {name: [(came, from_time(deserialize_message(data, TOPICS[name]).header.stamp))
+                   for came, data in found] for name, found in arrivals.items()}
+    keypoints = {stamp: came for came, stamp in read['keypoints']}
+    results = {}
+    for name, found in read.items():
+        intervals = list(np.diff([came for came, _ in found]) / 1e6)
+        results[name] = TopicResult(
+            quantiles([(came - stamp) / 1e6 for came, stamp in found]) if aged else None,
+            quantiles([(came - keypoints[stamp]) / 1e6 for came, stamp in found
+                       if stamp in keypoints]),
+            quantiles(intervals), round(float(np.std(intervals)), 3) if intervals else None)
+    return results
+
+
+def measure_rates(video: Path, rates: Sequence[float], options: LoadOptions
+                  ) -> Iterator[RateResult]:
+    """Measure one rate after the other; see `measure_rate`."""
+    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+    rclpy.init()
+    try:
+        for rate in rates:
+            yield measure_rate(video, rate, options)
+    finally:
+        rclpy.try_shutdown()
