@@ -61,9 +61,9 @@ class DecisionConfig:
 
     threshold: float = 0.0  # 0: the model's own, or OWN_THRESHOLD if it has none
     exit_threshold: float = 0.0  # 0: EXIT_SHARE of the threshold
-    min_duration: float = 0.3  # seconds
+    min_duration: float = 0.2  # seconds
     hold: float = 0.3  # seconds
-    smoothing: float = 0.2  # time constant, seconds; 0: none
+    smoothing: float = 0.1  # time constant, seconds; 0: none
     max_idle: float = 1.0  # probability of idle and unknown, to start; 1: off
     labels_allow: tuple[str, ...] = ()  # actions that may start; empty: all
     labels_deny: tuple[str, ...] = ()  # actions that may not, also of those allowed
