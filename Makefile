@@ -56,8 +56,11 @@ demo: build
 lint: $(VENV)/.dev
 	@$(VENV)/bin/ruff check .
 
+# A file's tests stay together, because they share nodes and trained networks; every test with ROS
+# has a domain of its own. One thread a library: the workers fill the cores.
 test: build $(VENV)/.dev lint
-	@$(RUN); python -m pytest $(PYTEST_ARGS)
+	@$(RUN); export OMP_NUM_THREADS=1; \
+	python -m pytest -n auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
 
 bench: build
 	@$(RUN); bharnet bench $(VIDEOS)
