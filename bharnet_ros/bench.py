@@ -59,7 +59,7 @@ def bench(options: BenchOptions, rivals: Mapping[str, Infer] | None = None) -> d
     """Measure all videos in one process, then the first one in the graph; print and write.
 
     `rivals` are measured in place of ONNX Runtime in the bare loop. Raises SourceError,
-    ModelError, ValueError or RuntimeError with one plain line.
+    ModelError, ValueError or, when a node dies, OSError with one plain line.
     """
     options.check()
     recognizer = Recognizer(options.model, threads=options.threads)

@@ -23,7 +23,7 @@ from bharnet_ros.msg import Action, Keypoints, Scores
 from bharnet_ros.nodes.messages import from_time
 from bharnet_ros.nodes.processes import spin_until, start, stop
 from bharnet_ros.procfs import Usage, usage
-from bharnet_ros.sources import SourceConfig, VideoReader
+from bharnet_ros.sources import SourceConfig, SourceError, VideoReader
 
 NAMESPACE = 'bharnet_bench'  # a robot in the same domain must not take our keypoints for its own
 TOPICS = {'keypoints': Keypoints, 'scores': Scores, 'actions': Action}
@@ -138,7 +138,8 @@ def others(count: int) -> Iterator[None]:
 def measure_rate(video: Path, rate: float, options: LoadOptions) -> RateResult:
     """Run camera_node on a video at a rate, and recognition_node, and listen from here.
 
-    ROS is initialised by the caller. Raises RuntimeError if a node dies or says nothing.
+    ROS is initialised by the caller. Raises ProcessDiedError if a node dies, SourceError if
+    nothing comes of the video.
     """
     listener = Listener()
     processes: dict[str, subprocess.Popen] = {}
@@ -165,7 +166,7 @@ def _measure(listener: Listener, processes: dict[str, subprocess.Popen], rate: f
     if not spin_until(listener, processes, time.monotonic() + START_SECONDS,
                       lambda: listener.arrivals['scores'] and listener.counters):
         seen = 'keypoints, but no scores' if listener.arrivals['keypoints'] else 'no keypoints'
-        raise RuntimeError(f'{seen} within {START_SECONDS:.0f} s: is there a person in the video?')
+        raise SourceError(f'{seen} within {START_SECONDS:.0f} s: is there a person in the video?')
     spin_until(listener, processes, time.monotonic() + WARM_UP)
     for found in listener.arrivals.values():
         found.clear()

@@ -15,7 +15,7 @@ from rclpy.node import Node
 from bharnet_ros.resources import share_dir
 
 
-class ProcessDiedError(RuntimeError):
+class ProcessDiedError(ChildProcessError):
     """A process that should go on has ended; the text says which, and its status."""
 
 
