@@ -14,6 +14,7 @@ from bharnet_ros.nodes.messages import from_time
 from bharnet_ros.nodes.processes import start_graph, stop
 from bharnet_ros.window import SECOND
 
+SETTLED = 0.5  # seconds in which a publisher that we know has come to know us
 PHASES = {Action.STARTED: 'started', Action.ONGOING: 'ongoing', Action.ENDED: 'ended'}
 
 
@@ -24,8 +25,17 @@ class Printer(Node):
         super().__init__('bharnet_demo')
         self.live, self.frames, self.actions = live, 0, 0
         self._first: int | None = None
-        self.create_subscription(Keypoints, 'keypoints', self._on_keypoints, 100)
         self.create_subscription(Action, 'actions', self._on_action, 100)
+        self._timer = self.create_timer(SETTLED, self._await_actions)
+        self._seen = False  # recognition_node, at the last look
+
+    def _await_actions(self) -> None:
+        # The source waits until somebody listens to keypoints. That is said last, when whoever
+        # publishes actions has had time to find us, or the first one would be lost.
+        if self._seen:
+            self.create_subscription(Keypoints, 'keypoints', self._on_keypoints, 100)
+            self._timer.cancel()
+        self._seen = self.count_publishers('actions') > 0
 
     def _on_keypoints(self, message: Keypoints) -> None:
         self.frames += 1
