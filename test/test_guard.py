@@ -11,7 +11,7 @@ from bharnet_ros.training import cli  # noqa: E402
 from bharnet_ros.training.augment import mirror, rotate, zoom  # noqa: E402
 from bharnet_ros.training.dataset import to_tensors  # noqa: E402
 from bharnet_ros.training.export import TOLERANCE, export, make_contract  # noqa: E402
-from bharnet_ros.training.guard import ShapeGuard, both, guard_of  # noqa: E402
+from bharnet_ros.training.guard import ShapeGuard, both, distances, guard_of  # noqa: E402
 from bharnet_ros.training.model import build  # noqa: E402
 from bharnet_ros.training.store import DataError  # noqa: E402
 from training_helpers import (  # noqa: E402
@@ -181,3 +181,22 @@ def test_what_cannot_be_guarded_is_refused_in_one_line(tmp_path, changes, says):
     assert '\n' not in str(error.value)
     with pytest.raises(ValueError, match='shape_limit'):
         config(shape_limit=-1.0)
+
+
+def test_each_window_of_a_word_counts_once_however_few_there_are(clips):
+    kept = np.sort(np.concatenate([np.flatnonzero(clips.label == FIST)[:2],
+                                   np.flatnonzero(clips.label != FIST)]))
+    few = clips.select(kept)
+    guard = guarded(few)
+    seen = window(clips, FIST, 7)
+    _, left, right, mask, aspect = (part[None] for part in to_tensors([seen]))
+    found = guard.ratios(left[:, 0], right[:, 0], mask[:, 0], aspect)[0, 0]
+    shapes, shows = both(left[:, 0], right[:, 0], mask[:, 0], aspect)
+    known = [both(*(part[None, 0] for part in to_tensors([few.clip(i, start, stop, STEPS)])[1:4]),
+                  aspect) for i in np.flatnonzero(few.label == FIST)
+             for start, stop in ((0.0, 0.5), (0.0, 0.75), (0.0, 1.0))]  # shorter than a window
+    others, show = (torch.cat(parts) for parts in zip(*known, strict=True))
+    apart = distances(shapes / guard.unit, shows, others / guard.unit, show)[0]
+    assert len(apart) == 2 * 2 * 3, 'two clips, three windows each, and their mirror images'
+    expected = apart.sort().values[:5].mean() / guard.between[0]
+    torch.testing.assert_close(found, expected)

@@ -24,6 +24,7 @@ from bharnet_ros.layouts import DETECTOR_LAYOUTS
 from bharnet_ros.recognizer import Recognizer
 
 OPSET = 18
+UNGUARDED = 'Its scores and calibration are those of the network without the guard (shape_limit).'
 TOLERANCE = {'float32': 1e-5, 'float16': 2e-2}  # of probabilities, ONNX Runtime against PyTorch
 
 
@@ -84,7 +85,8 @@ def make_contract(name: str, config: RunConfig, clips: Clips, metrics: dict[str,
             'epochs': config.optim.epochs, 'seed': config.seed,
         },
         metrics=metrics, commit=git_commit(), package_version=__version__,
-        notes=list(config.notes), persons=clips.persons, precision=precision,
+        notes=[*config.notes, *([UNGUARDED] if config.shape_limit and metrics else [])],
+        persons=clips.persons, precision=precision,
         temperature=calibration.temperature if calibration else 1.0,
         rejection_threshold=calibration.threshold if calibration else None)
 

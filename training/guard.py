@@ -22,10 +22,11 @@ TIPS = [MEDIAPIPE_HAND.index(f'{finger}_4')
         for finger in ('thumb', 'index', 'middle', 'ring', 'pinky')]
 RECENT = 0.4  # share of the window that is looked at, its end: before may be another action
 ENOUGH = 1 / 3  # share of that in which a hand must show
-NEAREST = 5  # windows of the word, to which the mean distance is taken
+NEAREST = 5  # windows of the word, to which the mean distance is taken (fewer if it has fewer)
 ABSENT = 2.0  # squared distance, in standard deviations, of a hand seen in one window only
 STEEP = 4  # how abruptly a word goes at the limit, where it loses half
-KEPT = 96  # windows of each word that the model carries
+KEPT = 96  # windows of each word that the model carries, at most
+FAR = 1e6  # squared distance of a window that is not there
 ENDS = (0.5, 0.75, 1.0)  # of a clip: where its training windows end
 
 
@@ -76,9 +77,9 @@ def distances(shapes: Tensor, shows: Tensor, others: Tensor, others_show: Tensor
     return torch.cat(found, 1)
 
 
-def nearest(found: Tensor) -> Tensor:
-    """Return the mean of the smallest NEAREST distances along the last axis."""
-    return found.topk(min(NEAREST, found.shape[-1]), -1, largest=False).values.mean(-1)
+def nearest(found: Tensor, count: int) -> Tensor:
+    """Return the mean of the smallest `count` distances along the last axis."""
+    return found.topk(min(count, found.shape[-1]), -1, largest=False).values.mean(-1)
 
 
 class ShapeGuard(nn.Module):
@@ -118,14 +119,19 @@ class ShapeGuard(nn.Module):
             raise DataError('shape_limit: no clip of a word shows a hand')
         every = torch.cat([shapes[shows > 0] for shapes, shows, _ in learned.values()])
         unit = every.std(0).clamp_min(1e-3)
-        between = {k: _between_persons(shapes / unit, shows, person)
+        # Each window counts once, also of a word that has few.
+        self.nearest = min(NEAREST, *(2 * len(found[0]) for found in learned.values()))
+        between = {k: _between_persons(shapes / unit, shows, person, self.nearest)
                    for k, (shapes, shows, person) in learned.items()}
         usual = [value for value in between.values() if value is not None]
         if not usual:
             raise DataError('shape_limit needs a word that two persons (groups) sign')
         self.limit = limit
-        kept = {k: np.linspace(0, len(found[0]) - 1, KEPT).round().astype(int)
-                for k, found in learned.items()}
+        places, count = np.arange(KEPT), {k: len(found[0]) for k, found in learned.items()}
+        kept = {k: np.where(places < n, places, 0) if n < KEPT else
+                np.linspace(0, n - 1, KEPT).round().astype(int) for k, n in count.items()}
+        self.register_buffer('absent', FAR * torch.from_numpy(np.stack(
+            [places >= n for n in count.values()])).float())  # (words, KEPT)
         self.register_buffer('unit', unit)
         self.register_buffer('shapes', torch.cat([learned[k][0][kept[k]] / unit for k in learned]))
         self.register_buffer('shows', torch.cat([learned[k][1][kept[k]] for k in learned]))
@@ -140,8 +146,8 @@ class ShapeGuard(nn.Module):
         """Return how far the hands are from each word, 1: as another person's, (N, words)."""
         shapes, shows = both(left_hand, right_hand, mask, aspect)
         found = distances(shapes / self.unit, shows, self.shapes, self.shows)
-        found = found.reshape(-1, 2, len(self.words), KEPT).transpose(1, 2).flatten(2)
-        return nearest(found) / self.between
+        found = found.reshape(-1, 2, len(self.words), KEPT) + self.absent
+        return nearest(found.transpose(1, 2).flatten(2), self.nearest) / self.between
 
     def forward(self, probabilities: Tensor, left_hand: Tensor, right_hand: Tensor, mask: Tensor,
                 aspect: Tensor) -> Tensor:
@@ -165,13 +171,15 @@ def _windows(clips: Clips, index: np.ndarray, steps: int, seconds: float
     return *both(left[:, 0], right[:, 0], mask[:, 0], aspect), np.array(person)
 
 
-def _between_persons(shapes: Tensor, shows: Tensor, person: np.ndarray) -> float | None:
+def _between_persons(shapes: Tensor, shows: Tensor, person: np.ndarray, count: int
+                     ) -> float | None:
     """Return the median distance of windows to those of other persons; None of one person."""
     found = []
     for one in np.unique(person):
         own = torch.from_numpy(person == one)
         if not own.all():
-            found.append(nearest(distances(shapes[own], shows[own], shapes[~own], shows[~own])))
+            found.append(nearest(distances(shapes[own], shows[own], shapes[~own], shows[~own]),
+                                 count))
     return float(torch.cat(found).median()) if found else None
 
 
