@@ -1,13 +1,14 @@
 """`bharnet bench`: what the path costs, alone in a process and as a graph of processes."""
 
 import json
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from bharnet_ros.bench_plot import write_plot
+from bharnet_ros.bench_plot import check_plot, fell_short, write_plot
 from bharnet_ros.bench_stages import (
     QUANTILES,
     Publisher,
@@ -20,6 +21,7 @@ from bharnet_ros.recognizer import Recognizer
 
 LEAST_SECONDS = 3.0  # diagnostics come once a second
 FASTEST = 1000.0  # Hz
+BUSIEST = 64  # processes
 
 Infer = Callable[[dict[str, np.ndarray]], object]  # one window, by the names of the model's inputs
 
@@ -43,6 +45,10 @@ class BenchOptions:
         """Raise ValueError in one plain line if something cannot be measured or written."""
         if self.rounds < 1:
             raise ValueError('--rounds: at least 1')
+        if self.threads < 1:
+            raise ValueError('--threads: at least 1')
+        if not 0 <= self.busy <= BUSIEST:
+            raise ValueError(f'--busy: 0 to {BUSIEST} processes')
         if self.seconds and not LEAST_SECONDS <= self.seconds <= 3600:
             raise ValueError(f'--seconds: {LEAST_SECONDS:.0f} to 3600, or 0 to leave the '
                              'processes out')
@@ -53,50 +59,71 @@ class BenchOptions:
         for path in (self.report, self.plot):
             if path is not None and not path.parent.is_dir():
                 raise ValueError(f'no such folder: {path.parent}')
+            if path is not None and path.is_dir():
+                raise ValueError(f'{path} is a folder: name a file in it')
+        if self.plot is not None:
+            check_plot(self.plot)
 
 
 def bench(options: BenchOptions, rivals: Mapping[str, Infer] | None = None) -> dict:
     """Measure all videos in one process, then the first one in the graph; print and write.
 
     `rivals` are measured in place of ONNX Runtime in the bare loop. Raises SourceError,
-    ModelError, ValueError or, when a node dies, OSError with one plain line.
+    ModelError, ValueError or, when a node dies, OSError with one plain line; the report holds
+    what was measured until then.
     """
     options.check()
+    # Before ROS starts for the first time: what is published here is for this machine only.
+    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     recognizer = Recognizer(options.model, threads=options.threads)
     result = {'machine': machine(), 'model': recognizer.contract.name,
               'model_id': recognizer.model_id, 'provider': recognizer.provider,
-              'threads': options.threads, 'rounds': options.rounds, 'published': options.ros}
+              'threads': options.threads, 'rounds': options.rounds, 'published': options.ros,
+              'videos': {}}
     print(f"{result['model']} ({result['model_id']}) on {result['provider']}, "
           f"{result['machine']['cpu']}, {result['machine']['cores']} cores, "
           f'{options.rounds} rounds')
-    result |= measure_stages(options, recognizer, rivals or {})
-    print_stages(result)
-    if options.ros and options.seconds and options.rates:
-        from bharnet_ros.nodes.bench import LoadOptions, measure_rates
-        load = LoadOptions(options.model, options.threads, options.seconds, options.busy)
-        print(f'\n{options.videos[0].name} in processes of their own, {options.seconds:g} s a rate'
-              + (f', {options.busy} others busy' if options.busy else ''), flush=True)
-        result |= {'busy': options.busy, 'rates': []}
-        for rate in measure_rates(options.videos[0], options.rates, load):
-            result['rates'].append(asdict(rate))
-            print_rate(result['rates'][-1])
+    try:
+        measure(options, recognizer, rivals or {}, result)
+    finally:  # minutes of measuring, whatever went wrong with the rest
+        if options.report:
+            options.report.write_text(json.dumps(result, indent=1))
+            print(f'wrote {options.report}')
     if options.plot:
         write_plot(result, options.plot)
         print(f'wrote {options.plot}')
-    if options.report:
-        options.report.write_text(json.dumps(result, indent=1))
-        print(f'wrote {options.report}')
     return result
 
 
+def measure(options: BenchOptions, recognizer: Recognizer, rivals: Mapping[str, Infer],
+            result: dict) -> None:
+    """Add to `result` what is measured, as soon as it is, and print it."""
+    for name, found in measure_stages(options, recognizer, rivals):
+        result['videos'][name] = found
+        print_stages(name, found)
+    ratios = [video['ratio_to_bare'] for video in result['videos'].values()]
+    mean = result['ratio_to_bare_geometric_mean'] = round(
+        float(np.exp(np.mean(np.log(ratios)))), 4)
+    print(f'\nratio to the bare loop, geometric mean: {mean}')
+    if not (options.ros and options.seconds and options.rates):
+        return
+    from bharnet_ros.nodes.bench import LoadOptions, measure_rates
+    load = LoadOptions(options.model, options.threads, options.seconds, options.busy)
+    print(f'\n{options.videos[0].name} in processes of their own, {options.seconds:g} s a rate'
+          + (f', {options.busy} others busy' if options.busy else ''), flush=True)
+    result |= {'busy': options.busy, 'rates': []}
+    for rate in measure_rates(options.videos[0], options.rates, load):
+        result['rates'].append(asdict(rate))
+        print_rate(result['rates'][-1])
+
+
 def measure_stages(options: BenchOptions, recognizer: Recognizer, rivals: Mapping[str, Infer]
-                   ) -> dict:
+                   ) -> Iterator[tuple[str, dict]]:
     """Measure each video by turns: our path, the bare loop, and the bare loop of each rival."""
     session, feed = recognizer.bare()
     bare = {'bare loop': lambda: session.run(None, feed)} | {
         f'bare loop, {name}': lambda infer=infer: infer(feed) for name, infer in rivals.items()}
     publisher = Publisher() if options.ros else None
-    videos, ratios = {}, []
     try:
         for video in options.videos:
             mine, others = Timing(), {name: Timing() for name in bare}
@@ -105,18 +132,15 @@ def measure_stages(options: BenchOptions, recognizer: Recognizer, rivals: Mappin
                 infer_on = measure_ours(video, recognizer, publisher, mine)
                 for name, infer in bare.items():
                     measure_bare(video, infer, infer_on, others[name])
-            ratios.append(mine.rate / others['bare loop'].rate)
-            videos[video.name] = {
+            yield video.name, {
                 'stages_ms': mine.summary(), 'frames_per_second': round(mine.rate, 2),
-                'ratio_to_bare': round(ratios[-1], 4),
+                'ratio_to_bare': round(mine.rate / others['bare loop'].rate, 4),
                 'bare': {name: {'stages_ms': timing.summary(),
                                 'frames_per_second': round(timing.rate, 2)}
                          for name, timing in others.items()}}
     finally:
         if publisher:
             publisher.close()
-    return {'videos': videos, 'ratio_to_bare_geometric_mean': round(
-        float(np.exp(np.mean(np.log(ratios)))), 4)}
 
 
 def numbers(row: dict[str, float] | None) -> str:
@@ -126,30 +150,33 @@ def numbers(row: dict[str, float] | None) -> str:
                    for q in QUANTILES) + f'{row.get("n", "-"):>8}'
 
 
-def print_stages(result: dict) -> None:
-    """Print a table for each video."""
-    for name, video in result['videos'].items():
-        print(f'\n{name}\n{"stage":<30}' + ''.join(f'{f"p{q} ms":>10}' for q in QUANTILES)
-              + f'{"n":>8}')
-        rows = dict(video['stages_ms'])
-        for label, bare in video['bare'].items():
-            rows |= {f'{label}: {stage}': row for stage, row in bare['stages_ms'].items()}
-        for stage, row in rows.items():
-            print(f'{stage:<30}{numbers(row)}')
-        print(f"{video['frames_per_second']:.1f} frames/s, " + ', '.join(
-            f"{label} {bare['frames_per_second']:.1f}" for label, bare in video['bare'].items())
-            + f": ratio {video['ratio_to_bare']:.3f}")
-    print(f"\nratio to the bare loop, geometric mean: {result['ratio_to_bare_geometric_mean']}")
+def print_stages(name: str, video: dict) -> None:
+    """Print the table of one video."""
+    print(f'\n{name}\n{"stage":<30}' + ''.join(f'{f"p{q} ms":>10}' for q in QUANTILES)
+          + f'{"n":>8}')
+    rows = dict(video['stages_ms'])
+    for label, bare in video['bare'].items():
+        rows |= {f'{label}: {stage}': row for stage, row in bare['stages_ms'].items()}
+    for stage, row in rows.items():
+        print(f'{stage:<30}{numbers(row)}')
+    print(f"{video['frames_per_second']:.1f} frames/s, " + ', '.join(
+        f"{label} {bare['frames_per_second']:.1f}" for label, bare in video['bare'].items())
+        + f": ratio {video['ratio_to_bare']:.3f}", flush=True)
 
 
 def print_rate(result: dict) -> None:
     """Print what came of one rate."""
     counters = result['counters']
     rate = f"{result['rate']:g} Hz" if result['rate'] else 'as fast as possible'
-    print(f"\n{rate}: "
-          f"{counters['images_received']} images = {counters['images_detected']} detected + "
-          f"{counters['frames_dropped']} dropped; {counters['decisions']} decisions, "
+    delivered = result['delivered']
+    print(f'\n{rate}' + (f', {delivered:.1f} Hz delivered' if delivered is not None else '')
+          + f": {counters['images_received']} images came, "
+          f"{counters['images_detected']} detected, {counters['frames_dropped']} dropped, "
+          f"{counters['bad_images']} bad; {counters['decisions']} decisions, "
           f"{counters['decisions_skipped']} skipped")
+    if fell_short(result):
+        print(f'warning: the video cannot be read at {rate} here; what follows is of '
+              f'{delivered:.1f} Hz')
     print('; '.join(f"{name} {used['cpu_percent']:.0f} % of a core, {used['rss_mb']:.0f} MB"
                     for name, used in result['processes'].items()))
     print(f'{"":<30}' + ''.join(f'{f"p{q} ms":>10}' for q in QUANTILES) + f'{"n":>8}')

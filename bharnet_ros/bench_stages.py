@@ -1,5 +1,6 @@
 """Time of each stage of the path in one process, against the bare library calls."""
 
+import os
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -13,10 +14,13 @@ from bharnet_ros.decision import State
 from bharnet_ros.detector import HolisticDetector, HolisticGraph, MonotonicTime
 from bharnet_ros.pipeline import ActionPipeline, PipelineConfig, Scores
 from bharnet_ros.recognizer import Recognizer
-from bharnet_ros.sources import SourceConfig, VideoReader
+from bharnet_ros.sources import SourceConfig, SourceError, VideoReader
 
 STAGES = ('grab', 'detect', 'window', 'infer', 'publish', 'end to end')
 QUANTILES = (50, 95, 99)
+# A robot in the same domain must not take what is published here for its own, and a second
+# benchmark beside this one must not count it.
+NAMESPACE = f'bharnet_bench_{os.getpid()}'
 
 
 def quantiles(milliseconds: list[float]) -> dict[str, float]:
@@ -46,7 +50,7 @@ class Timing:
 
 
 class Publisher:
-    """Publishes what the nodes publish, on a node of its own."""
+    """Publishes what the nodes publish, on a node of its own in the benchmark's namespace."""
 
     def __init__(self):
         import rclpy
@@ -55,7 +59,7 @@ class Publisher:
         from bharnet_ros.nodes import messages
         self._rclpy, self._messages = rclpy, messages
         rclpy.init()
-        self._node = rclpy.create_node('bharnet_bench')
+        self._node = rclpy.create_node('stages', namespace=NAMESPACE)
         self._keypoints = self._node.create_publisher(msg.Keypoints, 'keypoints', 10)
         self._scores = self._node.create_publisher(msg.Scores, 'scores', 10)
         self._actions = self._node.create_publisher(msg.Action, 'actions', 10)
@@ -80,7 +84,8 @@ def measure_ours(video: Path, recognizer: Recognizer, publish: Callable | None,
                  timing: Timing) -> set[int]:
     """Run the package's own path over a video, all frames, and add to `timing`.
 
-    Returns the numbers of the frames on which it inferred.
+    Returns the numbers of the frames on which it inferred. SourceError if there is nothing to
+    time.
     """
     inferred = set()
     detector = HolisticDetector()
@@ -116,6 +121,8 @@ def measure_ours(video: Path, recognizer: Recognizer, publish: Callable | None,
             timing.frames += 1
             if windows:
                 inferred.add(reader.frames)
+        if reader.frames < 2:  # the first is not timed
+            raise SourceError(f'{video} holds a single image: give a video of some seconds')
         timing.seconds += clock() - started
     detector.close()
     return inferred

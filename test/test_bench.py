@@ -1,5 +1,6 @@
 """`bharnet bench` of the real graph: what its numbers mean, and that they add up."""
 
+import copy
 import json
 import sys
 from pathlib import Path
@@ -11,14 +12,16 @@ from helpers import person, write_model
 from hypothesis import given
 from hypothesis import strategies as st
 from rclpy.serialization import serialize_message
-from ros_helpers import graph
+from ros_helpers import graph, own_domain
 
-from bharnet_ros.bench import BenchOptions, bench
+from bharnet_ros import outputs
+from bharnet_ros.bench import BenchOptions, bench, print_rate
 from bharnet_ros.bench_plot import write_plot
 from bharnet_ros.bench_stages import quantiles
-from bharnet_ros.nodes.bench import summarise, write_at_rate
+from bharnet_ros.nodes import bench as graph_bench
+from bharnet_ros.nodes.bench import TOPICS, rate_of, summarise, write_at_rate
 from bharnet_ros.nodes.messages import keypoints_to_msg
-from bharnet_ros.sources import SourceConfig, VideoReader
+from bharnet_ros.sources import SourceConfig, SourceError, VideoReader
 
 CLI = (sys.executable, '-m', 'bharnet_ros.cli', 'bench')
 
@@ -26,11 +29,11 @@ CLI = (sys.executable, '-m', 'bharnet_ros.cli', 'bench')
 BAR, FPS = 8, 10  # in frame i of a test video the bar number i, of so many pixels, is white
 
 
-def make_video(path):
-    """Write a second of it."""
+def make_video(path, count=FPS):
+    """Write a second of it, or so many frames."""
     writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*'mp4v'), FPS,
                              (BAR * FPS, 48))
-    for i in range(FPS):
+    for i in range(count):
         image = np.zeros((48, BAR * FPS, 3), np.uint8)
         image[:, BAR * i:BAR * (i + 1)] = 255
         writer.write(image)
@@ -48,6 +51,15 @@ def test_a_video_at_another_rate_shows_the_same_at_the_same_time(tmp_path, rate)
     for number, frame in enumerate(frames):
         bars = frame.image.reshape(48, FPS, -1).mean((0, 2))
         assert bars.argmax() == int(number / rate * FPS + 1e-6)
+
+
+def test_a_video_that_cannot_be_written_at_another_rate_is_one_plain_line(tmp_path, monkeypatch):
+    video = make_video(tmp_path / 'a.mp4')
+    with pytest.raises(SourceError, match='cannot write video'):
+        write_at_rate(video, 30, tmp_path / 'nowhere' / 'b.mp4')
+    monkeypatch.setattr(outputs, 'MIN_FREE', 1 << 62)  # no disk has as much
+    with pytest.raises(OSError, match='make room'):
+        write_at_rate(video, 30, tmp_path / 'b.mp4')
 
 
 def arrivals(stamps, delays):
@@ -87,11 +99,21 @@ def test_quantiles_name_their_count():
     ({'rates': (float('nan'),)}, '--rates'), ({'seconds': 0.0, 'plot': Path('a.png')}, '--plot'),
     ({'ros': False, 'plot': Path('a.png')}, '--plot'),
     ({'report': Path('/nowhere/a.json')}, 'no such folder'),
+    ({'report': Path('/tmp')}, 'is a folder'), ({'plot': Path('/tmp')}, 'is a folder'),
+    ({'plot': Path('a.jpeg2')}, r'--plot: .*\.png'), ({'plot': Path('a')}, r'--plot: .*\.png'),
+    ({'threads': 0}, '--threads'), ({'threads': -1}, '--threads'),
+    ({'busy': -1}, '--busy'), ({'busy': 65}, '--busy'),
 ])
 def test_what_cannot_be_measured_is_refused_before_anything_runs(changes, words):
     with pytest.raises(ValueError, match=words) as error:
         bench(BenchOptions((Path('a.mp4'),), 'asl_words', **changes))
     assert '\n' not in str(error.value)
+
+
+def test_a_plot_is_refused_before_anything_runs_where_nothing_can_draw_it(monkeypatch):
+    monkeypatch.setattr('bharnet_ros.bench_plot.find_spec', lambda name: None)
+    with pytest.raises(ValueError, match='pip install matplotlib'):
+        BenchOptions((Path('a.mp4'),), 'asl_words', plot=Path('a.png')).check()
 
 
 @pytest.fixture(scope='module')
@@ -104,8 +126,10 @@ def report(data_dir, tmp_path_factory):
                            '--rounds', '1', '--rates', '120', '0', '--seconds', '4',
                            '--json', folder / 'bench.json', '--plot', folder / 'bench.png'])
         process.may_end = True
+        strays = [ros.collect(kind, name) for name, kind in TOPICS.items()]
         ros.wait(lambda: process.status is not None, 'end of the benchmark', 200)
         assert process.status == 0, process.log
+        assert strays == [[]] * 3, 'a robot in the domain would take them for its own'
         assert not {'camera_node', 'recognition_node'} & set(ros.node.get_node_names())
         return json.loads((folder / 'bench.json').read_text()), folder / 'bench.png', process.log
 
@@ -118,6 +142,26 @@ def test_every_image_of_the_graph_is_detected_or_dropped(report):
         assert abs(counters['images_received'] - counters['images_detected']
                    - counters['frames_dropped']) <= 2
     assert report[0]['rates'][1]['counters']['frames_dropped'] == 0
+
+
+def test_the_rate_that_was_delivered_is_told_beside_the_one_asked_for(report, capsys):
+    for rate in report[0]['rates']:
+        assert 0 < rate['delivered'] < 200
+        assert f"{rate['delivered']:.1f} Hz delivered" in report[2]
+    asked = dict(report[0]['rates'][0], delivered=115.0)
+    asked['counters'] = asked['counters'] | {'bad_images': 7}
+    print_rate(asked)
+    said = capsys.readouterr().out
+    assert 'warning' not in said and ' 7 bad' in said
+    print_rate(asked | {'delivered': 113.0})
+    assert 'warning: the video cannot be read at 120 Hz here' in capsys.readouterr().out
+    print_rate(asked | {'delivered': None})
+    assert 'delivered' not in capsys.readouterr().out
+
+
+def test_a_rate_is_a_count_by_the_time_between_the_counts():
+    assert rate_of(90, 3 * 10**9) == 30.0
+    assert rate_of(0, 10**9) == 0.0 and rate_of(5, 0) is None
 
 
 def test_keypoints_scores_and_actions_reach_another_process_in_this_order(report):
@@ -146,7 +190,39 @@ def test_the_report_says_what_was_measured_where(report):
 
 
 def test_the_plot_does_without_topics_that_were_silent(report, tmp_path):
-    found = json.loads(json.dumps(report[0]))
+    found = copy.deepcopy(report[0])
     found['rates'][0]['topics']['actions']['age'] = {'n': 0}
     write_plot(found, tmp_path / 'a.png')
     assert cv2.imread(str(tmp_path / 'a.png')).std() > 5
+
+
+def test_the_plot_does_without_images_and_names_rates_that_were_not_reached(report, tmp_path):
+    found = copy.deepcopy(report[0])
+    found['rates'][0]['delivered'] = 0.0
+    found['rates'][0]['counters'] |= dict.fromkeys(
+        ('images_received', 'images_detected', 'frames_dropped'), 0)
+    write_plot(found, tmp_path / 'a.png')
+    write_plot(found, tmp_path / 'a.svg')
+    assert cv2.imread(str(tmp_path / 'a.png')).std() > 5
+    assert '(was 0)' in (tmp_path / 'a.svg').read_text()
+
+
+def test_a_video_without_a_person_ends_in_one_line_and_the_stages_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(graph_bench, 'START_SECONDS', 8.0)  # a person would be there long before
+    video, model = make_video(tmp_path / 'a.mp4'), write_model(tmp_path / 'a.onnx', part=0)
+    with own_domain() as domain, pytest.raises(SourceError, match='person in the video') as error:
+        monkeypatch.setenv('ROS_DOMAIN_ID', str(domain))
+        bench(BenchOptions((video,), str(model), rounds=1, rates=(30.0,), seconds=3.0,
+                           report=tmp_path / 'a.json'))
+    assert '\n' not in str(error.value)
+    found = json.loads((tmp_path / 'a.json').read_text())
+    assert found['videos']['a.mp4']['stages_ms']['detect']['n'] == FPS - 1
+    assert found['ratio_to_bare_geometric_mean'] > 0 and found['rates'] == []
+
+
+def test_a_single_image_is_no_video_and_those_before_it_are_kept(tmp_path):
+    videos = (make_video(tmp_path / 'a.mp4'), make_video(tmp_path / 'b.mp4', count=1))
+    with pytest.raises(SourceError, match='b.mp4 holds a single image'):
+        bench(BenchOptions(videos, str(write_model(tmp_path / 'a.onnx')), rounds=1, ros=False,
+                           report=tmp_path / 'a.json'))
+    assert list(json.loads((tmp_path / 'a.json').read_text())['videos']) == ['a.mp4']

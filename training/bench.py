@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 from bharnet_ros.training.export import TOLERANCE, Probabilities
+from bharnet_ros.training.guard import ShapeGuard
 from torch import nn
 
 from bharnet_ros.bench import BenchOptions, Infer, bench
@@ -12,10 +13,11 @@ from bharnet_ros.recognizer import Recognizer
 NAME = 'torch eager'
 
 
-def eager(network: nn.Module, contract: Contract, threads: int) -> Infer:
+def eager(network: nn.Module, contract: Contract, threads: int, guard: ShapeGuard | None
+          ) -> Infer:
     """Return a call that takes the inputs of the exported model and runs PyTorch on them."""
     torch.set_num_threads(threads)
-    wrapped = Probabilities(network, contract.persons, contract.temperature).eval()
+    wrapped = Probabilities(network, contract.persons, contract.temperature, guard).eval()
 
     def infer(feed: dict[str, np.ndarray]) -> np.ndarray:
         with torch.inference_mode():
@@ -23,12 +25,13 @@ def eager(network: nn.Module, contract: Contract, threads: int) -> Infer:
     return infer
 
 
-def bench_with_torch(network: nn.Module, recognizer: Recognizer, options: BenchOptions) -> dict:
+def bench_with_torch(network: nn.Module, recognizer: Recognizer, options: BenchOptions,
+                     guard: ShapeGuard | None = None) -> dict:
     """Run `bharnet bench` with torch eager in place of ONNX Runtime in the bare loop, too.
 
-    ValueError if the two are not the same network.
+    `guard` is that of the run, see `guard_of`. ValueError if the two are not the same network.
     """
-    infer = eager(network, recognizer.contract, options.threads)
+    infer = eager(network, recognizer.contract, options.threads, guard)
     session, feed = recognizer.bare()
     rng = np.random.default_rng(0)
     feed = {name: rng.random(value.shape, np.float32) for name, value in feed.items()}
@@ -36,5 +39,7 @@ def bench_with_torch(network: nn.Module, recognizer: Recognizer, options: BenchO
     found, expected = infer(feed), session.run(None, feed)[0]
     limit = TOLERANCE[recognizer.contract.precision]
     if found.shape != expected.shape or np.abs(found - expected).max() > limit:
-        raise ValueError(f'{recognizer.path} was not exported from this run: they disagree')
+        raise ValueError(f'{recognizer.path} was not exported from this run'
+                         + (', or not from its data of today' if guard else '')
+                         + ': they disagree')
     return bench(options, {NAME: infer})

@@ -342,7 +342,8 @@ def measure_latency(run: Path, model: Path, threads: int = 2, seconds: float = 5
     config = read_run(run)
     clips = load(config)
     network_ = read_model(run, config, len(clips.class_names))
-    for row in latency(network_, config, model, clips.persons, threads, seconds, report):
+    for row in latency(network_, config, model, clips.persons, threads, seconds, report,
+                       guard_of(config, clips)):
         print(f'{row.name:14} p50 {row.p50:6.2f}  p90 {row.p90:6.2f}  p99 {row.p99:6.2f} ms')
 
 
@@ -364,11 +365,14 @@ def benchmark(run: Path, model: Path, videos: list[Path], rounds: int = 3, threa
         plot: picture to write.
 
     """
-    recognizer = Recognizer(model, threads=threads)
-    network_ = read_model(run, read_run(run), len(recognizer.contract.labels))
-    bench_with_torch(network_, recognizer, BenchOptions(
-        tuple(videos), str(model), rounds, threads, rates=tuple(rates), seconds=seconds,
-        report=report, plot=plot))
+    options = BenchOptions(tuple(videos), str(model), rounds, threads, rates=tuple(rates),
+                           seconds=seconds, report=report, plot=plot)
+    options.check()
+    recognizer, config = Recognizer(model, threads=threads), read_run(run)
+    network_ = read_model(run, config, len(recognizer.contract.labels))
+    # A guard is made of the data; a run without one is measured without its data.
+    guard = guard_of(config, load(config)) if config.shape_limit else None
+    bench_with_torch(network_, recognizer, options, guard)
 
 
 def loader_benchmark(to: Path, clips: int = 114_480, steps: int = 64, batch: int = 64,

@@ -13,6 +13,7 @@ import torch
 from bharnet_ros.training.complexity import window
 from bharnet_ros.training.config import RunConfig
 from bharnet_ros.training.export import Probabilities
+from bharnet_ros.training.guard import ShapeGuard
 from torch import nn
 
 from bharnet_ros.contract import INPUTS, OUTPUT
@@ -41,14 +42,18 @@ def timed(name: str, call: Callable[[], object], seconds: float) -> Latency:
 
 
 def latency(model: nn.Module, config: RunConfig, exported: Path, persons: int, threads: int,
-            seconds: float, report: Path | None) -> list[Latency]:
-    """Measure both by turns, twice, in one process; write a JSON report if asked."""
+            seconds: float, report: Path | None, guard: ShapeGuard | None = None
+            ) -> list[Latency]:
+    """Measure both by turns, twice, in one process; write a JSON report if asked.
+
+    `guard` is that of the run, see `guard_of`: the exported model holds it, too.
+    """
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     session = ort.InferenceSession(exported, options, providers=['CPUExecutionProvider'])
     inputs = window(config.model, config.steps, persons)
     inputs = tuple(torch.rand_like(part) for part in inputs)
-    wrapped = Probabilities(model, persons).eval()
+    wrapped = Probabilities(model, persons, guard=guard).eval()
     raw = tuple(p[:, 0] for p in inputs[:4]) if persons == 1 else inputs[:4]
     feed = {name: part.numpy() for name, part in zip(INPUTS, (*raw, inputs[4]), strict=True)}
     torch.set_num_threads(threads)

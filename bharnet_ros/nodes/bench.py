@@ -11,21 +11,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from rclpy.serialization import deserialize_message
 
-from bharnet_ros.bench_stages import quantiles
+from bharnet_ros.bench_stages import NAMESPACE, quantiles
 from bharnet_ros.msg import Action, Keypoints, Scores
 from bharnet_ros.nodes.messages import from_time
 from bharnet_ros.nodes.processes import spin_until, start, stop
+from bharnet_ros.outputs import AnnotatedVideo
 from bharnet_ros.procfs import Usage, usage
 from bharnet_ros.sources import SourceConfig, SourceError, VideoReader
 
-NAMESPACE = 'bharnet_bench'  # a robot in the same domain must not take our keypoints for its own
 TOPICS = {'keypoints': Keypoints, 'scores': Scores, 'actions': Action}
 COUNTERS = {
     'camera_node': ('images_received', 'images_detected', 'frames_dropped', 'bad_images'),
@@ -73,11 +72,20 @@ class ProcessResult:
 class RateResult:
     """The graph at one rate of its source."""
 
-    rate: float  # Hz; PEAK: as fast as possible
+    rate: float  # Hz, as asked; PEAK: as fast as possible
+    delivered: float | None  # Hz, of images that came to be detected; None: nobody could count
     seconds: float  # measured
     topics: dict[str, TopicResult]
     counters: dict[str, int]  # by the nodes' own diagnostics, over whole seconds near `seconds`
     processes: dict[str, ProcessResult]
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What the nodes have counted so far."""
+
+    counts: dict[str, int]
+    stamp: int  # of camera_node's report, nanoseconds
 
 
 class Listener(Node):
@@ -86,12 +94,13 @@ class Listener(Node):
     def __init__(self):
         super().__init__('listener', namespace=NAMESPACE)
         self.arrivals: dict[str, list[tuple[int, bytes]]] = {name: [] for name in TOPICS}
-        self.counters: list[dict[str, int]] = []  # of one report after the other, both nodes
+        self.totals: list[Totals] = []  # of one report after the other, both nodes
         for name, kind in TOPICS.items():
             def note(data: bytes, found: list = self.arrivals[name]) -> None:
                 found.append((time.time_ns(), data))
             self.create_subscription(kind, name, note, 1000, raw=True)
-        self._counters: dict[str, int] = {}
+        self._counts: dict[str, int] = {}
+        self._stamp = 0
         self.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 100)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
@@ -99,27 +108,29 @@ class Listener(Node):
             namespace, _, node = status.name.rpartition('/')
             values = {pair.key: pair.value for pair in status.values}
             if namespace == NAMESPACE and values.get('state') == 'active':
-                self._counters |= {name: int(values[name]) for name in COUNTERS[node]}
-                if self._counters.keys() == {n for names in COUNTERS.values() for n in names}:
-                    self.counters.append(dict(self._counters))
+                self._counts |= {name: int(values[name]) for name in COUNTERS[node]}
+                if node == 'camera_node':
+                    self._stamp = from_time(message.header.stamp)
+                if self._counts.keys() == {n for names in COUNTERS.values() for n in names}:
+                    self.totals.append(Totals(dict(self._counts), self._stamp))
 
 
 def write_at_rate(video: Path, rate: float, path: Path) -> None:
     """Write a video again with so many frames a second: people move as fast as before.
 
-    Each frame is the one shown at its time. Raises SourceError if `video` cannot be read.
+    Each frame is the one shown at its time. Raises SourceError if `video` cannot be read, or
+    SourceError or OSError if `path` cannot be written whole.
     """
     with VideoReader(SourceConfig(str(video), realtime=False)) as reader:
         writer, written = None, 0
         while (frame := reader.read()) is not None and written < LONGEST * rate:
             if writer is None:
                 height, width = frame.image.shape[:2]
-                writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG,
-                                         cv2.VideoWriter_fourcc(*'mp4v'), rate, (width, height))
+                writer = AnnotatedVideo(path, rate, (width, height))
             while written / rate < frame.stamp / 1e9 + 1 / reader.fps - 1e-6:  # for rounding
                 writer.write(frame.image)
                 written += 1
-    writer.release()
+    writer.close()
 
 
 @contextmanager
@@ -164,13 +175,13 @@ def measure_rate(video: Path, rate: float, options: LoadOptions) -> RateResult:
 def _measure(listener: Listener, processes: dict[str, subprocess.Popen], rate: float,
              seconds: float) -> RateResult:
     if not spin_until(listener, processes, time.monotonic() + START_SECONDS,
-                      lambda: listener.arrivals['scores'] and listener.counters):
+                      lambda: listener.arrivals['scores'] and listener.totals):
         seen = 'keypoints, but no scores' if listener.arrivals['keypoints'] else 'no keypoints'
         raise SourceError(f'{seen} within {START_SECONDS:.0f} s: is there a person in the video?')
     spin_until(listener, processes, time.monotonic() + WARM_UP)
     for found in listener.arrivals.values():
         found.clear()
-    reports = len(listener.counters)
+    first = listener.totals[-1]
     pids = {name: process.pid for name, process in processes.items()} | {'bench': os.getpid()}
     samples: dict[str, list[Usage]] = defaultdict(list)
     began = time.monotonic()
@@ -179,14 +190,20 @@ def _measure(listener: Listener, processes: dict[str, subprocess.Popen], rate: f
         for name, pid in pids.items():
             samples[name].append(usage(pid))
     took = time.monotonic() - began
-    first, last = listener.counters[reports - 1], listener.counters[-1]
+    last = listener.totals[-1]
+    counters = {name: last.counts[name] - first.counts[name] for name in last.counts}
     return RateResult(
-        rate, round(took, 2), summarise(listener.arrivals, rate != PEAK),
-        {name: last[name] - first[name] for name in last},
+        rate, rate_of(counters['images_received'], last.stamp - first.stamp), round(took, 2),
+        summarise(listener.arrivals, rate != PEAK), counters,
         {name: ProcessResult(
             round(100 * (found[-1].cpu_seconds - found[0].cpu_seconds) / took, 1),
             round(max(sample.rss_mb for sample in found), 1))
          for name, found in samples.items()})
+
+
+def rate_of(count: int, nanoseconds: int) -> float | None:
+    """Return how many a second, Hz; None if there was no time."""
+    return round(count / nanoseconds * 1e9, 2) if nanoseconds > 0 else None
 
 
 def summarise(arrivals: dict[str, list[tuple[int, bytes]]], aged: bool
@@ -212,7 +229,6 @@ def summarise(arrivals: dict[str, list[tuple[int, bytes]]], aged: bool
 def measure_rates(video: Path, rates: Sequence[float], options: LoadOptions
                   ) -> Iterator[RateResult]:
     """Measure one rate after the other; see `measure_rate`."""
-    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     rclpy.init()
     try:
         for rate in rates:

@@ -21,6 +21,7 @@ from bharnet_ros.nodes.run import run_program
 from bharnet_ros.sources import Capture, Frame, Kind, SourceConfig, VideoReader
 
 TOPIC = 'topic'  # as a source: images come from a ROS topic
+SILENT = 2.0  # seconds after which a node without images says why
 
 PARAMS = (
     Param('source', '0', 'Camera number or device, video file, URL, GStreamer pipeline, or '
@@ -80,6 +81,7 @@ class CameraNode(ManagedNode):
         self._slot = Latest()
         self._problems = Problems(self.get_logger().error)
         self._bad_images, self._processed, self._last_image = 0, 0, time.monotonic()
+        self._busy_since: float | None = None  # detecting
         self._input_rate, self._output_rate, self._losses = Rate(), Rate(), Losses()
         self._latency = self._detect_time = 0.0
         if self.params['source'] == TOPIC:
@@ -159,12 +161,18 @@ class CameraNode(ManagedNode):
     # Detection.
 
     def _work(self, capture: Capture | None) -> None:
-        self.consume(self._slot, self._detect, self._refuse)
+        self.consume(self._slot, self._handle, self._refuse)
         if capture is not None and not capture.stopping:
             self._on_end(capture.error)
 
+    def _handle(self, item: Frame | Image | CompressedImage) -> None:
+        self._last_image = self._busy_since = time.monotonic()
+        try:
+            self._detect(item)
+        finally:
+            self._busy_since = None
+
     def _detect(self, item: Frame | Image | CompressedImage) -> None:
-        self._last_image = time.monotonic()
         frame = self._to_frame(item)
         began = time.perf_counter()
         people = self._detector.detect(frame)
@@ -172,7 +180,8 @@ class CameraNode(ManagedNode):
         for person in people:
             self._publisher.publish(messages.keypoints_to_msg(person))
         self._processed += 1
-        self._latency = (self.get_clock().now().nanoseconds - frame.stamp) / 1e9
+        # Not negative where a clock was set back, or the camera's is ahead of ours.
+        self._latency = max(self.get_clock().now().nanoseconds - frame.stamp, 0) / 1e9
         self._publish_annotated(frame, people)
         self._problems.clear('image')
 
@@ -214,11 +223,11 @@ class CameraNode(ManagedNode):
             return 'the file has ended; deactivate and activate the node to play it again'
         if not self._slot.offered:
             return f'the file waits for {self.params["subscribers"]} subscribers of keypoints'
-        return 'detection hangs; is the machine overloaded?'
+        return 'the next of the file is not due, or what holds the file hangs'
 
     def report(self) -> Report:
         """See ManagedNode."""
-        silence = time.monotonic() - self._last_image
+        silence, busy_since = time.monotonic() - self._last_image, self._busy_since
         values = {
             'source': self._config.display_name,
             'input_rate_hz': self._input_rate(self._slot.offered),
@@ -231,7 +240,11 @@ class CameraNode(ManagedNode):
         }
         if problem := str(self._problems):
             return Report(ERROR, problem, values)
-        if silence > 2.0:
+        # An image is taken as soon as it comes, so none that waits goes unnoticed here.
+        if busy_since is not None and (busy := time.monotonic() - busy_since) > SILENT:
+            return Report(WARN, f'detection has been at one image for {busy:.0f} s: is the '
+                          'machine overloaded? If it stays so, start the node again', values)
+        if silence > SILENT:
             return Report(WARN, f'no image for {silence:.0f} s: {self._why_silent()}', values)
         return Report(OK, 'detecting', values)
 
