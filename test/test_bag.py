@@ -109,6 +109,29 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
     one_line(error)
 
 
+def test_a_bag_that_cannot_be_begun_leaves_nothing_behind(tmp_path):
+    (tmp_path / 'mine').mkdir()
+    name = 'x' * 252  # a folder may have it, but the file in it would have five letters more
+    for path in (tmp_path / 'mine' / name, tmp_path / 'mine' / 'new' / 'newer' / name):
+        for _ in range(2):  # and so the second attempt fails for the same reason
+            with pytest.raises(BagError) as error:
+                BagWriter(path)
+            assert 'File name too long' in one_line(error)
+    assert [*tmp_path.iterdir()] == [tmp_path / 'mine']
+    assert not [*(tmp_path / 'mine').iterdir()]
+
+
+def test_a_discarded_bag_takes_nothing_with_it_that_is_not_its_own(tmp_path):
+    for name, close in (('open', False), ('closed', True)):
+        bag = BagWriter(tmp_path / name / 'bag')
+        bag.write(person(1))
+        if close:
+            bag.close()
+        (tmp_path / name / 'notes').write_text('mine')
+        bag.discard()
+        assert [*(tmp_path / name).iterdir()] == [tmp_path / name / 'notes']
+
+
 def test_a_missing_bag_is_named(tmp_path):
     with pytest.raises(BagError) as error:
         list(read_keypoints(tmp_path / 'nothing'))
