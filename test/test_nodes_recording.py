@@ -158,3 +158,33 @@ def test_a_disk_that_fills_as_the_recorder_is_stopped_is_told_too(ros, tmp_path)
     said = [line for line in recording.process.log.splitlines() if 'ended early' in line]
     assert len(said) == 1 and f'bharnet recover {recording.bag}' in said[0]
     assert 'Traceback' not in recording.process.log
+
+
+RECORDERS = """
+import shutil, sys
+from bharnet_ros.nodes.record_node import RecordNode
+from bharnet_ros.nodes.run import run_program
+from rclpy.parameter import Parameter
+def make_nodes(done):
+    done.set_result(0)
+    nodes = [RecordNode(done, namespace=f'n{number}',
+                        parameter_overrides=[Parameter('bag', value=folder)])
+             for number, folder in enumerate(sys.argv[1:])]
+    for gone in sys.argv[1:3]:
+        shutil.rmtree(gone)
+    return nodes
+run_program(make_nodes)
+"""
+
+
+def test_a_node_that_cannot_end_in_order_keeps_no_other_from_it(ros, tmp_path):
+    bags = [tmp_path / name for name in ('gone', 'gone_too', 'there')]
+    process = ros.run([sys.executable, '-c', RECORDERS, *bags])
+    process.may_end = True
+    assert process.wait() == 1
+    log = process.log
+    assert (bags[2] / 'metadata.yaml').exists(), log
+    assert f'0 messages in {bags[2]}' in log
+    assert log.splitlines()[-1].startswith(f'error: recording to {bags[0]} ended early'), log
+    assert len(process.errors()) == 1 and f'{bags[1]} ended early' in process.errors()[0]
+    assert 'Traceback' not in log
