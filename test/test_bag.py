@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 from rosbags.rosbag2 import StoragePlugin, Writer
 
 from bharnet_ros.bag import KEYPOINTS, BagError, BagWriter, read_keypoints, read_raw, typestore
+from bharnet_ros.bag_time import ForwardTime
 from bharnet_ros.keypoints import FrameKeypoints
 
 ARRAYS = ('body', 'body_world', 'left_hand', 'right_hand')
@@ -223,3 +224,27 @@ def test_the_shipped_recording_can_be_used():
     stamps = [frame.stamp for frame in frames]
     assert stamps == sorted(set(stamps))
     assert any(f.left_hand is not None or f.right_hand is not None for f in frames)
+
+
+gaps = st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 10**13)), max_size=50)
+
+
+@given(st.integers(0, 10**18), gaps)
+def test_log_times_keep_their_intervals_however_often_the_clock_is_set_back(start, steps):
+    """`steps`: nanoseconds until the next message, and by how much the clock is set back then."""
+    log_time, true, back = ForwardTime(), start, 0
+    found, expected = [log_time(start, 0)], [0]
+    for gap, step in steps:
+        true, back = true + gap, back + step
+        found.append(log_time(true - back, true - start))
+        # A step shorter than the interval cannot be told from a shorter interval.
+        expected.append(expected[-1] + (gap - step if step <= gap else gap))
+    assert [time - start for time in found] == expected
+
+
+def test_the_disorder_of_two_cameras_is_no_step_back():
+    paced = ForwardTime(slack=1000)
+    assert [paced(now, other) for other, now in enumerate(
+        [5000, 4500, 5100, 4600, 5200, 4700, 9000])] == [5000, 5000, 5100, 5100, 5200, 5200, 9000]
+    assert paced(3000, 26) == 9020  # a new round: by the other clock, 20 after the last
+    assert paced(3100, 500) == 9120

@@ -12,7 +12,7 @@ from bharnet_ros.msg import Keypoints
 from helpers import person
 from ros_helpers import OK, WARN, graph, stamp_of, value_of
 
-from bharnet_ros.bag import BagWriter, read_keypoints
+from bharnet_ros.bag import BagWriter, read_keypoints, read_raw
 from bharnet_ros.nodes.messages import keypoints_to_msg
 
 
@@ -118,6 +118,21 @@ def test_what_is_recorded_of_a_bag_in_a_loop_keeps_its_order(ros, tmp_path):
     found, once = stamps(tmp_path / 'bag'), stamps(tmp_path / 'short')
     assert len(found) > 180  # the third round has begun
     assert found == (once * 10)[:len(found)]
+
+    # Players of any kind go by the log times: no round may be crowded together.
+    logged = [log for log, _ in read_raw(tmp_path / 'bag')]
+    assert logged == sorted(logged)
+    for begin in (0, 90):
+        assert (logged[begin + 89] - logged[begin]) / 1e9 == pytest.approx(89 / 30, abs=0.7)
+    arrivals = []
+    ros.node.create_subscription(
+        Keypoints, 'again', lambda _: arrivals.append(time.monotonic()), 1000)
+    # At twice the rate, so that two rounds take three seconds.
+    again = ros.start('replay_node', '-r', 'keypoints:=again', bag=tmp_path / 'bag', speed=2.0)
+    ros.wait(lambda: len(arrivals) > 180, 'two rounds again')
+    assert again.stop() == 0
+    for begin in (0, 90):
+        assert arrivals[begin + 89] - arrivals[begin] == pytest.approx(89 / 60, abs=0.5)
 
 
 @pytest.mark.parametrize('room', [60_000, 100])
