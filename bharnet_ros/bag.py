@@ -45,9 +45,10 @@ class BagWriter:
         self._connections: dict[tuple[str, str], object] = {}
         self.path, self.count = path, 0  # of messages taken
         try:
-            self._writer: DurableWriter | None = DurableWriter(path)
+            self._made = DurableWriter(path)
         except (WriterError, OSError) as error:
             raise BagError(f'cannot write bag {path}: {error}') from error
+        self._writer: DurableWriter | None = self._made  # until it is closed
 
     def __enter__(self) -> 'BagWriter':
         return self
@@ -65,6 +66,11 @@ class BagWriter:
         if self._writer is not None:
             self._attempt(lambda writer: writer.close())
             self._writer = None
+
+    def discard(self) -> None:
+        """Remove the bag, whatever state it is in; OSError if that cannot be."""
+        self._writer = None
+        self._made.discard()
 
     def sync(self) -> None:
         """See to it that all messages are on the disk, for when no more come."""

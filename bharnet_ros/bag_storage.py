@@ -38,7 +38,7 @@ class DurableStorage(McapWriter):
     """
 
     def __init__(self, path: Path, compression: CompressionMode):
-        """Create the file in the folder `path`; OSError, and both gone, if that fails."""
+        """Create the file in the folder `path`; OSError, and no file, if that fails."""
         super().__init__(path, compression)
         self._chunk_began: float | None = None
         self._identity = os.fstat(self.bio.fileno())
@@ -47,7 +47,6 @@ class DurableStorage(McapWriter):
         except OSError:
             self.bio.raw.close()
             self.path.unlink()
-            path.rmdir()
             raise
         self._note()
 
@@ -108,10 +107,29 @@ class DurableWriter(Writer):
     STORAGE_PLUGINS = {StoragePlugin.MCAP: DurableStorage}
 
     def __init__(self, path: Path):
-        """Create the bag; WriterError or OSError."""
+        """Create the bag; WriterError or OSError, and then nothing new is left behind."""
+        self._made = [folder for folder in (path, *path.parents) if not folder.exists()]
         super().__init__(path, version=9, storage_plugin=StoragePlugin.MCAP)
-        self.open()
+        try:
+            self.open()
+        except OSError:
+            self._remove_folders()
+            raise
         self._file: DurableStorage = self.storage
+
+    def _remove_folders(self) -> None:
+        with suppress(OSError):  # it holds something that is not ours
+            for folder in filter(Path.exists, self._made):
+                folder.rmdir()
+
+    def discard(self) -> None:
+        """Remove all that this writer made, complete or not, and nothing else."""
+        self._file.bio.raw.close()
+        with suppress(FileNotFoundError):  # gone, or somebody else's by now
+            self._file.check_there()
+            for file in (self._file.path, self.metapath, self.metapath.with_suffix('.yaml.tmp')):
+                file.unlink(missing_ok=True)
+            self._remove_folders()
 
     @property
     def safe(self) -> int:

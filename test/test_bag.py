@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 from rosbags.rosbag2 import StoragePlugin, Writer
 
 from bharnet_ros.bag import KEYPOINTS, BagError, BagWriter, read_keypoints, read_raw, typestore
+from bharnet_ros.bag_time import ForwardTime
 from bharnet_ros.keypoints import FrameKeypoints
 
 ARRAYS = ('body', 'body_world', 'left_hand', 'right_hand')
@@ -109,6 +110,29 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
     one_line(error)
 
 
+def test_a_bag_that_cannot_be_begun_leaves_nothing_behind(tmp_path):
+    (tmp_path / 'mine').mkdir()
+    name = 'x' * 252  # a folder may have it, but the file in it would have five letters more
+    for path in (tmp_path / 'mine' / name, tmp_path / 'mine' / 'new' / 'newer' / name):
+        for _ in range(2):  # and so the second attempt fails for the same reason
+            with pytest.raises(BagError) as error:
+                BagWriter(path)
+            assert 'File name too long' in one_line(error)
+    assert [*tmp_path.iterdir()] == [tmp_path / 'mine']
+    assert not [*(tmp_path / 'mine').iterdir()]
+
+
+def test_a_discarded_bag_takes_nothing_with_it_that_is_not_its_own(tmp_path):
+    for name, close in (('open', False), ('closed', True)):
+        bag = BagWriter(tmp_path / name / 'bag')
+        bag.write(person(1))
+        if close:
+            bag.close()
+        (tmp_path / name / 'notes').write_text('mine')
+        bag.discard()
+        assert [*(tmp_path / name).iterdir()] == [tmp_path / name / 'notes']
+
+
 def test_a_missing_bag_is_named(tmp_path):
     with pytest.raises(BagError) as error:
         list(read_keypoints(tmp_path / 'nothing'))
@@ -200,3 +224,27 @@ def test_the_shipped_recording_can_be_used():
     stamps = [frame.stamp for frame in frames]
     assert stamps == sorted(set(stamps))
     assert any(f.left_hand is not None or f.right_hand is not None for f in frames)
+
+
+gaps = st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 10**13)), max_size=50)
+
+
+@given(st.integers(0, 10**18), gaps)
+def test_log_times_keep_their_intervals_however_often_the_clock_is_set_back(start, steps):
+    """`steps`: nanoseconds until the next message, and by how much the clock is set back then."""
+    log_time, true, back = ForwardTime(), start, 0
+    found, expected = [log_time(start, 0)], [0]
+    for gap, step in steps:
+        true, back = true + gap, back + step
+        found.append(log_time(true - back, true - start))
+        # A step shorter than the interval cannot be told from a shorter interval.
+        expected.append(expected[-1] + (gap - step if step <= gap else gap))
+    assert [time - start for time in found] == expected
+
+
+def test_the_disorder_of_two_cameras_is_no_step_back():
+    paced = ForwardTime(slack=1000)
+    assert [paced(now, other) for other, now in enumerate(
+        [5000, 4500, 5100, 4600, 5200, 4700, 9000])] == [5000, 5000, 5100, 5100, 5200, 5200, 9000]
+    assert paced(3000, 26) == 9020  # a new round: by the other clock, 20 after the last
+    assert paced(3100, 500) == 9120

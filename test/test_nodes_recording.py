@@ -12,7 +12,7 @@ from bharnet_ros.msg import Keypoints
 from helpers import person
 from ros_helpers import OK, WARN, graph, stamp_of, value_of
 
-from bharnet_ros.bag import BagWriter, read_keypoints
+from bharnet_ros.bag import BagWriter, read_keypoints, read_raw
 from bharnet_ros.nodes.messages import keypoints_to_msg
 
 
@@ -119,6 +119,21 @@ def test_what_is_recorded_of_a_bag_in_a_loop_keeps_its_order(ros, tmp_path):
     assert len(found) > 180  # the third round has begun
     assert found == (once * 10)[:len(found)]
 
+    # Players of any kind go by the log times: no round may be crowded together.
+    logged = [log for log, _ in read_raw(tmp_path / 'bag')]
+    assert logged == sorted(logged)
+    for begin in (0, 90):
+        assert (logged[begin + 89] - logged[begin]) / 1e9 == pytest.approx(89 / 30, abs=0.7)
+    arrivals = []
+    ros.node.create_subscription(
+        Keypoints, 'again', lambda _: arrivals.append(time.monotonic()), 1000)
+    # At twice the rate, so that two rounds take three seconds.
+    again = ros.start('replay_node', '-r', 'keypoints:=again', bag=tmp_path / 'bag', speed=2.0)
+    ros.wait(lambda: len(arrivals) > 180, 'two rounds again')
+    assert again.stop() == 0
+    for begin in (0, 90):
+        assert arrivals[begin + 89] - arrivals[begin] == pytest.approx(89 / 60, abs=0.5)
+
 
 @pytest.mark.parametrize('room', [60_000, 100])
 def test_a_full_disk_ends_the_recorder_with_one_line_and_loses_no_more(ros, tmp_path, room):
@@ -158,3 +173,33 @@ def test_a_disk_that_fills_as_the_recorder_is_stopped_is_told_too(ros, tmp_path)
     said = [line for line in recording.process.log.splitlines() if 'ended early' in line]
     assert len(said) == 1 and f'bharnet recover {recording.bag}' in said[0]
     assert 'Traceback' not in recording.process.log
+
+
+RECORDERS = """
+import shutil, sys
+from bharnet_ros.nodes.record_node import RecordNode
+from bharnet_ros.nodes.run import run_program
+from rclpy.parameter import Parameter
+def make_nodes(done):
+    done.set_result(0)
+    nodes = [RecordNode(done, namespace=f'n{number}',
+                        parameter_overrides=[Parameter('bag', value=folder)])
+             for number, folder in enumerate(sys.argv[1:])]
+    for gone in sys.argv[1:3]:
+        shutil.rmtree(gone)
+    return nodes
+run_program(make_nodes)
+"""
+
+
+def test_a_node_that_cannot_end_in_order_keeps_no_other_from_it(ros, tmp_path):
+    bags = [tmp_path / name for name in ('gone', 'gone_too', 'there')]
+    process = ros.run([sys.executable, '-c', RECORDERS, *bags])
+    process.may_end = True
+    assert process.wait() == 1
+    log = process.log
+    assert (bags[2] / 'metadata.yaml').exists(), log
+    assert f'0 messages in {bags[2]}' in log
+    assert log.splitlines()[-1].startswith(f'error: recording to {bags[0]} ended early'), log
+    assert len(process.errors()) == 1 and f'{bags[1]} ended early' in process.errors()[0]
+    assert 'Traceback' not in log

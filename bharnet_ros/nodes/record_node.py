@@ -1,6 +1,7 @@
 """record_node: writes keypoints, scores and actions to a bag; never images."""
 
 import shutil
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from rclpy.task import Future
 
 from bharnet_ros.bag import BagError, BagWriter
 from bharnet_ros.bag_storage import CHUNK_SECONDS
+from bharnet_ros.bag_time import ForwardTime
 from bharnet_ros.msg import Action, Keypoints, Scores
 from bharnet_ros.nodes.diagnostics import OK, WARN, Rate, Report, start_diagnostics
 from bharnet_ros.nodes.parameters import Param, ParamTable
@@ -27,8 +29,9 @@ LOW_DISK_MB = 200.0  # more than an hour of one person at 30 Hz
 class RecordNode(Node):
     """Records until it is stopped or the disk refuses.
 
-    The log time is the time of arrival, but never goes back: readers sort by it, and a clock that
-    is set back, or simulated time in a loop, must not mix up what came one after the other.
+    The log time is the time of arrival, but never goes back: readers sort by it and play by it, so
+    a clock that is set back, or simulated time in a loop, must neither mix up what came one after
+    the other nor crowd it together. From there on it is ahead of the clock.
     """
 
     def __init__(self, done: Future | None = None, **kwargs):
@@ -41,7 +44,7 @@ class RecordNode(Node):
             raise ValueError(f"cannot record {', '.join(sorted(unknown))}; known: "
                              f"{', '.join(TYPES)}")
         self._writer = BagWriter(Path(self.params['bag']).expanduser())
-        self._counts, self._rate, self._now = Counter(), Rate(), 0
+        self._counts, self._rate, self._log_time = Counter(), Rate(), ForwardTime()
         for topic in self.params['topics']:
             # Raw: the bytes go to disk as they came, no message is built.
             self.create_subscription(
@@ -54,10 +57,10 @@ class RecordNode(Node):
         start_diagnostics(self, self._report)
 
     def _write(self, topic: str, data: bytes) -> None:
-        self._now = max(self._now, self.get_clock().now().nanoseconds)
+        stamp = self._log_time(self.get_clock().now().nanoseconds, time.monotonic_ns())
         try:
             self._writer.write_raw(self.resolve_topic_name(topic),
-                                   f'bharnet_ros/msg/{TYPES[topic].__name__}', self._now, data)
+                                   f'bharnet_ros/msg/{TYPES[topic].__name__}', stamp, data)
             self._counts[topic] += 1
         except BagError as error:
             self._end(error)

@@ -12,11 +12,14 @@ from rclpy.task import Future
 from rosgraph_msgs.msg import Clock
 
 from bharnet_ros.bag import read_raw
+from bharnet_ros.bag_time import ForwardTime
 from bharnet_ros.msg import Keypoints
 from bharnet_ros.nodes.messages import from_time, to_time
 from bharnet_ros.nodes.parameters import Param, ParamTable
 from bharnet_ros.nodes.run import run_program
 from bharnet_ros.window import SECOND
+
+ROUND = SECOND  # of steps back: shorter ones are the disorder of several cameras
 
 PARAMS = (
     Param('bag', '', 'Folder of the bag.', read_only=True),
@@ -34,7 +37,11 @@ PARAMS = (
 
 
 class ReplayNode(Node):
-    """Publishes `keypoints`, and /clock, from a bag, with their own stamps and spacing."""
+    """Publishes `keypoints`, and /clock, from a bag, with their own stamps and spacing.
+
+    The spacing is that of the stamps, which arrival has not blurred. Where they step back, as in a
+    recording of simulated time in a loop, it is that of the log times.
+    """
 
     def __init__(self, done: Future | None = None, **kwargs):
         super().__init__('replay_node', **kwargs)
@@ -71,11 +78,12 @@ class ReplayNode(Node):
         self._done.set_result(0)
 
     def _play_once(self) -> None:
-        began, first = time.monotonic(), None
-        for _, data in read_raw(self._bag, self.params['topic']):
+        began, first, forward = time.monotonic(), None, ForwardTime(slack=ROUND)
+        for logged, data in read_raw(self._bag, self.params['topic']):
             stamp = from_time(deserialize_message(data, Keypoints).header.stamp)
-            first = stamp if first is None else first
-            ahead = (stamp - first) / SECOND / self.params['speed'] - (time.monotonic() - began)
+            due = forward(stamp, logged)
+            first = due if first is None else first
+            ahead = (due - first) / SECOND / self.params['speed'] - (time.monotonic() - began)
             if self._stopping.wait(max(ahead, 0)):
                 return
             if self._clock is not None:

@@ -54,11 +54,25 @@ def run(make_nodes: Callable[[Future], Sequence[Node]], args: Sequence[str] | No
                     node.trigger_shutdown()
         executor.shutdown()
         try:
-            for node in nodes:
-                node.destroy_node()
+            _destroy(nodes)
         finally:
             rclpy.try_shutdown()
     return status
+
+
+def _destroy(nodes: Sequence[Node]) -> None:
+    """Destroy all nodes, then raise the first error; the log has the others."""
+    errors = []
+    for node in nodes:
+        logger = node.get_logger()
+        try:
+            node.destroy_node()
+        except Exception as error:  # the other nodes have files to complete as well
+            if errors:
+                logger.error(str(error))
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 def start(node: Node) -> bool:
