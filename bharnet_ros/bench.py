@@ -175,8 +175,8 @@ def print_rate(result: dict) -> None:
           f"{counters['bad_images']} bad; {counters['decisions']} decisions, "
           f"{counters['decisions_skipped']} skipped")
     if fell_short(result):
-        print(f'warning: the video cannot be read at {rate} here; what follows is of '
-              f'{delivered:.1f} Hz')
+        print('warning: the video came slower than asked for; what follows is of '
+              f'{delivered:.1f} Hz, not {rate}')
     print('; '.join(f"{name} {used['cpu_percent']:.0f} % of a core, {used['rss_mb']:.0f} MB"
                     for name, used in result['processes'].items()))
     print(f'{"":<30}' + ''.join(f'{f"p{q} ms":>10}' for q in QUANTILES) + f'{"n":>8}')
