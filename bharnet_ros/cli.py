@@ -81,6 +81,8 @@ def make_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> None:
     """Run the command line; an error that the user can mend is one line and status 1."""
     args = make_parser().parse_args(argv)
+    # Also into a file or a pipe, so that an error comes after what was said before it.
+    sys.stdout.reconfigure(line_buffering=True)
     # Here, because MediaPipe takes two seconds to import and `--help` should not wait for it.
     from bharnet_ros.bag import BagError
     from bharnet_ros.recognizer import ModelError, Recognizer

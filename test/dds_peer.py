@@ -5,6 +5,7 @@ the DDS standard can read the topic. Ends at SIGINT.
 """
 
 import json
+import os
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -68,4 +69,4 @@ if __name__ == '__main__':
     try:
         main()
     except KeyboardInterrupt:
-        sys.exit(0)
+        os._exit(0)  # CycloneDDS was seen to hang when the interpreter takes it down
