@@ -69,7 +69,12 @@ class Outputs:
             raise FileExistsError(f'{options.save} exists already, not overwriting')
         # The bag first, and the others only if they are new: no recording is ever lost.
         self._bag = self._files.enter_context(BagWriter(options.bag)) if options.bag else None
-        self._json = self._closed_later(JsonLines(options.json)) if options.json else None
+        try:
+            self._json = self._closed_later(JsonLines(options.json)) if options.json else None
+        except OSError:
+            if self._bag:  # empty, and in the way of the next attempt
+                self._bag.discard()
+            raise
         self._video: AnnotatedVideo | None = None
         self._caption = ''
         self._unknown = False

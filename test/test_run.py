@@ -214,8 +214,11 @@ def test_info_refuses_what_is_no_model(tmp_path):
 @pytest.mark.parametrize(('option', 'name'), [('--json', 'events.jsonl'), ('--save', 'a.mp4')])
 def test_an_existing_file_is_not_overwritten(model, video, tmp_path, option, name):
     (tmp_path / name).write_text('precious')
-    assert name in refused('run', '--source', video, '--model', model, option, tmp_path / name)
+    line = refused('run', '--source', video, '--model', model, option, tmp_path / name,
+                   '--bag', tmp_path / 'bag')
+    assert name in line
     assert (tmp_path / name).read_text() == 'precious'
+    assert not (tmp_path / 'bag').exists()  # it would be in the way of the next attempt
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
