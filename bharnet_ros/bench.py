@@ -68,11 +68,11 @@ class BenchOptions:
         if self.plot is not None and not (self.ros and self.seconds and any(self.rates)):
             raise ValueError('--plot shows rates other than 0: give --rates and --seconds, and no '
                              '--no-ros')
-        if self.plot is not None:
-            check_plot(self.plot)
         for path in (self.report, self.plot):
             if path is not None:
                 check_writable(path)
+        if self.plot is not None:
+            check_plot(self.plot)
         self._check_videos()
 
     def _check_videos(self) -> None:

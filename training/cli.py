@@ -45,6 +45,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from bharnet_ros.bench import BenchOptions
 from bharnet_ros.recognizer import ModelError, Recognizer
 from bharnet_ros.sources import SourceError
+from bharnet_ros.writable import check_folder
 
 
 def load(config: RunConfig) -> Clips:
@@ -130,6 +131,7 @@ def evaluate(recipe: RunConfig, report: Path, leave_out: list[str] = [],  # noqa
         robust: also measure accuracy under noise, lost steps, missing hands, other speeds.
 
     """
+    check_folder(report)
     clips = load(recipe)
     if official is not None and (leave_out or only):
         raise DataError('--official is a protocol of its own: give it without leave_out and only')
@@ -189,6 +191,7 @@ def test(run: Path, report: Path, data: list[SourceConfig] = [],  # noqa: B006
         robust: also measure accuracy under noise, lost steps, missing hands, other speeds.
 
     """
+    check_folder(report)
     config = read_run(run)
     learned = load(config)
     names = learned.class_names
@@ -282,6 +285,7 @@ def online(recipe: RunConfig, report: Path, groups: list[str],
     """
     if run is not None and model is not None:
         raise DataError('give run or model, not both')
+    check_folder(report)
     if recipe.classes is not None:
         recipe = replace(recipe, classes=list(dict.fromkeys([*recipe.classes, *withhold])))
     clips = load(recipe)
