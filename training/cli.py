@@ -43,6 +43,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities import rank_zero_only
 
 from bharnet_ros.bench import BenchOptions
+from bharnet_ros.ending import ended_by_signals
 from bharnet_ros.recognizer import ModelError, Recognizer
 from bharnet_ros.sources import SourceError
 from bharnet_ros.writable import check_folder
@@ -376,7 +377,8 @@ def benchmark(run: Path, model: Path, videos: list[Path], rounds: int = 3, threa
     network_ = read_model(run, config, len(recognizer.contract.labels))
     # A guard is made of the data; a run without one is measured without its data.
     guard = guard_of(config, load(config)) if config.shape_limit else None
-    bench_with_torch(network_, recognizer, options, guard)
+    with ended_by_signals():
+        bench_with_torch(network_, recognizer, options, guard)
 
 
 def loader_benchmark(to: Path, clips: int = 114_480, steps: int = 64, batch: int = 64,
