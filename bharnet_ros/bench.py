@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,7 +18,10 @@ from bharnet_ros.bench_stages import (
     measure_ours,
 )
 from bharnet_ros.machine import machine
+from bharnet_ros.providers import MAX_THREADS, Choice
 from bharnet_ros.recognizer import Recognizer
+from bharnet_ros.sources import SourceConfig, SourceError, VideoReader
+from bharnet_ros.writable import check_writable
 
 LEAST_SECONDS = 3.0  # diagnostics come once a second
 FASTEST = 1000.0  # Hz
@@ -40,13 +44,20 @@ class BenchOptions:
     busy: int = 0  # other processes that never rest, while the graph is measured
     report: Path | None = None
     plot: Path | None = None
+    provider: str = 'cpu'
+    require_provider: bool = False
+    precision: str = 'auto'
 
     def check(self) -> None:
-        """Raise ValueError in one plain line if something cannot be measured or written."""
+        """Raise ValueError in one plain line if something cannot be measured or written.
+
+        SourceError if a video is not there, or is none.
+        """
         if self.rounds < 1:
             raise ValueError('--rounds: at least 1')
-        if self.threads < 1:
-            raise ValueError('--threads: at least 1')
+        if not 1 <= self.threads <= MAX_THREADS:
+            raise ValueError(f'--threads: 1 to {MAX_THREADS}')
+        Choice(self.provider, self.precision, self.require_provider, self.threads)
         if not 0 <= self.busy <= BUSIEST:
             raise ValueError(f'--busy: 0 to {BUSIEST} processes')
         if self.seconds and not LEAST_SECONDS <= self.seconds <= 3600:
@@ -54,41 +65,65 @@ class BenchOptions:
                              'processes out')
         if not all(rate == 0 or 1 <= rate <= FASTEST for rate in self.rates):
             raise ValueError(f'--rates: 1 to {FASTEST:.0f} Hz, or 0 for as fast as possible')
-        if self.plot is not None and not (self.ros and self.seconds and self.rates):
-            raise ValueError('--plot shows the rates: give --rates and --seconds, and no --no-ros')
+        if self.plot is not None and not (self.ros and self.seconds and any(self.rates)):
+            raise ValueError('--plot shows rates other than 0: give --rates and --seconds, and no '
+                             '--no-ros')
         for path in (self.report, self.plot):
-            if path is not None and not path.parent.is_dir():
-                raise ValueError(f'no such folder: {path.parent}')
-            if path is not None and path.is_dir():
-                raise ValueError(f'{path} is a folder: name a file in it')
+            if path is not None:
+                check_writable(path)
         if self.plot is not None:
             check_plot(self.plot)
+        self._check_videos()
+
+    def _check_videos(self) -> None:
+        if not self.videos:
+            raise ValueError('no video: give at least one')
+        twice = [video for video, count in Counter(self.videos).items() if count > 1]
+        if twice:
+            raise ValueError(f'{twice[0]} is given twice: its numbers could not be told apart')
+        for video in self.videos:
+            if not video.is_file():
+                raise SourceError(f'no such video file: {video}')
+            VideoReader(SourceConfig(str(video), realtime=False)).close()
+
+    def name(self, video: Path) -> str:
+        """Return what a video is called in the results: its path where names clash."""
+        clash = [other.name for other in self.videos].count(video.name) > 1
+        return str(video) if clash else video.name
 
 
 def bench(options: BenchOptions, rivals: Mapping[str, Infer] | None = None) -> dict:
     """Measure all videos in one process, then the first one in the graph; print and write.
 
     `rivals` are measured in place of ONNX Runtime in the bare loop. Raises SourceError,
-    ModelError, ValueError or, when a node dies, OSError with one plain line; the report holds
-    what was measured until then.
+    ModelError, ValueError or, when a node dies, OSError with one plain line, or `Ended` of a
+    signal; the report holds what was measured until then, and why it is `unfinished`.
     """
     options.check()
     # Before ROS starts for the first time: what is published here is for this machine only.
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
-    recognizer = Recognizer(options.model, threads=options.threads)
+    recognizer = Recognizer(options.model, options.provider, options.threads, options.precision,
+                            options.require_provider, note=lambda text: print(text, flush=True))
     result = {'machine': machine(), 'model': recognizer.contract.name,
               'model_id': recognizer.model_id, 'provider': recognizer.provider,
+              'precision': recognizer.precision, 'caveat': recognizer.caveat,
               'threads': options.threads, 'rounds': options.rounds, 'published': options.ros,
-              'videos': {}}
-    print(f"{result['model']} ({result['model_id']}) on {result['provider']}, "
-          f"{result['machine']['cpu']}, {result['machine']['cores']} cores, "
-          f'{options.rounds} rounds')
+              'unfinished': None, 'videos': {}}
+    gpu = f", {result['machine']['gpu']}" if result['machine']['gpu'] else ''
+    print(f"{result['model']} ({result['model_id']}) on {result['provider']} in "
+          f"{result['precision']}, {result['machine']['cpu']}, {result['machine']['cores']} "
+          f'cores{gpu}, {options.rounds} rounds')
+    if recognizer.caveat:
+        print(f'warning: {recognizer.caveat}', flush=True)
     try:
         measure(options, recognizer, rivals or {}, result)
+    except BaseException as error:
+        result['unfinished'] = str(error) or type(error).__name__
+        raise
     finally:  # minutes of measuring, whatever went wrong with the rest
         if options.report:
             options.report.write_text(json.dumps(result, indent=1))
-            print(f'wrote {options.report}')
+            print(f'wrote {options.report}' + (', unfinished' if result['unfinished'] else ''))
     if options.plot:
         write_plot(result, options.plot)
         print(f'wrote {options.plot}')
@@ -101,15 +136,17 @@ def measure(options: BenchOptions, recognizer: Recognizer, rivals: Mapping[str, 
     for name, found in measure_stages(options, recognizer, rivals):
         result['videos'][name] = found
         print_stages(name, found)
-    ratios = [video['ratio_to_bare'] for video in result['videos'].values()]
-    mean = result['ratio_to_bare_geometric_mean'] = round(
-        float(np.exp(np.mean(np.log(ratios)))), 4)
+        ratios = [video['ratio_to_bare'] for video in result['videos'].values()]
+        mean = result['ratio_to_bare_geometric_mean'] = round(
+            float(np.exp(np.mean(np.log(ratios)))), 4)
     print(f'\nratio to the bare loop, geometric mean: {mean}')
     if not (options.ros and options.seconds and options.rates):
         return
     from bharnet_ros.nodes.bench import LoadOptions, measure_rates
-    load = LoadOptions(options.model, options.threads, options.seconds, options.busy)
-    print(f'\n{options.videos[0].name} in processes of their own, {options.seconds:g} s a rate'
+    load = LoadOptions(options.model, options.threads, options.provider, options.require_provider,
+                       options.precision, options.seconds, options.busy)
+    print(f'\n{options.name(options.videos[0])} in processes of their own, '
+          f'{options.seconds:g} s a rate'
           + (f', {options.busy} others busy' if options.busy else ''), flush=True)
     result |= {'busy': options.busy, 'rates': []}
     for rate in measure_rates(options.videos[0], options.rates, load):
@@ -132,7 +169,7 @@ def measure_stages(options: BenchOptions, recognizer: Recognizer, rivals: Mappin
                 infer_on = measure_ours(video, recognizer, publisher, mine)
                 for name, infer in bare.items():
                     measure_bare(video, infer, infer_on, others[name])
-            yield video.name, {
+            yield options.name(video), {
                 'stages_ms': mine.summary(), 'frames_per_second': round(mine.rate, 2),
                 'ratio_to_bare': round(mine.rate / others['bare loop'].rate, 4),
                 'bare': {name: {'stages_ms': timing.summary(),

@@ -54,11 +54,12 @@ class Publisher:
 
     def __init__(self):
         import rclpy
+        from rclpy.signals import SignalHandlerOptions
 
         import bharnet_ros.msg as msg
         from bharnet_ros.nodes import messages
         self._rclpy, self._messages = rclpy, messages
-        rclpy.init()
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)  # see `ended_by_signals`
         self._node = rclpy.create_node('stages', namespace=NAMESPACE)
         self._keypoints = self._node.create_publisher(msg.Keypoints, 'keypoints', 10)
         self._scores = self._node.create_publisher(msg.Scores, 'scores', 10)

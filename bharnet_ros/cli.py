@@ -2,14 +2,36 @@
 
 import argparse
 import json
+import os
+import signal
 import sys
 from dataclasses import fields
 from pathlib import Path
 
 from bharnet_ros import __version__
 from bharnet_ros.decision import DecisionConfig
+from bharnet_ros.ending import ended_by_signals
 
 DEFAULT_MODEL = 'asl_words'
+
+
+def rate(text: str) -> float:
+    """Return a rate of the command line, Hz."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number; videos come before --rates"
+                                         ) from None
+
+
+def add_provider(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where a model runs."""
+    parser.add_argument('--provider', default='cpu', help='where the model runs: auto, tensorrt, '
+                        'cuda or cpu (default: %(default)s)')
+    parser.add_argument('--require-provider', action='store_true',
+                        help='fail rather than fall back from a named provider')
+    parser.add_argument('--precision', default='auto', help='of a TensorRT engine: float32, '
+                        'float16, or auto, that of the model file (default: %(default)s)')
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -22,12 +44,7 @@ def make_parser() -> argparse.ArgumentParser:
     run.add_argument('--source', default='0', help='camera number or device, video file, URL or '
                      'GStreamer pipeline (default: camera 0)')
     run.add_argument('--model', default=DEFAULT_MODEL, help='file or name (default: %(default)s)')
-    run.add_argument('--provider', default='cpu', help='where the model runs: auto, tensorrt, '
-                     'cuda or cpu (default: %(default)s)')
-    run.add_argument('--require-provider', action='store_true',
-                     help='fail rather than fall back from a named provider')
-    run.add_argument('--precision', default='auto', help='of a TensorRT engine: float32, float16, '
-                     'or auto, that of the model file (default: %(default)s)')
+    add_provider(run)
     run.add_argument('--realtime', action='store_true', help='play a file at its own rate, '
                      'dropping frames if need be (default: every frame, as fast as possible)')
     run.add_argument('--show', action='store_true', help='open a window; q closes it')
@@ -44,14 +61,17 @@ def make_parser() -> argparse.ArgumentParser:
                              help='of the decision, see the README (default: %(default)s)')
 
     bench = commands.add_parser('bench', help='time every stage against the bare libraries, and '
-                                'the real graph at several rates')
-    bench.add_argument('videos', type=Path, nargs='+', help='the graph plays the first one')
+                                'the real graph at several rates',
+                                usage='bharnet bench VIDEO [VIDEO ...] [options]')
+    bench.add_argument('videos', type=Path, nargs='+', metavar='VIDEO',
+                       help='the graph plays the first one')
     bench.add_argument('--model', default=DEFAULT_MODEL)
+    add_provider(bench)
     bench.add_argument('--rounds', type=int, default=3, help='of the stages (default: '
                        '%(default)s)')
     bench.add_argument('--threads', type=int, default=1, help='of ONNX Runtime (default: '
                        '%(default)s)')
-    bench.add_argument('--rates', type=float, nargs='*', default=[15, 30, 60, 120, 0],
+    bench.add_argument('--rates', type=rate, nargs='*', default=[15, 30, 60, 120, 0],
                        metavar='HZ', help='of the source, in the graph; 0: every frame, as fast '
                        'as possible (default: 15 30 60 120 0)')
     bench.add_argument('--seconds', type=float, default=10.0, help='of each rate; 0: without the '
@@ -79,10 +99,21 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run the command line; an error that the user can mend is one line and status 1."""
+    """Run the command line; an error that the user can mend is one line and status 1.
+
+    A signal that ends it is one line and 128 plus its number.
+    """
     args = make_parser().parse_args(argv)
+    if sys.stdout is None:  # closed by the caller
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), 'w')
     # Also into a file or a pipe, so that an error comes after what was said before it.
     sys.stdout.reconfigure(line_buffering=True)
+    with ended_by_signals():
+        run_command(args)
+
+
+def run_command(args: argparse.Namespace) -> None:
+    """Run what was asked for."""
     # Here, because MediaPipe takes two seconds to import and `--help` should not wait for it.
     from bharnet_ros.bag import BagError
     from bharnet_ros.recognizer import ModelError, Recognizer
@@ -101,7 +132,8 @@ def main(argv: list[str] | None = None) -> None:
             from bharnet_ros.bench import BenchOptions, bench
             bench(BenchOptions(
                 tuple(args.videos), args.model, args.rounds, args.threads, not args.no_ros,
-                tuple(args.rates), args.seconds, args.busy, args.json, args.plot))
+                tuple(args.rates), args.seconds, args.busy, args.json, args.plot, args.provider,
+                args.require_provider, args.precision))
         elif args.command == 'soak':
             from bharnet_ros.nodes.soak import soak
             if faults := soak(args.minutes, args.source, args.model, args.report):
@@ -113,6 +145,9 @@ def main(argv: list[str] | None = None) -> None:
             recognizer = Recognizer(args.model)
             print(json.dumps({'file': str(recognizer.path), 'model_id': recognizer.model_id}
                              | json.loads(recognizer.contract.to_json()), indent=1))
+    except BrokenPipeError:  # whoever reads has seen enough, as in `bharnet info | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is buffered
+        sys.exit(128 + signal.SIGPIPE)
     except (BagError, ModelError, SourceError, ValueError, OSError) as error:
         sys.exit(f'error: {error}')
 

@@ -25,6 +25,8 @@ EXECUTION = {  # from the fastest to the one that is always there
 SHORT = {long: short for short, long in EXECUTION.items()}
 PROVIDERS = ('auto', *EXECUTION)
 PRECISIONS = ('auto', 'float32', 'float16')
+MAX_THREADS = 64
+NO_GPU = 'unknown'
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Choice:
     provider: str = 'cpu'  # 'auto': the best there is
     precision: str = 'auto'  # of a TensorRT engine; 'auto': that of the model file
     required: bool = False  # falling back from a named provider is an error
-    threads: int = 1  # on the CPU
+    threads: int = 1  # on the CPU, at most MAX_THREADS
 
     def __post_init__(self):
         if self.provider not in PROVIDERS:
@@ -42,6 +44,8 @@ class Choice:
         if self.precision not in PRECISIONS:
             raise ValueError(f"unknown precision '{self.precision}' "
                              f'(known: {", ".join(PRECISIONS)})')
+        if not 1 <= self.threads <= MAX_THREADS:
+            raise ValueError(f'threads: 1 to {MAX_THREADS}, not {self.threads}')
 
 
 @dataclass(frozen=True)
@@ -215,18 +219,18 @@ def tensorrt_version(libraries: dict[str, str]) -> str:
 
 
 def gpu_name() -> str:
-    """Return name and compute capability of the first GPU, 'unknown' without one."""
+    """Return name and compute capability of the first GPU, NO_GPU without one."""
     try:
         cuda = ctypes.CDLL('libcuda.so.1')
     except OSError:
-        return 'unknown'
+        return NO_GPU
     device, major, minor = ctypes.c_int(), ctypes.c_int(), ctypes.c_int()
     name = ctypes.create_string_buffer(128)
     if (cuda.cuInit(0) or cuda.cuDeviceGet(ctypes.byref(device), 0)
             or cuda.cuDeviceGetName(name, len(name), device)
             or cuda.cuDeviceGetAttribute(ctypes.byref(major), 75, device)
             or cuda.cuDeviceGetAttribute(ctypes.byref(minor), 76, device)):
-        return 'unknown'
+        return NO_GPU
     return f'{name.value.decode(errors="replace")} sm{major.value}{minor.value}'
 
 

@@ -92,6 +92,11 @@ class Process:
         return self._popen.poll()
 
     @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._popen.pid
+
+    @property
     def usage(self) -> Usage:
         """What the process uses now."""
         return usage(self._popen.pid)

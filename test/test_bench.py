@@ -2,6 +2,7 @@
 
 import copy
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from bharnet_ros.bench_stages import quantiles
 from bharnet_ros.nodes import bench as graph_bench
 from bharnet_ros.nodes.bench import TOPICS, rate_of, summarise, write_at_rate
 from bharnet_ros.nodes.messages import keypoints_to_msg
+from bharnet_ros.providers import NO_GPU, gpu_name
+from bharnet_ros.recognizer import Recognizer
 from bharnet_ros.sources import SourceConfig, SourceError, VideoReader
 
 CLI = (sys.executable, '-m', 'bharnet_ros.cli', 'bench')
@@ -29,9 +32,9 @@ CLI = (sys.executable, '-m', 'bharnet_ros.cli', 'bench')
 BAR, FPS = 8, 10  # in frame i of a test video the bar number i, of so many pixels, is white
 
 
-def make_video(path, count=FPS):
+def make_video(path, count=FPS, fps=FPS):
     """Write a second of it, or so many frames."""
-    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*'mp4v'), FPS,
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*'mp4v'), fps,
                              (BAR * FPS, 48))
     for i in range(count):
         image = np.zeros((48, BAR * FPS, 3), np.uint8)
@@ -51,6 +54,13 @@ def test_a_video_at_another_rate_shows_the_same_at_the_same_time(tmp_path, rate)
     for number, frame in enumerate(frames):
         bars = frame.image.reshape(48, FPS, -1).mean((0, 2))
         assert bars.argmax() == int(number / rate * FPS + 1e-6)
+
+
+def test_a_video_of_few_frames_far_apart_does_not_become_a_long_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(graph_bench, 'LONGEST', 2.0)
+    write_at_rate(make_video(tmp_path / 'a.mp4', count=3, fps=0.1), 60.0, tmp_path / 'b.mp4')
+    with VideoReader(SourceConfig(str(tmp_path / 'b.mp4'), realtime=False)) as reader:
+        assert len(list(iter(reader.read, None))) == 120
 
 
 def test_a_video_that_cannot_be_written_at_another_rate_is_one_plain_line(tmp_path, monkeypatch):
@@ -102,12 +112,36 @@ def test_quantiles_name_their_count():
     ({'report': Path('/tmp')}, 'is a folder'), ({'plot': Path('/tmp')}, 'is a folder'),
     ({'plot': Path('a.jpeg2')}, r'--plot: .*\.png'), ({'plot': Path('a')}, r'--plot: .*\.png'),
     ({'threads': 0}, '--threads'), ({'threads': -1}, '--threads'),
+    ({'threads': 65}, '--threads: 1 to 64'), ({'threads': 10 ** 6}, '--threads'),
+    ({'provider': 'tpu'}, 'unknown provider'), ({'precision': 'int4'}, 'unknown precision'),
+    ({'rates': (0.0,), 'plot': Path('a.png')}, '--plot'),
+    ({'report': Path('/proc/a.json')}, 'cannot write /proc/a.json'),
+    ({'plot': Path('/proc/a.png')}, 'cannot write /proc/a.png'),
+    ({'videos': ()}, 'no video'), ({'videos': (Path('a.mp4'), Path('./a.mp4'))}, 'given twice'),
     ({'busy': -1}, '--busy'), ({'busy': 65}, '--busy'),
 ])
 def test_what_cannot_be_measured_is_refused_before_anything_runs(changes, words):
     with pytest.raises(ValueError, match=words) as error:
-        bench(BenchOptions((Path('a.mp4'),), 'asl_words', **changes))
+        bench(BenchOptions(**{'videos': (Path('a.mp4'),), 'model': 'asl_words'} | changes))
     assert '\n' not in str(error.value)
+
+
+def test_all_videos_are_looked_at_before_anything_runs(tmp_path):
+    good, text = make_video(tmp_path / 'a.mp4'), tmp_path / 'b.mp4'
+    text.write_text('no video')
+    for bad, words in ((tmp_path / 'c.mp4', 'no such video file: .*c.mp4'), (text, 'b.mp4'),
+                       (tmp_path, 'no such video file')):
+        with pytest.raises(SourceError, match=words):
+            BenchOptions((good, bad), 'asl_words').check()
+
+
+def test_looking_whether_a_report_can_be_written_changes_nothing(tmp_path):
+    video, old, new = (make_video(tmp_path / 'a.mp4'), tmp_path / 'old.json',
+                       tmp_path / 'new.json')
+    old.write_text('{}')
+    for report in (old, new):
+        BenchOptions((video,), 'asl_words', report=report).check()
+    assert old.read_text() == '{}' and not new.exists()
 
 
 def test_a_plot_is_refused_before_anything_runs_where_nothing_can_draw_it(monkeypatch):
@@ -124,6 +158,7 @@ def report(data_dir, tmp_path_factory):
     with graph() as ros:  # for a domain of its own
         process = ros.run([*CLI, data_dir / 'videos' / 'slp_pose_test_video.mp4', '--model', model,
                            '--rounds', '1', '--rates', '120', '0', '--seconds', '4',
+                           '--provider', 'tensorrt',
                            '--json', folder / 'bench.json', '--plot', folder / 'bench.png'])
         process.may_end = True
         strays = [ros.collect(kind, name) for name, kind in TOPICS.items()]
@@ -132,6 +167,46 @@ def report(data_dir, tmp_path_factory):
         assert strays == [[]] * 3, 'a robot in the domain would take them for its own'
         assert not {'camera_node', 'recognition_node'} & set(ros.node.get_node_names())
         return json.loads((folder / 'bench.json').read_text()), folder / 'bench.png', process.log
+
+
+def test_the_graph_runs_the_model_where_the_stages_do_and_falling_back_is_a_warning(report):
+    found, _, log = report
+    assert found['precision'] == 'float32' and found['unfinished'] is None
+    for rate in found['rates']:
+        assert (rate['provider'], rate['precision']) == (found['provider'], found['precision'])
+    name = gpu_name()
+    assert found['machine']['gpu'] == (None if name == NO_GPU else name)
+    lack = 'provider tensorrt is not available here'
+    if found['provider'] != 'tensorrt':
+        assert found['caveat'].startswith(lack) and f"running on {found['provider']}" in log
+        assert log.count(lack) == 1 + len(found['rates']), 'of the stages, and of each node'
+        assert f'warning: {lack}' in log
+
+
+def test_a_provider_that_must_be_there_and_is_not_is_one_line(tmp_path):
+    model = write_model(tmp_path / 'a.onnx')
+    if Recognizer(model, provider='auto').provider == 'tensorrt':
+        pytest.skip('every provider is here')
+    found = subprocess.run(
+        [*CLI, make_video(tmp_path / 'a.mp4'), '--model', model, '--provider', 'tensorrt',
+         '--require-provider'], capture_output=True, text=True, check=False)
+    assert found.returncode == 1 and found.stdout == ''
+    assert found.stderr.startswith('error: provider tensorrt is not available here')
+    assert found.stderr.count('\n') == 1
+
+
+def test_videos_of_one_name_are_told_apart_and_the_mean_is_of_both(tmp_path):
+    videos = []
+    for folder in ('v1', 'v2'):
+        (tmp_path / folder).mkdir()
+        videos.append(make_video(tmp_path / folder / 'cam.mp4'))
+    videos.append(make_video(tmp_path / 'other.mp4'))
+    found = bench(BenchOptions(tuple(videos), str(write_model(tmp_path / 'a.onnx')), rounds=1,
+                               ros=False))
+    assert list(found['videos']) == [str(videos[0]), str(videos[1]), 'other.mp4']
+    ratios = [video['ratio_to_bare'] for video in found['videos'].values()]
+    assert found['ratio_to_bare_geometric_mean'] == pytest.approx(np.prod(ratios) ** (1 / 3),
+                                                                  abs=1e-3)
 
 
 def test_every_image_of_the_graph_is_detected_or_dropped(report):
@@ -218,6 +293,7 @@ def test_a_video_without_a_person_ends_in_one_line_and_the_stages_are_kept(tmp_p
     found = json.loads((tmp_path / 'a.json').read_text())
     assert found['videos']['a.mp4']['stages_ms']['detect']['n'] == FPS - 1
     assert found['ratio_to_bare_geometric_mean'] > 0 and found['rates'] == []
+    assert 'person in the video' in found['unfinished']
 
 
 def test_a_single_image_is_no_video_and_those_before_it_are_kept(tmp_path):

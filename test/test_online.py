@@ -577,6 +577,8 @@ def test_an_exported_model_that_is_given_serves_all_groups_and_seeds(left_hand, 
     (['--groups', '[made/0]', '--withhold', '[-]'], 'idle'),
     (['--groups', '[made/0]', '--minutes', '-1'], 'minutes'),
     (['--groups', '[made/0]', '--model', 'nothing'], 'nothing'),
+    (['--groups', '[made/0]', '--report', __file__], 'is no folder'),
+    (['--groups', '[made/0]', '--report', '/proc/new/report'], 'cannot write into /proc'),
     (['--groups', '[]'], 'groups')], ids=lambda value: value if isinstance(value, str) else '')
 def test_what_cannot_be_measured_is_refused_in_one_line(source, tmp_path, monkeypatch, arguments,
                                                         says):

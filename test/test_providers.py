@@ -11,6 +11,7 @@ from helpers import contract_with, write_model
 
 from bharnet_ros.providers import (
     EXECUTION,
+    MAX_THREADS,
     PRECISIONS,
     PROVIDERS,
     Choice,
@@ -51,6 +52,12 @@ def test_what_there_is_not_is_refused_with_what_there_is(choice):
         Choice(**choice)
     known = PROVIDERS if 'provider' in choice else PRECISIONS
     assert all(name in str(error.value) for name in (*choice.values(), *known))
+
+
+@pytest.mark.parametrize('threads', [0, -1, MAX_THREADS + 1, 10 ** 6])
+def test_a_senseless_number_of_threads_is_refused(threads):
+    with pytest.raises(ModelError, match=f'threads: 1 to {MAX_THREADS}, not {threads}'):
+        Recognizer(SHIPPED, threads=threads)
 
 
 def test_the_cpu_is_always_there():

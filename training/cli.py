@@ -43,8 +43,10 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities import rank_zero_only
 
 from bharnet_ros.bench import BenchOptions
+from bharnet_ros.ending import ended_by_signals
 from bharnet_ros.recognizer import ModelError, Recognizer
 from bharnet_ros.sources import SourceError
+from bharnet_ros.writable import check_folder
 
 
 def load(config: RunConfig) -> Clips:
@@ -130,6 +132,7 @@ def evaluate(recipe: RunConfig, report: Path, leave_out: list[str] = [],  # noqa
         robust: also measure accuracy under noise, lost steps, missing hands, other speeds.
 
     """
+    check_folder(report)
     clips = load(recipe)
     if official is not None and (leave_out or only):
         raise DataError('--official is a protocol of its own: give it without leave_out and only')
@@ -189,6 +192,7 @@ def test(run: Path, report: Path, data: list[SourceConfig] = [],  # noqa: B006
         robust: also measure accuracy under noise, lost steps, missing hands, other speeds.
 
     """
+    check_folder(report)
     config = read_run(run)
     learned = load(config)
     names = learned.class_names
@@ -282,6 +286,7 @@ def online(recipe: RunConfig, report: Path, groups: list[str],
     """
     if run is not None and model is not None:
         raise DataError('give run or model, not both')
+    check_folder(report)
     if recipe.classes is not None:
         recipe = replace(recipe, classes=list(dict.fromkeys([*recipe.classes, *withhold])))
     clips = load(recipe)
@@ -372,7 +377,8 @@ def benchmark(run: Path, model: Path, videos: list[Path], rounds: int = 3, threa
     network_ = read_model(run, config, len(recognizer.contract.labels))
     # A guard is made of the data; a run without one is measured without its data.
     guard = guard_of(config, load(config)) if config.shape_limit else None
-    bench_with_torch(network_, recognizer, options, guard)
+    with ended_by_signals():
+        bench_with_torch(network_, recognizer, options, guard)
 
 
 def loader_benchmark(to: Path, clips: int = 114_480, steps: int = 64, batch: int = 64,

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -12,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from rclpy.serialization import deserialize_message
 
 from bharnet_ros.bench_stages import NAMESPACE, quantiles
+from bharnet_ros.child import command
 from bharnet_ros.msg import Action, Keypoints, Scores
 from bharnet_ros.nodes.messages import from_time
-from bharnet_ros.nodes.processes import spin_until, start, stop
+from bharnet_ros.nodes.processes import ros, spin_until, start, stop
 from bharnet_ros.outputs import AnnotatedVideo
 from bharnet_ros.procfs import Usage, usage
 from bharnet_ros.sources import SourceConfig, SourceError, VideoReader
@@ -46,6 +45,9 @@ class LoadOptions:
 
     model: str
     threads: int  # of ONNX Runtime
+    provider: str
+    require_provider: bool
+    precision: str
     seconds: float  # measured, after the warm-up
     busy: int  # other processes that never rest
 
@@ -78,6 +80,8 @@ class RateResult:
     topics: dict[str, TopicResult]
     counters: dict[str, int]  # by the nodes' own diagnostics, over whole seconds near `seconds`
     processes: dict[str, ProcessResult]
+    provider: str  # and precision: what the model ran on, by recognition_node's diagnostics
+    precision: str
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,7 @@ class Listener(Node):
             def note(data: bytes, found: list = self.arrivals[name]) -> None:
                 found.append((time.time_ns(), data))
             self.create_subscription(kind, name, note, 1000, raw=True)
+        self.provider = self.precision = ''  # of recognition_node
         self._counts: dict[str, int] = {}
         self._stamp = 0
         self.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 100)
@@ -111,6 +116,8 @@ class Listener(Node):
                 self._counts |= {name: int(values[name]) for name in COUNTERS[node]}
                 if node == 'camera_node':
                     self._stamp = from_time(message.header.stamp)
+                else:
+                    self.provider, self.precision = values['provider'], values['precision']
                 if self._counts.keys() == {n for names in COUNTERS.values() for n in names}:
                     self.totals.append(Totals(dict(self._counts), self._stamp))
 
@@ -127,7 +134,8 @@ def write_at_rate(video: Path, rate: float, path: Path) -> None:
             if writer is None:
                 height, width = frame.image.shape[:2]
                 writer = AnnotatedVideo(path, rate, (width, height))
-            while written / rate < frame.stamp / 1e9 + 1 / reader.fps - 1e-6:  # for rounding
+            until = min(frame.stamp / 1e9 + 1 / reader.fps, LONGEST) - 1e-6  # for rounding
+            while written / rate < until:
                 writer.write(frame.image)
                 written += 1
     writer.close()
@@ -136,7 +144,7 @@ def write_at_rate(video: Path, rate: float, path: Path) -> None:
 @contextmanager
 def others(count: int) -> Iterator[None]:
     """Keep so many cores busy with something else."""
-    spinning = [subprocess.Popen([sys.executable, '-c', 'while True: pass'])
+    spinning = [subprocess.Popen(command(['-c', 'while True: pass']), start_new_session=True)
                 for _ in range(count)]
     try:
         yield
@@ -160,7 +168,8 @@ def measure_rate(video: Path, rate: float, options: LoadOptions) -> RateResult:
         try:
             processes['recognition_node'] = start(
                 'recognition_node', NAMESPACE, autostart=True, model=f"'{options.model}'",
-                threads=options.threads, **SENSITIVE)
+                threads=options.threads, provider=options.provider, precision=options.precision,
+                require_provider=options.require_provider, **SENSITIVE)
             processes['camera_node'] = start(
                 'camera_node', NAMESPACE, autostart=True, source=f"'{source}'", at_end='loop',
                 realtime=rate != PEAK, subscribers=2, wait_for_subscriber=20.0)
@@ -198,7 +207,7 @@ def _measure(listener: Listener, processes: dict[str, subprocess.Popen], rate: f
         {name: ProcessResult(
             round(100 * (found[-1].cpu_seconds - found[0].cpu_seconds) / took, 1),
             round(max(sample.rss_mb for sample in found), 1))
-         for name, found in samples.items()})
+         for name, found in samples.items()}, listener.provider, listener.precision)
 
 
 def rate_of(count: int, nanoseconds: int) -> float | None:
@@ -229,9 +238,6 @@ def summarise(arrivals: dict[str, list[tuple[int, bytes]]], aged: bool
 def measure_rates(video: Path, rates: Sequence[float], options: LoadOptions
                   ) -> Iterator[RateResult]:
     """Measure one rate after the other; see `measure_rate`."""
-    rclpy.init()
-    try:
+    with ros():
         for rate in rates:
             yield measure_rate(video, rate, options)
-    finally:
-        rclpy.try_shutdown()

@@ -9,9 +9,10 @@ from pathlib import Path
 import rclpy
 from rclpy.node import Node
 
+from bharnet_ros.ending import ended_by_signals
 from bharnet_ros.msg import Action, Keypoints
 from bharnet_ros.nodes.messages import from_time
-from bharnet_ros.nodes.processes import start_graph, stop
+from bharnet_ros.nodes.processes import ros, start_graph, stop
 from bharnet_ros.window import SECOND
 
 SETTLED = 0.5  # seconds in which a publisher that we know has come to know us
@@ -54,29 +55,30 @@ class Printer(Node):
 
 
 def main() -> None:
-    """Run until the input ends; status 0 if keypoints came through."""
+    """Run until the input ends, status 0 if keypoints came through, or a signal comes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--source', default='', help='camera, file or URL (default: the webcam if '
                         'there is one, else the recording that came with the package)')
     parser.add_argument('--model', default='asl_words')
     parser.add_argument('--seconds', type=float, default=120, help='longest run')
     args = parser.parse_args()
+    with ended_by_signals(), ros():
+        sys.exit(demo(args.source, args.model, args.seconds))
+
+
+def demo(source: str, model: str, seconds: float) -> int | str:
+    """Run the graph and print; return what to end with: a status, or what went wrong."""
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
-    source = args.source or ('0' if Path('/dev/video0').exists() else '')
+    source = source or ('0' if Path('/dev/video0').exists() else '')
     print(f'input: {source or "the recording of class prototypes in models/demo_keypoints"}; '
           'Ctrl-C ends the demo\n', flush=True)
-
-    rclpy.init()
     printer = Printer(live=bool(source))
-    processes = list(start_graph(source, args.model).values())
-    status = 1
+    processes = list(start_graph(source, model).values())
     try:
-        deadline = time.monotonic() + args.seconds
+        deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and all(p.poll() is None for p in processes):
             rclpy.spin_once(printer, timeout_sec=0.1)
         status = processes[-1].poll() or 0
-    except KeyboardInterrupt:
-        status = 0
     finally:
         codes = [stop(process) for process in reversed(processes)]
         end = time.monotonic() + 1.0  # the ENDED of an action that was going on
@@ -84,7 +86,6 @@ def main() -> None:
             rclpy.spin_once(printer, timeout_sec=0.1)
         print(f'\n{printer.frames} frames of keypoints, {printer.actions} actions', flush=True)
         printer.destroy_node()
-        rclpy.try_shutdown()
     if not source and not printer.actions:
-        sys.exit('error: no action was recognised in the recording')
-    sys.exit(status or max(codes) or (0 if printer.frames else 1))
+        return 'error: no action was recognised in the recording'
+    return status or max(codes) or (0 if printer.frames else 1)

@@ -3,15 +3,17 @@
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import rclpy
 from ament_index_python.packages import get_package_prefix
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 
+from bharnet_ros.child import command
 from bharnet_ros.resources import share_dir
 
 
@@ -19,15 +21,28 @@ class ProcessDiedError(ChildProcessError):
     """A process that should go on has ended; the text says which, and its status."""
 
 
+@contextmanager
+def ros() -> Iterator[None]:
+    """Keep ROS up; with `ended_by_signals` also when a signal comes, to stop nodes in order."""
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        yield
+    finally:
+        rclpy.try_shutdown()
+
+
 def start(executable: str, namespace: str = '', **params: object) -> subprocess.Popen:
-    """Start one of the package's nodes in a session of its own."""
+    """Start one of the package's nodes in a session of its own; to be called by the main thread.
+
+    It ends, at the latest, with this process; see `child`.
+    """
     path = Path(get_package_prefix('bharnet_ros')) / 'lib' / 'bharnet_ros' / executable
     args = ['--ros-args', '--log-level', 'warn']
     if namespace:
         args += ['-r', f'__ns:=/{namespace}']
     for name, value in params.items():
         args += ['-p', f'{name}:={str(value).lower() if isinstance(value, bool) else value}']
-    return subprocess.Popen([sys.executable, str(path), *args], start_new_session=True)
+    return subprocess.Popen(command([str(path), *args]), start_new_session=True)
 
 
 def start_graph(source: str, model: str, loop: bool = False) -> dict[str, subprocess.Popen]:
@@ -65,7 +80,8 @@ def spin_until(node: Node, processes: Mapping[str, subprocess.Popen], deadline: 
 def stop(process: subprocess.Popen) -> int:
     """End a node in order; return its exit status."""
     if process.poll() is None:
-        os.killpg(process.pid, signal.SIGINT)
+        # Not SIGINT: Python answers it with a traceback until the node has its own handler.
+        os.killpg(process.pid, signal.SIGTERM)
         try:
             process.wait(10)
         except subprocess.TimeoutExpired:

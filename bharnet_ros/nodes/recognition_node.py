@@ -21,7 +21,7 @@ from bharnet_ros.nodes.parameters import Param
 from bharnet_ros.nodes.run import run_program
 from bharnet_ros.pipeline import FASTEST, ActionPipeline, DueWindow, PipelineConfig
 from bharnet_ros.pipeline import Scores as WindowScores
-from bharnet_ros.providers import PRECISIONS, PROVIDERS
+from bharnet_ros.providers import MAX_THREADS, PRECISIONS, PROVIDERS
 from bharnet_ros.recognizer import ModelError, Recognizer
 
 LABELS = ('labels_allow', 'labels_deny')
@@ -37,7 +37,7 @@ PARAMS = (
           'provider.'),
     Param('precision', 'auto', 'Of a TensorRT engine; auto is that of the model file.',
           choices=PRECISIONS),
-    Param('threads', 1, 'Threads of ONNX Runtime.', 1, 64),
+    Param('threads', 1, 'Threads of ONNX Runtime.', 1, MAX_THREADS),
     Param('rate', 7.5, 'Decisions a second and person.', 0.1, 120),
     Param('max_load', 0.5, 'Share of the time that inference may take; beyond it decisions come '
           'less often.', 0.01, 1),

@@ -8,17 +8,17 @@ from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 
-import rclpy
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 
 from bharnet_ros import soak as judging
+from bharnet_ros.ending import Ended
 from bharnet_ros.machine import machine
 from bharnet_ros.msg import Action, Keypoints
-from bharnet_ros.nodes.processes import ProcessDiedError, spin_until, start_graph, stop
+from bharnet_ros.nodes.processes import ProcessDiedError, ros, spin_until, start_graph, stop
 from bharnet_ros.procfs import Usage, usage
 from bharnet_ros.recognizer import Recognizer
 from bharnet_ros.soak import Sample, Verdict, judge
+from bharnet_ros.writable import check_writable
 
 SAMPLES = 600  # of a run, but not more than one a second
 START_SECONDS = 60.0  # until the first keypoints
@@ -83,34 +83,34 @@ def soak(minutes: float, source: str, model: str, report: Path | None) -> list[s
     """Run the graph, print a line a minute and a verdict, write a report.
 
     Returns what went wrong, a plain line each; empty if nothing died and memory is flat. Raises
-    ModelError or ValueError, with one plain line, before anything is started.
+    ModelError or ValueError, with one plain line, before anything is started; `Ended` of a signal
+    is raised again when the report is written.
     """
     seconds = minutes * 60
     if not 30 <= seconds <= 7 * 24 * 3600:
         raise ValueError('--minutes: between half a minute and a week, so that there is '
                          'something to judge')
-    if report is not None and not report.parent.is_dir():
-        raise ValueError(f'--report: no such folder: {report.parent}')
+    if report is not None:
+        check_writable(report)
     recognizer = Recognizer(model)
     print(f'{minutes:g} minutes of {source or "the shipped recording"} with '
           f'{recognizer.contract.name} ({recognizer.model_id}); Ctrl-C breaks off', flush=True)
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
-    processes: dict[str, subprocess.Popen] = {}
-    rclpy.init()
-    try:
-        processes = start_graph(source, model, loop=True)
+    ended: Ended | None = None
+    with ros():
         listener = Listener()
+        processes = start_graph(source, model, loop=True)
         run = Run(processes, listener, seconds)
         try:
             run.go()
         except ProcessDiedError as error:
             run.faults.append(str(error))
-        except (KeyboardInterrupt, ExternalShutdownException):
-            run.faults.append('interrupted')
-    finally:
-        for process in reversed(processes.values()):
-            stop(process)
-        rclpy.try_shutdown()
+        except Ended as error:
+            run.faults.append(f'unfinished: {error}')
+            ended = error
+        finally:
+            for process in reversed(processes.values()):
+                stop(process)
     verdicts = {} if run.faults else {name: judge(samples, seconds)
                                       for name, samples in run.samples.items()}
     faults = [*run.faults, *(f'{name}: {fault}' for name, verdict in verdicts.items()
@@ -123,6 +123,8 @@ def soak(minutes: float, source: str, model: str, report: Path | None) -> list[s
         write(report, run, verdicts, faults, {
             'minutes': minutes, 'source': source or 'models/demo_keypoints',
             'model': recognizer.contract.name, 'model_id': recognizer.model_id})
+    if ended is not None:
+        raise ended
     return faults
 
 
