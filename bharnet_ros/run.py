@@ -16,6 +16,7 @@ from bharnet_ros.bag import BagWriter
 from bharnet_ros.decision import ActionEvent, DecisionConfig, Phase, State
 from bharnet_ros.detector import HolisticDetector
 from bharnet_ros.draw import draw_caption, draw_keypoints
+from bharnet_ros.ending import SIGNALS
 from bharnet_ros.keypoints import FrameKeypoints
 from bharnet_ros.latest import Latest
 from bharnet_ros.outputs import AnnotatedVideo, JsonLines
@@ -158,10 +159,12 @@ def run(options: RunOptions, note: Callable[[str], None]) -> None:
         # An exception could come in the middle of a write; this ends the run between two frames.
         stopped.set()
         slot.close()
-        signal.signal(number, signal.SIG_DFL)  # who asks again does not want to wait
+        if number == signal.SIGINT:  # who presses Ctrl-C again does not want to wait
+            signal.signal(number, signal.SIG_DFL)
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, stop)  # files are completed whoever ends the run
+    for number in SIGNALS:  # files are completed whoever ends the run
+        if not (number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN):  # nohup
+            signal.signal(number, stop)
     capture = Capture(options.source, slot, reconnect_seconds=None)
     note(f'{recognizer.contract.name} ({recognizer.model_id}) on {recognizer.provider}, '
          f'{options.source.kind.value} {options.source.display_name}')
