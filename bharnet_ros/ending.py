@@ -36,7 +36,7 @@ def ended_by_signals() -> Iterator[None]:
         yield
     except Ended as error:
         with suppress(OSError):  # a terminal that is gone
-            print(f'error: {error}', file=sys.stderr, flush=True)
+            print(error, file=sys.stderr, flush=True)
         sys.exit(error.status)
     finally:
         for number, handler in before.items():
