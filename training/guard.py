@@ -22,7 +22,7 @@ TIPS = [MEDIAPIPE_HAND.index(f'{finger}_4')
         for finger in ('thumb', 'index', 'middle', 'ring', 'pinky')]
 RECENT = 0.4  # share of the window that is looked at, its end: before may be another action
 ENOUGH = 1 / 3  # share of that in which a hand must show
-NEAREST = 5  # windows of the word, to which the mean distance is taken (fewer if it has fewer)
+NEAREST = 5  # windows of the word, to which the mean distance is taken; fewer if a word has fewer
 ABSENT = 2.0  # squared distance, in standard deviations, of a hand seen in one window only
 STEEP = 4  # how abruptly a word goes at the limit, where it loses half
 KEPT = 96  # windows of each word that the model carries, at most
@@ -119,7 +119,7 @@ class ShapeGuard(nn.Module):
             raise DataError('shape_limit: no clip of a word shows a hand')
         every = torch.cat([shapes[shows > 0] for shapes, shows, _ in learned.values()])
         unit = every.std(0).clamp_min(1e-3)
-        # Each window counts once, also of a word that has few.
+        # Each window counts once, also of a word that has few; the same number for all words.
         self.nearest = min(NEAREST, *(2 * len(found[0]) for found in learned.values()))
         between = {k: _between_persons(shapes / unit, shows, person, self.nearest)
                    for k, (shapes, shows, person) in learned.items()}
