@@ -2,7 +2,9 @@
 
 import argparse
 import json
+import signal
 import sys
+import threading
 from dataclasses import fields
 from pathlib import Path
 
@@ -78,11 +80,26 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _recover(args: argparse.Namespace) -> None:
+    # Not at once, and first of all: half a bag must not be left, nor a traceback be shown.
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup asks for
+            signal.signal(number, lambda *_: stop.set())
+    from bharnet_ros.bag_recovery import BagError, recover
+    try:
+        print(recover(args.bag, args.new, stop.is_set).describe())
+    except (BagError, OSError) as error:
+        sys.exit(f'error: {error}')
+
+
 def main(argv: list[str] | None = None) -> None:
     """Run the command line; an error that the user can mend is one line and status 1."""
     args = make_parser().parse_args(argv)
     # Also into a file or a pipe, so that an error comes after what was said before it.
     sys.stdout.reconfigure(line_buffering=True)
+    if args.command == 'recover':
+        return _recover(args)
     # Here, because MediaPipe takes two seconds to import and `--help` should not wait for it.
     from bharnet_ros.bag import BagError
     from bharnet_ros.recognizer import ModelError, Recognizer
@@ -106,9 +123,6 @@ def main(argv: list[str] | None = None) -> None:
             from bharnet_ros.nodes.soak import soak
             if faults := soak(args.minutes, args.source, args.model, args.report):
                 sys.exit(f'error: {"; ".join(faults)}')
-        elif args.command == 'recover':
-            from bharnet_ros.bag_recovery import recover
-            print(recover(args.bag, args.new).describe())
         else:
             recognizer = Recognizer(args.model)
             print(json.dumps({'file': str(recognizer.path), 'model_id': recognizer.model_id}

@@ -11,11 +11,11 @@ from pathlib import Path
 import lz4.frame
 import numpy as np
 import pytest
+from backports import zstd
 from helpers import person
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rosbags.rosbag2 import StoragePlugin, Writer
-from rosbags.rosbag2.storage_mcap import zstd
 
 from bharnet_ros.bag import KEYPOINTS, BagError, BagWriter, read_keypoints, typestore
 from bharnet_ros.bag_recovery import LARGEST, recover
