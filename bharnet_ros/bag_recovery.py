@@ -16,10 +16,11 @@ from lz4.frame import LZ4FrameDecompressor
 from bharnet_ros.bag import PACKAGE_TYPES, BagError, BagWriter, reason_of, typestore
 from bharnet_ros.bag_storage import MAGIC, is_mcap, storage_files
 
-# Record types of MCAP. Those of CONTENT alone may be in chunks.
-SCHEMA, CHANNEL, MESSAGE, CHUNK, DATA_END = 0x03, 0x04, 0x05, 0x06, 0x0F
-CONTENT, KNOWN = range(SCHEMA, CHUNK), range(0x01, 0x10)
-READ = {SCHEMA, CHANNEL, MESSAGE, CHUNK}  # the others are skipped
+# Record types of MCAP that may be among the data; those of CONTENT alone may be in chunks.
+HEADER, SCHEMA, CHANNEL, MESSAGE, CHUNK, INDEX, ATTACHMENT, METADATA = 1, 3, 4, 5, 6, 7, 9, 12
+CONTENT = {SCHEMA, CHANNEL, MESSAGE}
+DATA = CONTENT | {HEADER, CHUNK, INDEX, ATTACHMENT, METADATA}
+DATA_END = 15
 LARGEST = 256_000_000  # bytes of a record, packed or not; recorders close chunks at a few MB
 DECOMPRESSORS = {'lz4': LZ4FrameDecompressor, 'zstd': zstd.ZstdDecompressor}
 NO_ROOM = errno.ENOSPC, errno.EDQUOT, errno.EFBIG
@@ -80,18 +81,19 @@ class _Message:
     data: bytes
 
 
-Record = tuple[int, int, bytes]  # type, where the next one begins, content if it is in READ
+def _records(stream: BinaryIO, start: int, size: int, types: set[int]) -> Iterator[
+        tuple[int, bytes, int]]:
+    """Yield (type, content, where it ends) of the records from `start` to `size`.
 
-
-def _records(stream: BinaryIO, start: int, size: int, kinds: range) -> Iterator[Record]:
-    """Yield the records from `start` to `size`; end at the first not whole or not of `kinds`."""
+    Ends at the first that is not whole or not of these types.
+    """
     while start + HEAD.size <= size:
         stream.seek(start)
-        kind, length = HEAD.unpack(stream.read(HEAD.size))
+        type_, length = HEAD.unpack(stream.read(HEAD.size))
         start += HEAD.size + length
-        if kind not in kinds or start > size or (kind in READ and length > LARGEST):
+        if type_ not in types or start > size or length > LARGEST:
             return
-        yield kind, start, stream.read(length) if kind in READ else b''
+        yield type_, stream.read(length), start
 
 
 def _field(content: bytes, place: int) -> tuple[bytes, int]:
@@ -155,15 +157,10 @@ class _UnfinishedFile:
         the first record on that makes no sense.
         """
         try:
-            for kind, following, content in _records(self._stream, self.end, self._size, KNOWN):
+            for type_, record, end in _records(self._stream, self.end, self._size, DATA):
                 self._check()
-                if kind == DATA_END:
-                    return
-                if kind == CHUNK:
-                    yield from self._chunk(content)
-                elif kind in CONTENT:
-                    yield from self._take(kind, content)
-                self.end = following
+                yield from self._chunk(record) if type_ == CHUNK else self._take(type_, record)
+                self.end = end
         except (_Damage, OSError):  # a disk that cannot be read any further is the same to us
             return
 
@@ -172,25 +169,30 @@ class _UnfinishedFile:
         first, end = self.end + HEAD.size + begin, 0
         # Of a compressed one we cannot tell where in the file its records are.
         self.end = first if begin else self.end
-        for kind, end, record in _records(BytesIO(content), 0, len(content), CONTENT):
+        for type_, record, end in _records(BytesIO(content), 0, len(content), CONTENT):
             self._check()
-            yield from self._take(kind, record)
+            yield from self._take(type_, record)
             self.end = first + end if begin else self.end
         if end != len(content):
             raise _Damage
 
-    def _take(self, kind: int, record: bytes) -> Iterator[_Message]:
-        """Remember a schema or channel, or yield a message; _Damage if it makes no sense."""
+    def _take(self, type_: int, record: bytes) -> Iterator[_Message]:
+        """Yield a message, or remember a schema or channel; _Damage if the record makes no sense.
+
+        Records that are of no use here are looked at too: a chunk whose type is damaged would
+        otherwise be passed over in silence.
+        """
+        whole = True
         try:
-            if kind == MESSAGE:
+            if type_ == MESSAGE:
                 channel, _, stamp, _ = MESSAGE_HEAD.unpack_from(record)
                 yield _Message(self._channels[channel], stamp, record[MESSAGE_HEAD.size:])
-            elif kind == SCHEMA:
+            elif type_ == SCHEMA:
                 number, = struct.unpack_from('<H', record)
                 name, end = _field(record, 2)
-                _field(record, _field(record, end)[1])  # encoding and text, which must be there
+                _field(record, _field(record, end)[1])  # encoding and text
                 self._know(self._kinds, number, name.decode())
-            else:
+            elif type_ == CHANNEL:
                 number, schema = struct.unpack_from('<HH', record)
                 topic, end = _field(record, 4)
                 encoding, end = _field(record, end)
@@ -199,8 +201,21 @@ class _UnfinishedFile:
                 if encoding != b'cdr':
                     kind += f' in {encoding.decode()}'
                 self._know(self._channels, number, _Channel(topic.decode(), kind))
+            elif type_ == HEADER:
+                whole = self.end == len(MAGIC)
+                _field(record, _field(record, 0)[1])  # profile and library
+            elif type_ == INDEX:
+                whole = _field(record, 2)[1] == len(record)  # of a channel: times and places
+            elif type_ == METADATA:
+                whole = _field(record, _field(record, 0)[1])[1] == len(record)  # name and values
+            else:
+                _, end = _field(record, _field(record, 16)[1])  # after two times: name and kind
+                size, = struct.unpack_from('<Q', record, end)
+                whole = end + 8 + size + 4 == len(record)  # data and checksum
         except (struct.error, KeyError, UnicodeDecodeError) as error:
             raise _Damage from error
+        if not whole:
+            raise _Damage
 
     @staticmethod
     def _know(known: dict[int, T], number: int, new: T) -> None:

@@ -129,6 +129,20 @@ def test_all_chunks_before_a_damaged_byte_are_saved_bit_by_bit(bags, which, plac
         assert not Counter(expected) - Counter(found)
 
 
+def test_a_chunk_whose_type_is_damaged_leaves_no_hole(bags, tmp_path):
+    """Of any other type it would be passed over, and what follows looks whole."""
+    for which, bag in enumerate(bags[:2]):
+        second = bag.chunks[0][0]
+        second = next(start for kind, start, _, _ in records(bag.content, second) if kind == 0x06)
+        for kind in {*range(18), *(0x06 ^ 1 << bit for bit in range(8))} - {0x06}:
+            damaged = bytearray(bag.content)
+            damaged[second] = kind
+            (tmp_path / 'bag.mcap').write_bytes(damaged)
+            result = recover(tmp_path / 'bag.mcap', tmp_path / f'{which}_{kind}')
+            assert (result.messages.total(), result.damaged) == (
+                OF_CHUNK, len(damaged) - second), kind
+
+
 @pytest.mark.parametrize('number', range(OF_CHUNK))
 def test_in_a_chunk_without_checksum_all_before_the_damaged_record_is_saved(
         bags, tmp_path, number):
