@@ -51,7 +51,17 @@ class AnnotatedVideo:
         self._writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG,
                                        cv2.VideoWriter_fourcc(*'mp4v'), fps, size)
         if not self._writer.isOpened():
-            raise SourceError(f'cannot write video {path}')
+            raise SourceError(f'cannot write video {path}: is there such a folder, and does '
+                              'the name end like a video, .mp4 for instance?')
+
+    @staticmethod
+    def check(path: Path) -> None:
+        """Raise SourceError if OpenCV cannot write a video of this name; `path` is new."""
+        try:
+            AnnotatedVideo(path, 30.0, (64, 64)).close()
+        finally:
+            with suppress(OSError):
+                path.unlink()
 
     def write(self, image: np.ndarray) -> None:
         """Append an image; OSError before the disk is so full that the end has no room."""

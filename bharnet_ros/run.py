@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -65,8 +66,11 @@ class Outputs:
     def __init__(self, options: RunOptions):
         self._options = options
         self._files = ExitStack()
-        if options.save and options.save.exists():
-            raise FileExistsError(f'{options.save} exists already, not overwriting')
+        for path in filter(None, (options.save, options.json)):
+            if path.exists():
+                raise FileExistsError(f'{path} exists already, not overwriting')
+        if options.save:
+            AnnotatedVideo.check(options.save)
         # The bag first, and the others only if they are new: no recording is ever lost.
         self._bag = self._files.enter_context(BagWriter(options.bag)) if options.bag else None
         try:
@@ -129,10 +133,6 @@ class Outputs:
         return True
 
 
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
-
-
 def run(options: RunOptions, note: Callable[[str], None]) -> None:
     """Run until the source ends, the window is closed, or Ctrl-C.
 
@@ -150,10 +150,18 @@ def run(options: RunOptions, note: Callable[[str], None]) -> None:
     if options.source.kind is Kind.FILE:  # a bad file fails before anything is written
         with VideoReader(options.source) as reader:
             fps = reader.fps
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)  # files are completed whoever ends the run
     detector = HolisticDetector()
     slot: Latest[Frame] = Latest()
+    stopped = threading.Event()
+
+    def stop(number: int, _: object) -> None:
+        # An exception could come in the middle of a write; this ends the run between two frames.
+        stopped.set()
+        slot.close()
+        signal.signal(number, signal.SIG_DFL)  # who asks again does not want to wait
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)  # files are completed whoever ends the run
     capture = Capture(options.source, slot, reconnect_seconds=None)
     note(f'{recognizer.contract.name} ({recognizer.model_id}) on {recognizer.provider}, '
          f'{options.source.kind.value} {options.source.display_name}')
@@ -161,7 +169,7 @@ def run(options: RunOptions, note: Callable[[str], None]) -> None:
     with Outputs(options) as out:
         capture.start()
         try:
-            while (frame := slot.take()) is not None:
+            while (frame := slot.take()) is not None and not stopped.is_set():
                 frames += 1
                 people = detector.detect(frame)
                 for person in people:
@@ -172,8 +180,6 @@ def run(options: RunOptions, note: Callable[[str], None]) -> None:
                         out.state(pipeline.state(scores.window))
                 if not out.frame(frame, people, fps):
                     break
-        except KeyboardInterrupt:
-            pass
         finally:
             capture.stop()
             out.events(pipeline.flush())

@@ -1,6 +1,5 @@
 """Where frames come from: a camera, a video file, or a network stream, all through OpenCV."""
 
-import os
 import re
 import threading
 import time
@@ -8,10 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
-
-# OpenCV and its FFmpeg print pages of their own on a bad file; our one line says it better.
-os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
-os.environ.setdefault('OPENCV_LOG_LEVEL', 'SILENT')
 
 import cv2
 import numpy as np

@@ -87,6 +87,13 @@ def jpeg_image(colour: tuple = BGR, suffix: str = '.jpg') -> CompressedImage:
     return CompressedImage(format=suffix[1:], data=list(cv2.imencode(suffix, image)[1].tobytes()))
 
 
+def huge_image() -> CompressedImage:
+    """Return few bytes that unpack to many: they would be 108 MB."""
+    png = cv2.imencode('.png', np.zeros((6000, 6000), np.uint8))[1].tobytes()
+    assert len(png) < 10 ** 5
+    return CompressedImage(format='png', data=list(png))
+
+
 @pytest.mark.parametrize(('message', 'colour'), [
     (raw_image('bgr8'), BGR), (raw_image('rgb8'), BGR), (raw_image('mono8'), (90, 90, 90)),
     (raw_image('bgr8', padding=16), BGR), (raw_image('mono8', padding=3), (90, 90, 90)),
@@ -128,8 +135,9 @@ def changed(message: Image, **changes: object) -> Image:
     (CompressedImage(format='jpeg', data=list(b'no image')), ["'jpeg'", '8 bytes', 'decode']),
     (CompressedImage(format='', data=[]), ['0 bytes', 'decode']),
     (CompressedImage(format='h264', data=list(bytes(5000))), ["'h264'", 'decode']),
+    (huge_image(), ["'png'", 'at most 8K']),
 ], ids=['16UC1', 'no encoding', 'step too small', 'step too large', 'truncated', 'no data',
-        'no height', 'gigantic', 'text as jpeg', 'empty', 'h264'])
+        'no height', 'gigantic', 'text as jpeg', 'empty', 'h264', 'huge'])
 def test_a_bad_image_is_one_plain_line_and_the_next_good_one_works(feed, message, words):
     feed.use('raw' if isinstance(message, Image) else 'compressed')
     feed.send_good()

@@ -18,10 +18,10 @@ from bharnet_ros.msg import Keypoints
 from helpers import person, write_model
 from hypothesis import given
 from hypothesis import strategies as st
-from ros_helpers import WARN, Graph, graph, stamp_of, value_of
+from ros_helpers import ERROR, WARN, Graph, graph, stamp_of, value_of
 from sensor_msgs.msg import Image
 
-from bharnet_ros.nodes.diagnostics import Losses
+from bharnet_ros.nodes.diagnostics import Losses, describe
 from bharnet_ros.nodes.messages import image_to_msg, keypoints_to_msg
 from bharnet_ros.sources import Frame
 
@@ -249,8 +249,40 @@ def test_a_detector_that_hangs_is_told_from_images_that_do_not_come():
         status = ros.wait(feed, 'a report of a detector that hangs')
         assert status.level == WARN and value_of(status, 'images_detected') == '2'
         assert not [s for s in ros.diagnostics if 'none of /image arrives' in s.message]
-        ros.processes[-1].may_end = True
-        ros.processes[-1].signal(signal.SIGKILL)  # it waits for its detector
+
+        assert ros.change_state('camera_node', 'deactivate')  # gives up the one that hangs
+        ros.next_diagnosis('camera_node', ERROR, 'the thread "detector" hangs')
+        assert ros.change_state('camera_node', 'activate')
+        keypoints = ros.collect(Keypoints, 'keypoints')
+
+        def work() -> bool:
+            publisher.publish(image_to_msg(Frame(IMAGE, time.time_ns(), 'camera')))
+            return len(keypoints) > 1
+        ros.wait(work, 'keypoints of a new detector')
+
+
+def test_a_node_whose_detector_hangs_can_be_ended():
+    with graph() as ros:
+        node = ros.run([sys.executable, '-c', HUNG, '--ros-args', '-p', 'source:=topic', '-p',
+                        'reliability:=reliable', '-p', 'autostart:=true'])
+        publisher = ros.publisher(Image, 'image', qos=1)
+
+        def feed() -> bool:
+            publisher.publish(image_to_msg(Frame(IMAGE, time.time_ns(), 'camera')))
+            return any('detection has been at one image for' in s.message
+                       for s in ros.diagnostics)
+        ros.wait(feed, 'a report of a detector that hangs')
+        node.may_end = True
+        node.signal(signal.SIGINT)
+        assert ros.wait_for_end(node) == 0
+        assert 'hangs and is left behind' in node.log and 'Traceback' not in node.log
+
+
+@given(st.floats(1e-3, 1e12))
+def test_numbers_in_diagnostics_can_be_read_without_a_calculator(number):
+    said = describe(number)
+    assert 'e' not in said
+    assert float(said) == pytest.approx(number, rel=6e-3)
 
 
 def test_keypoints_that_never_arrived_are_counted(tmp_path):

@@ -160,6 +160,23 @@ def test_a_single_stamp_from_the_far_future_costs_one_action_and_no_more(person_
     feed.check_recognises()
 
 
+def test_two_cameras_whose_clocks_differ_are_told_of(person_feed):
+    """Each frame would undo what the other camera's did."""
+    feed, ros = person_feed, person_feed.ros
+    seen = len(ros.diagnostics)
+
+    def both() -> object:
+        feed.time += 1 / 30
+        for name, ahead in (('left', 0.0), ('right', 1.0)):
+            feed.publisher.publish(keypoints_to_msg(person(feed.time + ahead, name=name)))
+        ros.spin_once()
+        return next((s for s in ros.diagnostics[seen:] if s.level == WARN
+                     and 'Cameras whose clocks differ need a' in s.message), None)
+    ros.wait(both, 'a warning of clocks that differ')
+    feed.time += 2
+    feed.check_recognises()
+
+
 def test_a_source_that_changes_its_rate_in_midstream_keeps_the_action(person_feed):
     feed, ros, first = person_feed, person_feed.ros, len(person_feed.actions)
 

@@ -193,6 +193,14 @@ def test_an_output_that_cannot_be_written_is_named(model, video, tmp_path, optio
     assert str(path) in refused('run', '--source', video, '--model', model, option, path)
 
 
+@pytest.mark.parametrize('name', ['no folder/a.mp4', 'a.txt'])
+def test_nothing_is_left_behind_by_a_run_that_cannot_write_its_video(model, video, tmp_path, name):
+    line = refused('run', '--source', video, '--model', model, '--save', tmp_path / name,
+                   '--bag', tmp_path / 'bag', '--json', tmp_path / 'events.jsonl')
+    assert str(tmp_path / name) in line and 'end like a video' in line
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_command_line_without_a_command_shows_those_there_are():
     refused()
     assert '{run,bench,soak,recover,info}' in bharnet()[2]
@@ -213,10 +221,11 @@ def test_info_refuses_what_is_no_model(tmp_path):
 
 @pytest.mark.parametrize(('option', 'name'), [('--json', 'events.jsonl'), ('--save', 'a.mp4')])
 def test_an_existing_file_is_not_overwritten(model, video, tmp_path, option, name):
+    """And nothing else is left behind."""
     (tmp_path / name).write_text('precious')
     line = refused('run', '--source', video, '--model', model, option, tmp_path / name,
                    '--bag', tmp_path / 'bag')
-    assert name in line
+    assert f'{name} exists already, not overwriting' in line
     assert (tmp_path / name).read_text() == 'precious'
     assert not (tmp_path / 'bag').exists()  # it would be in the way of the next attempt
 

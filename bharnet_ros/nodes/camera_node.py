@@ -69,15 +69,20 @@ class CameraNode(ManagedNode):
         if p['source'] != TOPIC and self._config.kind is Kind.FILE:
             # A file does not come by itself, a camera may: only a file fails the transition.
             VideoReader(self._config).close()
-        self._detector = HolisticDetector(min_detection=p['min_detection'],
-                                          min_tracking=p['min_tracking'])
+        self._detector = self._make_detector()
         self._publisher = self.create_lifecycle_publisher(Keypoints, 'keypoints', 10)
         self._annotated = self.create_lifecycle_publisher(Image, 'annotated', 1)
         self._annotated_jpeg = self.create_lifecycle_publisher(CompressedImage,
                                                                'annotated/compressed', 1)
 
+    def _make_detector(self) -> HolisticDetector:
+        return HolisticDetector(min_detection=self.params['min_detection'],
+                                min_tracking=self.params['min_tracking'])
+
     def activate(self) -> None:
         """Start to grab and to detect."""
+        if self._detector is None:  # the last one hung
+            self._detector = self._make_detector()
         self._slot = Latest()
         self._problems = Problems(self.get_logger().error)
         self._bad_images, self._processed, self._last_image = 0, 0, time.monotonic()
@@ -117,8 +122,12 @@ class CameraNode(ManagedNode):
             self._capture = None
         self._slot.close()
         if self._worker is not None:
-            self._worker.join()
-            self._worker = None
+            worker, self._worker = self._worker, None
+            try:
+                self.join(worker)
+            except RuntimeError:
+                self._detector = None  # it hangs: to close it would hang as well
+                raise
 
     def cleanup(self) -> None:
         """Free detector and publishers."""
@@ -175,7 +184,10 @@ class CameraNode(ManagedNode):
     def _detect(self, item: Frame | Image | CompressedImage) -> None:
         frame = self._to_frame(item)
         began = time.perf_counter()
-        people = self._detector.detect(frame)
+        detector = self._detector
+        people = detector.detect(frame)
+        if detector is not self._detector:
+            return  # it hung, and has been given up
         self._detect_time = time.perf_counter() - began
         for person in people:
             self._publisher.publish(messages.keypoints_to_msg(person))
@@ -243,7 +255,8 @@ class CameraNode(ManagedNode):
         # An image is taken as soon as it comes, so none that waits goes unnoticed here.
         if busy_since is not None and (busy := time.monotonic() - busy_since) > SILENT:
             return Report(WARN, f'detection has been at one image for {busy:.0f} s: is the '
-                          'machine overloaded? If it stays so, start the node again', values)
+                          'machine overloaded? If it stays so, deactivate and activate the '
+                          'node', values)
         if silence > SILENT:
             return Report(WARN, f'no image for {silence:.0f} s: {self._why_silent()}', values)
         return Report(OK, 'detecting', values)

@@ -82,6 +82,13 @@ class Problems:
         return next(iter(tuple(self._current.values())), '')
 
 
+def describe(value: object) -> str:
+    """Return a value as a person reads it: three digits, never an exponent for a large number."""
+    if not isinstance(value, float):
+        return str(value)
+    return f'{value:.0f}' if abs(value) >= 100 else f'{value:.3g}'
+
+
 def start_diagnostics(node: Node, collect: Callable[[], Report]) -> None:
     """Publish `collect()` once a second of wall time, whatever the node's state and clock."""
     publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
@@ -91,8 +98,8 @@ def start_diagnostics(node: Node, collect: Callable[[], Report]) -> None:
         array = DiagnosticArray(status=[DiagnosticStatus(
             level=report.level, name=node.get_fully_qualified_name().lstrip('/'),
             message=report.message, hardware_id=node.get_name(),
-            values=[KeyValue(key=key, value=f'{value:.3g}' if isinstance(value, float)
-                             else str(value)) for key, value in report.values.items()])])
+            values=[KeyValue(key=key, value=describe(value))
+                    for key, value in report.values.items()])])
         array.header.stamp = node.get_clock().now().to_msg()
         publisher.publish(array)
 

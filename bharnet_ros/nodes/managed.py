@@ -1,5 +1,6 @@
 """What our lifecycle nodes share: parameters, transitions that explain themselves, diagnostics."""
 
+import threading
 import traceback
 from collections.abc import Callable, Iterable
 from typing import TypeVar
@@ -14,6 +15,7 @@ from bharnet_ros.nodes.diagnostics import ERROR, OK, Report, start_diagnostics
 from bharnet_ros.nodes.parameters import Param, ParamTable
 
 T = TypeVar('T')
+PATIENCE = 5.0  # seconds that a worker has to finish its item
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 NEXT_STEP = {'unconfigured': 'unconfigured: waits to be configured and activated',
              'inactive': 'inactive: waits to be activated'}
@@ -139,6 +141,17 @@ class ManagedNode(LifecycleNode):
                 handle(item)
             except Exception as error:
                 complain(str(error).strip().splitlines()[0] if str(error) else repr(error))
+
+    def join(self, worker: threading.Thread) -> None:
+        """Wait until a worker has ended whose slot was closed.
+
+        RuntimeError if it hangs in a library: it is left behind, for a node that waited for it
+        could not even be shut down.
+        """
+        worker.join(PATIENCE)
+        if worker.is_alive():
+            raise RuntimeError(f'the thread "{worker.name}" hangs and is left behind; if that '
+                               'happens again, end this process and start it anew')
 
     # Parameters and diagnostics.
 

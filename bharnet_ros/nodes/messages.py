@@ -1,7 +1,9 @@
 """Between our dataclasses and ROS messages: the only place that knows both."""
 
 import array
+from contextlib import suppress
 
+import cv2
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
 from sensor_msgs.msg import CompressedImage, Image
@@ -17,7 +19,7 @@ from bharnet_ros.keypoints import (
     KeypointsError,
 )
 from bharnet_ros.pipeline import Scores
-from bharnet_ros.sources import Frame, cv2
+from bharnet_ros.sources import Frame
 from bharnet_ros.window import SECOND
 
 CHANNELS = {'body': BODY_CHANNELS, 'body_world': WORLD_CHANNELS, 'left_hand': HAND_CHANNELS,
@@ -139,10 +141,12 @@ def image_from_msg(message: Image) -> Frame:
 def image_from_compressed_msg(message: CompressedImage) -> Frame:
     """Return the image as BGR; ImageError if OpenCV cannot decode it."""
     data = np.frombuffer(message.data, np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    image = None
+    with suppress(cv2.error):  # larger than OpenCV is allowed to unpack
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
     if image is None:
         raise ImageError(f"compressed image of format '{message.format}' and {len(data)} bytes "
-                         'cannot be decoded; publish JPEG or PNG')
+                         'cannot be decoded; publish JPEG or PNG of at most 8K')
     return Frame(image, from_time(message.header.stamp), message.header.frame_id)
 
 

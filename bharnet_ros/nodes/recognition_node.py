@@ -148,12 +148,14 @@ class RecognitionNode(ManagedNode):
             self._subscription = None
         if self._worker is not None:
             self._jobs.close()
-            self._worker.join()
-            self._worker = None
-            with self._lock:
-                self._publish(self._pipeline.flush())
-            # They must have arrived before a shutdown takes the publisher away.
-            self._actions.wait_for_all_acked(Duration(seconds=1))
+            worker, self._worker = self._worker, None
+            try:
+                self.join(worker)
+            finally:
+                with self._lock:
+                    self._publish(self._pipeline.flush())
+                # They must have arrived before a shutdown takes the publisher away.
+                self._actions.wait_for_all_acked(Duration(seconds=1))
 
     def cleanup(self) -> None:
         """Free the model and the publishers."""
@@ -299,6 +301,9 @@ class RecognitionNode(ManagedNode):
              'max_persons, or look at the detector'),
             ('stale', f"{new['stale']} keypoints refused: their stamps repeat or go back; does "
              'the camera freeze, or do two nodes publish the same person?'),
+            ('clock_steps', f"stamps went back by more than {self.params['max_gap']:g} s, "
+             f"{new['clock_steps']} times: all began anew each time. Does a bag loop, was a clock "
+             'set? Cameras whose clocks differ need a recognition_node each'),
             ('surplus', f"{new['surplus']} keypoints left out: more than {FASTEST} a second of "
              'one person; do two nodes publish them, or is a clock too fast?'),
         ) if new[name])
