@@ -1,6 +1,8 @@
 """Keypoints in rosbag2 files, through the library `rosbags`: no ROS needed."""
 
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -9,7 +11,8 @@ from rosbags.interfaces import Typestore
 from rosbags.rosbag2 import Reader, WriterError
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
-from bharnet_ros.bag_storage import DurableWriter, mcap_files
+from bharnet_ros.bag_storage import DurableWriter, is_mcap, storage_files
+from bharnet_ros.bag_time import ForwardTime
 from bharnet_ros.keypoints import BODY_CHANNELS, HAND_CHANNELS, WORLD_CHANNELS, FrameKeypoints
 from bharnet_ros.resources import share_dir
 from bharnet_ros.window import SECOND
@@ -44,6 +47,7 @@ class BagWriter:
         """Open `path`, a folder that does not exist yet: recordings are never overwritten."""
         self._connections: dict[tuple[str, str], object] = {}
         self.path, self.count = path, 0  # of messages taken
+        self._log_time = ForwardTime()
         try:
             self._made = DurableWriter(path)
         except (WriterError, OSError) as error:
@@ -115,7 +119,10 @@ class BagWriter:
                        f'recover {self.path}"')
 
     def write(self, frame: FrameKeypoints, topic: str = '/keypoints') -> None:
-        """Write keypoints, logged at their own stamp."""
+        """Write keypoints, logged at their own stamp, or later where stamps step back.
+
+        Readers sort by log time: what came after a step must not get among what came before.
+        """
         types = typestore().types
         header = types['std_msgs/msg/Header'](
             types['builtin_interfaces/msg/Time'](frame.stamp // SECOND, frame.stamp % SECOND),
@@ -128,7 +135,7 @@ class BagWriter:
         message = types[KEYPOINTS](
             header, frame.person_id, frame.layout, frame.width, frame.height, flat(frame.body),
             flat(frame.body_world), flat(frame.left_hand), flat(frame.right_hand))
-        self.write_raw(topic, KEYPOINTS, frame.stamp,
+        self.write_raw(topic, KEYPOINTS, self._log_time(frame.stamp, time.monotonic_ns()),
                        bytes(typestore().serialize_cdr(message, KEYPOINTS)))
 
 
@@ -141,6 +148,12 @@ def _damaged(path: Path, error: Exception) -> BagError:
     return BagError(f'cannot read bag {path}: {reason_of(error)}')
 
 
+def _holds_mcap(path: Path) -> bool:
+    with suppress(OSError):
+        return any(map(is_mcap, storage_files(path)))
+    return False
+
+
 def read_raw(path: Path, topic: str = '') -> Iterator[tuple[int, bytes]]:
     """Yield (log time in ns, serialized Keypoints) of a bag, in order.
 
@@ -150,6 +163,9 @@ def read_raw(path: Path, topic: str = '') -> Iterator[tuple[int, bytes]]:
     if not path.exists():
         raise BagError(f'no such bag: {path}')
     try:
+        for file in path.iterdir() if path.is_dir() else [path]:
+            if not file.is_file() and not file.is_dir():  # to open a pipe would take for ever
+                raise BagError(f'cannot read bag {path}: {file} is neither a file nor a folder')
         with Reader(path) as reader:
             wanted = [item for item in reader.connections if item.msgtype == KEYPOINTS
                       and item.msgcount and topic in ('', item.topic)]
@@ -165,7 +181,7 @@ def read_raw(path: Path, topic: str = '') -> Iterator[tuple[int, bytes]]:
     except BagError:
         raise
     except Exception as error:  # a damaged file can raise nearly anything inside the library
-        if not mcap_files(path):
+        if not _holds_mcap(path):
             raise _damaged(path, error) from error
         whole_folder = path.is_file() or (path / 'metadata.yaml').exists()
         reason = reason_of(error) if whole_folder else 'it has no metadata.yaml'

@@ -4,6 +4,7 @@ import os
 import time
 from binascii import crc32
 from collections import defaultdict
+from collections.abc import Iterable
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
@@ -18,17 +19,35 @@ CHECKSUM = 9 + 3 * 8  # where it lies in a chunk record: after type, length, tim
 MAGIC = b'\x89MCAP0\r\n'
 
 
-def mcap_files(path: Path) -> list[Path]:
-    """Return the MCAP files of a bag: those in a folder that begin like one, or the file itself.
+def storage_files(path: Path) -> list[Path]:
+    """Return the files of a bag that may be MCAP: those in a folder by name, or the file itself.
 
-    OSError if one cannot be read.
+    Only regular files: to open a pipe would take for ever.
     """
-    found = []
-    for file in sorted(path.glob('*.mcap')) if path.is_dir() else [path]:
-        with file.open('rb') as stream:
-            if stream.read(len(MAGIC)) == MAGIC:
-                found.append(file)
-    return found
+    return [file for file in (sorted(path.glob('*.mcap')) if path.is_dir() else [path])
+            if file.is_file()]
+
+
+def is_mcap(file: Path) -> bool:
+    """Tell whether a file begins like an MCAP; OSError if it cannot be read."""
+    with file.open('rb') as stream:
+        return stream.read(len(MAGIC)) == MAGIC
+
+
+def sync_path(path: Path) -> None:
+    """See a closed file, or the names in a folder, onto the disk; OSError."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_folders(folders: Iterable[Path]) -> None:
+    """See the names in folders onto the disk, as far as their file systems can do that."""
+    for folder in folders:
+        with suppress(OSError):  # what is in the files is on the disk all the same
+            sync_path(folder)
 
 
 class DurableStorage(McapWriter):
@@ -76,6 +95,11 @@ class DurableStorage(McapWriter):
         self.check_there()
         self._note()
 
+    def close(self, version: int, metadata: str) -> None:
+        """Write the end of the file, and wait until the disk has it."""
+        super().close(version, metadata)
+        sync_path(self.path)
+
     def check_there(self) -> None:
         """Raise FileNotFoundError if our file is not at its path: writing alone would not tell."""
         try:
@@ -116,6 +140,13 @@ class DurableWriter(Writer):
             self._remove_folders()
             raise
         self._file: DurableStorage = self.storage
+        sync_folders([*self._made, self._made[-1].parent])  # or a loss of power takes them whole
+
+    def close(self) -> None:
+        """Complete the bag, and wait until the disk has all of it; OSError."""
+        super().close()
+        sync_path(self.metapath)
+        sync_folders([self.path])
 
     def _remove_folders(self) -> None:
         with suppress(OSError):  # it holds something that is not ours

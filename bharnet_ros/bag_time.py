@@ -1,4 +1,8 @@
-"""Times of messages by a clock that may be set back."""
+"""Times of messages by a clock that may be set."""
+
+from bharnet_ros.window import SECOND
+
+LONGEST_PAUSE = 10 * SECOND  # of a recording that a replay waits for, nanoseconds
 
 
 class ForwardTime:
@@ -8,22 +12,59 @@ class ForwardTime:
     wait until the clock is there again would give all messages until then one time.
     """
 
-    def __init__(self, slack: int = 0):
-        """`slack`: steps back of at most this, nanoseconds, are no step but disorder."""
-        self._slack, self._offset = slack, 0
+    def __init__(self):
+        self._offset = 0
         self._last: tuple[int, int] | None = None  # what was returned, and when by the other clock
 
     def __call__(self, now: int, other: int) -> int:
-        """Return the time, ns; `other` is by a second clock, which tells how long a step took.
-
-        After a step within the slack that is the last time again.
-        """
+        """Return the time, ns; `other` is by a second clock, which tells how long a step took."""
         time = now + self._offset
         if self._last is not None:
             last, then = self._last
-            if time < last - self._slack:
+            if time < last:
                 time = last + max(other - then, 0)
                 self._offset = time - now
-            time = max(time, last)
         self._last = time, other
         return time
+
+
+class PlayTime:
+    """When messages are due in a replay: spaced as they were logged.
+
+    Not as they are stamped: several cameras on a topic each have a clock of their own, and one
+    wrong stamp would hold up all that come after it. Log times are by one clock, and in order
+    within a file. Where they step back all the same no time passes, and of a long pause, or where
+    the clock was set forward, no more than LONGEST_PAUSE.
+    """
+
+    def __init__(self):
+        self._due = 0
+        self._last: int | None = None
+
+    def __call__(self, logged: int) -> tuple[int, int]:
+        """Return when the message is due, ns after the first, and how much was left out before."""
+        gap = 0 if self._last is None else max(logged - self._last, 0)
+        waited = min(gap, LONGEST_PAUSE)
+        self._due, self._last = self._due + waited, logged
+        return self._due, gap - waited
+
+
+class SourceClock:
+    """The time that goes with stamps of several sources, whose clocks may differ.
+
+    It follows the foremost, and steps back only where a source steps back itself, as in a new
+    round of simulated time: consumers of /clock forget what they know at every such step.
+    """
+
+    def __init__(self):
+        self._latest: dict[str, int] = {}
+        self._now: int | None = None
+
+    def __call__(self, source: str, stamp: int) -> int | None:
+        """Take the next stamp of a source, ns; return the time if that changes it."""
+        stepped_back = stamp < self._latest.get(source, stamp)
+        self._latest[source] = stamp
+        if self._now is not None and stamp <= self._now and not stepped_back:
+            return None
+        self._now = stamp
+        return stamp

@@ -5,12 +5,13 @@ import json
 import os
 import signal
 import sys
+import threading
 from dataclasses import fields
 from pathlib import Path
 
 from bharnet_ros import __version__
 from bharnet_ros.decision import DecisionConfig
-from bharnet_ros.ending import ended_by_signals
+from bharnet_ros.ending import SIGNALS, ended_by_signals
 
 DEFAULT_MODEL = 'asl_words'
 
@@ -98,10 +99,23 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _recover(args: argparse.Namespace) -> None:
+    # Not at once: half a bag must not be left.
+    stop = threading.Event()
+    for number in SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup asks for
+            signal.signal(number, lambda *_: stop.set())
+    from bharnet_ros.bag_recovery import BagError, recover
+    try:
+        print(recover(args.bag, args.new, stop.is_set).describe())
+    except (BagError, OSError) as error:
+        sys.exit(f'error: {error}')
+
+
 def main(argv: list[str] | None = None) -> None:
     """Run the command line; an error that the user can mend is one line and status 1.
 
-    A signal that ends it is one line and 128 plus its number.
+    A signal that ends it is one line, and status 128 plus its number unless it ends in order.
     """
     args = make_parser().parse_args(argv)
     if sys.stdout is None:  # closed by the caller
@@ -109,11 +123,10 @@ def main(argv: list[str] | None = None) -> None:
     # Also into a file or a pipe, so that an error comes after what was said before it.
     sys.stdout.reconfigure(line_buffering=True)
     with ended_by_signals():
-        run_command(args)
+        _recover(args) if args.command == 'recover' else _run_command(args)
 
 
-def run_command(args: argparse.Namespace) -> None:
-    """Run what was asked for."""
+def _run_command(args: argparse.Namespace) -> None:
     # Here, because MediaPipe takes two seconds to import and `--help` should not wait for it.
     from bharnet_ros.bag import BagError
     from bharnet_ros.recognizer import ModelError, Recognizer
@@ -138,9 +151,6 @@ def run_command(args: argparse.Namespace) -> None:
             from bharnet_ros.nodes.soak import soak
             if faults := soak(args.minutes, args.source, args.model, args.report):
                 sys.exit(f'error: {"; ".join(faults)}')
-        elif args.command == 'recover':
-            from bharnet_ros.bag_recovery import recover
-            print(recover(args.bag, args.new).describe())
         else:
             recognizer = Recognizer(args.model)
             print(json.dumps({'file': str(recognizer.path), 'model_id': recognizer.model_id}

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from rosbags.rosbag2 import StoragePlugin, Writer
 
 from bharnet_ros.bag import KEYPOINTS, BagError, BagWriter, read_keypoints, read_raw, typestore
-from bharnet_ros.bag_time import ForwardTime
+from bharnet_ros.bag_time import LONGEST_PAUSE, ForwardTime, PlayTime, SourceClock
 from bharnet_ros.keypoints import FrameKeypoints
 
 ARRAYS = ('body', 'body_world', 'left_hand', 'right_hand')
@@ -50,7 +50,6 @@ def write(path, recorded):
 @settings(max_examples=25)
 @given(st.lists(frames, min_size=1, max_size=4))
 def test_what_is_written_is_read(recorded):
-    recorded.sort(key=lambda frame: frame.stamp)
     with TemporaryDirectory() as folder:
         found = list(read_keypoints(write(Path(folder) / 'bag', recorded)))
     assert len(found) == len(recorded)
@@ -242,9 +241,49 @@ def test_log_times_keep_their_intervals_however_often_the_clock_is_set_back(star
     assert [time - start for time in found] == expected
 
 
-def test_the_disorder_of_two_cameras_is_no_step_back():
-    paced = ForwardTime(slack=1000)
-    assert [paced(now, other) for other, now in enumerate(
-        [5000, 4500, 5100, 4600, 5200, 4700, 9000])] == [5000, 5000, 5100, 5100, 5200, 5200, 9000]
-    assert paced(3000, 26) == 9020  # a new round: by the other clock, 20 after the last
-    assert paced(3100, 500) == 9120
+def test_what_follows_a_step_of_the_clock_stays_behind_what_was_before(tmp_path):
+    frames = [person(1000 + i / 30) for i in range(90)]
+    frames += [person(998.5 + i / 30) for i in range(90)]  # the camera's clock is set back
+    path = write(tmp_path / 'bag', frames)
+    assert [frame.stamp for frame in read_keypoints(path)] == [frame.stamp for frame in frames]
+    logged = [log for log, _ in read_raw(path)]
+    assert logged == sorted(logged)
+    for begin in (0, 90):
+        assert logged[begin + 89] - logged[begin] == frames[89].stamp - frames[0].stamp
+
+
+stamps = st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=30)
+
+
+@given(stamps)
+def test_a_replay_keeps_intervals_never_goes_back_and_never_waits_long(logged):
+    play_time, before, last = PlayTime(), 0, None
+    for moment in logged:
+        due, left_out = play_time(moment)
+        gap = 0 if last is None else moment - last
+        assert 0 <= due - before <= LONGEST_PAUSE
+        assert due - before + left_out == max(gap, 0)
+        assert not left_out or due - before == LONGEST_PAUSE
+        before, last = due, moment
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 10**6)), max_size=50),
+       st.lists(st.integers(-10**15, 10**15), min_size=4, max_size=4))
+def test_the_clock_of_sources_that_run_forward_runs_forward(steps, offsets):
+    clock, true, told = SourceClock(), 10**16, []
+    for source, step in steps:
+        true += step
+        now = clock(f'camera {source}', true + offsets[source])
+        told += [] if now is None else [now]
+    assert told == sorted(set(told))
+    seen = [offsets[source] for source, _ in steps]
+    assert not told or told[-1] <= true + max(seen)
+
+
+@given(stamps)
+def test_the_clock_of_one_source_is_its_stamps(moments):
+    clock, now = SourceClock(), None
+    for moment in moments:
+        told = clock('camera', moment)
+        assert told == (None if moment == now else moment)
+        now = moment

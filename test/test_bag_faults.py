@@ -1,6 +1,7 @@
 """Recorders that are killed and disks that fill up: what was recorded stays readable."""
 
 import json
+import os
 import struct
 import subprocess
 import sys
@@ -11,11 +12,11 @@ from pathlib import Path
 import lz4.frame
 import numpy as np
 import pytest
+from backports import zstd
 from helpers import person
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rosbags.rosbag2 import StoragePlugin, Writer
-from rosbags.rosbag2.storage_mcap import zstd
 
 from bharnet_ros.bag import KEYPOINTS, BagError, BagWriter, read_keypoints, typestore
 from bharnet_ros.bag_recovery import LARGEST, recover
@@ -111,6 +112,27 @@ def test_the_command_writes_the_new_bag_beside_the_old(killed):
                            text=True, capture_output=True, timeout=60)
     assert again.returncode == 1 and again.stderr.count('\n') == 1
     assert again.stderr.startswith(f'error: cannot write bag {new}')
+
+
+def test_a_completed_bag_is_on_the_disk_with_all_its_names(tmp_path, monkeypatch):
+    """Each file is synced as it is in the end, and each folder that got a new name."""
+    synced = {}
+
+    def noted(sync):
+        def call(handle):
+            place = Path(f'/proc/self/fd/{handle}').readlink()
+            synced[place] = place.read_bytes() if place.is_file() else {*place.iterdir()}
+            sync(handle)
+        return call
+
+    for name in ('fsync', 'fdatasync'):
+        monkeypatch.setattr(os, name, noted(getattr(os, name)))
+    with BagWriter(tmp_path / 'new' / 'bag') as bag:
+        bag.write(frame(0))
+    for file in (bag.path / 'bag.mcap', bag.path / 'metadata.yaml'):
+        assert synced[file] == file.read_bytes()
+    for folder in (bag.path, bag.path.parent, tmp_path):
+        assert synced[folder] == {*folder.iterdir()}
 
 
 # A disk that fills up: a limit on the size of files makes writing fail in the same way.

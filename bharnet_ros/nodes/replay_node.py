@@ -12,14 +12,12 @@ from rclpy.task import Future
 from rosgraph_msgs.msg import Clock
 
 from bharnet_ros.bag import read_raw
-from bharnet_ros.bag_time import ForwardTime
+from bharnet_ros.bag_time import LONGEST_PAUSE, PlayTime, SourceClock
 from bharnet_ros.msg import Keypoints
 from bharnet_ros.nodes.messages import from_time, to_time
 from bharnet_ros.nodes.parameters import Param, ParamTable
 from bharnet_ros.nodes.run import run_program
 from bharnet_ros.window import SECOND
-
-ROUND = SECOND  # of steps back: shorter ones are the disorder of several cameras
 
 PARAMS = (
     Param('bag', '', 'Folder of the bag.', read_only=True),
@@ -37,11 +35,7 @@ PARAMS = (
 
 
 class ReplayNode(Node):
-    """Publishes `keypoints`, and /clock, from a bag, with their own stamps and spacing.
-
-    The spacing is that of the stamps, which arrival has not blurred. Where they step back, as in a
-    recording of simulated time in a loop, it is that of the log times.
-    """
+    """Publishes `keypoints`, and /clock, from a bag, with their own stamps, spaced as logged."""
 
     def __init__(self, done: Future | None = None, **kwargs):
         super().__init__('replay_node', **kwargs)
@@ -78,16 +72,23 @@ class ReplayNode(Node):
         self._done.set_result(0)
 
     def _play_once(self) -> None:
-        began, first, forward = time.monotonic(), None, ForwardTime(slack=ROUND)
+        began, speed = time.monotonic(), self.params['speed']
+        play_time, clock = PlayTime(), SourceClock()
         for logged, data in read_raw(self._bag, self.params['topic']):
-            stamp = from_time(deserialize_message(data, Keypoints).header.stamp)
-            due = forward(stamp, logged)
-            first = due if first is None else first
-            ahead = (due - first) / SECOND / self.params['speed'] - (time.monotonic() - began)
+            due, left_out = play_time(logged)
+            if left_out:
+                self.get_logger().warning(
+                    f'a pause of {(left_out + LONGEST_PAUSE) / SECOND:.0f} s in the bag, or its '
+                    f'clock was set: going on after {LONGEST_PAUSE / SECOND / speed:.0f} s')
+            ahead = due / SECOND / speed - (time.monotonic() - began)
             if self._stopping.wait(max(ahead, 0)):
                 return
             if self._clock is not None:
-                self._clock.publish(Clock(clock=to_time(stamp)))
+                message = deserialize_message(data, Keypoints)
+                now = clock(f'{message.header.frame_id} {message.person_id}',
+                            from_time(message.header.stamp))
+                if now is not None:
+                    self._clock.publish(Clock(clock=to_time(now)))
             self._publisher.publish(data)
 
     def destroy_node(self) -> None:
