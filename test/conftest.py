@@ -1,5 +1,6 @@
 """Shared fixtures of the tests; helpers that are plain functions are in helpers.py."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -9,6 +10,10 @@ from hypothesis import settings
 sys.path.insert(0, str(Path(__file__).parent))  # `import helpers` with importmode importlib
 
 ROOT = Path(__file__).parents[1]
+
+# Programs that are told to end inherit what we ignore: under nohup SIGHUP, in a job SIGINT.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile('bharnet', deadline=None, max_examples=60)
 settings.load_profile('bharnet')

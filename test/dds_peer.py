@@ -69,4 +69,4 @@ if __name__ == '__main__':
     try:
         main()
     except KeyboardInterrupt:
-        os._exit(0)  # CycloneDDS was seen to hang when the interpreter takes it down
+        os._exit(0)  # CycloneDDS is not taken down: nobody needs that here

@@ -18,7 +18,7 @@ from bharnet_ros.msg import Keypoints
 from helpers import person, write_model
 from hypothesis import given
 from hypothesis import strategies as st
-from ros_helpers import ERROR, WARN, Graph, graph, stamp_of, value_of
+from ros_helpers import ERROR, WARN, Graph, graph, value_of
 from sensor_msgs.msg import Image
 
 from bharnet_ros.nodes.diagnostics import Losses, describe
@@ -59,16 +59,18 @@ class Arrival:
 
 
 class Camera:
-    """A camera_node that takes images from a topic, and somebody who listens to it."""
+    """A camera_node that takes images from a topic, and a process that listens to it."""
 
     def __init__(self, ros: Graph):
-        self.ros, self.arrivals = ros, []
+        self.ros = ros
         self.process = ros.start('camera_node', source='topic', reliability='reliable',
                                  autostart=True)
-        ros.node.create_subscription(
-            Keypoints, 'keypoints', lambda message: self.arrivals.append(
-                Arrival(stamp_of(message), time.time_ns())), 1000)
-        ros.wait(lambda: ros.node.count_publishers('keypoints'), 'keypoints')
+        self.listener = ros.run([sys.executable, HERE / 'age_peer.py'])
+
+    def arrivals(self) -> list[Arrival]:
+        """Return all keypoints that have come so far."""
+        whole, _, _ = self.listener.log.rpartition('\n')
+        return [Arrival(*map(int, line.split())) for line in whole.splitlines()]
 
     def counts(self) -> dict[str, int]:
         """Return the totals of the next report in which every image is accounted for."""
@@ -103,14 +105,15 @@ class Camera:
 
         Return what came of them, what was counted, and the seconds that a detection took.
         """
-        before, since = self.counts(), len(self.ros.diagnostics)
-        self.arrivals.clear()
         feed = self.ros.run([sys.executable, HERE / 'image_peer.py', rate, seconds, *size])
-        self.ros.wait(lambda: self.arrivals, 'the first keypoints')
+        self.ros.wait(lambda: 'ready' in feed.log, 'a publisher of images that is heard')
+        before, since, known = self.counts(), len(self.ros.diagnostics), len(self.arrivals())
+        feed.signal(signal.SIGUSR1)
+        self.ros.wait(lambda: len(self.arrivals()) > known, 'the first keypoints')
         meanwhile()
         assert self.ros.wait_for_end(feed) == 0, feed.log
         found = {name: total - before[name] for name, total in self.counts().items()}
-        return (list(self.arrivals), found | {'sent': int(feed.log.splitlines()[-1])},
+        return (self.arrivals()[known:], found | {'sent': int(feed.log.splitlines()[-1])},
                 self.detect_seconds(since, before['images_detected']))
 
 
