@@ -164,7 +164,8 @@ def read_raw(path: Path, topic: str = '') -> Iterator[tuple[int, bytes]]:
         raise BagError(f'no such bag: {path}')
     try:
         for file in path.iterdir() if path.is_dir() else [path]:
-            if not file.is_file() and not file.is_dir():  # to open a pipe would take for ever
+            # To open a pipe would take for ever.
+            if file.exists() and not file.is_file() and not file.is_dir():
                 raise BagError(f'cannot read bag {path}: {file} is neither a file nor a folder')
         with Reader(path) as reader:
             wanted = [item for item in reader.connections if item.msgtype == KEYPOINTS

@@ -52,19 +52,24 @@ class PlayTime:
 class SourceClock:
     """The time that goes with stamps of several sources, whose clocks may differ.
 
-    It follows the foremost, and steps back only where a source steps back itself, as in a new
-    round of simulated time: consumers of /clock forget what they know at every such step.
+    It is the newest stamp of those heard within HEARD. So it steps back where the foremost falls
+    silent or steps back itself, and not at every message of the others: consumers of /clock forget
+    what they know at each such step. A person is a source; with a step he may get a new id.
     """
 
+    HEARD = SECOND
+
     def __init__(self):
-        self._latest: dict[str, int] = {}
+        self._latest: dict[str, tuple[int, int]] = {}  # due time and stamp
         self._now: int | None = None
 
-    def __call__(self, source: str, stamp: int) -> int | None:
-        """Take the next stamp of a source, ns; return the time if that changes it."""
-        stepped_back = stamp < self._latest.get(source, stamp)
-        self._latest[source] = stamp
-        if self._now is not None and stamp <= self._now and not stepped_back:
+    def __call__(self, source: str, stamp: int, due: int) -> int | None:
+        """Take the next stamp of a source and when it is due, ns; return the time if it is new."""
+        self._latest[source] = due, stamp
+        self._latest = {name: last for name, last in self._latest.items()
+                        if due - last[0] <= self.HEARD}
+        now = max(stamp for _, stamp in self._latest.values())
+        if now == self._now:
             return None
-        self._now = stamp
-        return stamp
+        self._now = now
+        return now

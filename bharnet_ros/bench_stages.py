@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from bharnet_ros.decision import State
 from bharnet_ros.detector import HolisticDetector, HolisticGraph, MonotonicTime
+from bharnet_ros.opencv import cv2
 from bharnet_ros.pipeline import ActionPipeline, PipelineConfig, Scores
 from bharnet_ros.recognizer import Recognizer
 from bharnet_ros.sources import SourceConfig, SourceError, VideoReader

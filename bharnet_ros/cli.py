@@ -107,9 +107,10 @@ def _recover(args: argparse.Namespace) -> None:
             signal.signal(number, lambda *_: stop.set())
     from bharnet_ros.bag_recovery import BagError, recover
     try:
-        print(recover(args.bag, args.new, stop.is_set).describe())
+        recovered = recover(args.bag, args.new, stop.is_set)
     except (BagError, OSError) as error:
         sys.exit(f'error: {error}')
+    print(recovered.describe())
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -123,7 +124,11 @@ def main(argv: list[str] | None = None) -> None:
     # Also into a file or a pipe, so that an error comes after what was said before it.
     sys.stdout.reconfigure(line_buffering=True)
     with ended_by_signals():
-        _recover(args) if args.command == 'recover' else _run_command(args)
+        try:
+            _recover(args) if args.command == 'recover' else _run_command(args)
+        except BrokenPipeError:  # whoever reads has seen enough, as in `bharnet info | head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is buffered
+            sys.exit(128 + signal.SIGPIPE)
 
 
 def _run_command(args: argparse.Namespace) -> None:
@@ -155,9 +160,8 @@ def _run_command(args: argparse.Namespace) -> None:
             recognizer = Recognizer(args.model)
             print(json.dumps({'file': str(recognizer.path), 'model_id': recognizer.model_id}
                              | json.loads(recognizer.contract.to_json()), indent=1))
-    except BrokenPipeError:  # whoever reads has seen enough, as in `bharnet info | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is buffered
-        sys.exit(128 + signal.SIGPIPE)
+    except BrokenPipeError:
+        raise  # it is no error of ours, see `main`
     except (BagError, ModelError, SourceError, ValueError, OSError) as error:
         sys.exit(f'error: {error}')
 

@@ -9,7 +9,8 @@ from typing import Protocol
 os.environ.setdefault('GLOG_minloglevel', '2')
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
-import cv2
+from bharnet_ros.opencv import cv2  # isort: skip - before MediaPipe, which imports it too
+
 import mediapipe as mp
 import numpy as np
 from mediapipe.framework import calculator_pb2

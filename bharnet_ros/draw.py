@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 
-import cv2
 import numpy as np
 
 from bharnet_ros.keypoints import FrameKeypoints
 from bharnet_ros.layouts import DETECTOR_LAYOUTS, Layout
+from bharnet_ros.opencv import cv2
 
 COLOURS = {'body': (200, 200, 200), 'left_hand': (80, 80, 240), 'right_hand': (240, 160, 60)}
 MIN_VISIBILITY = 0.3

@@ -2,10 +2,12 @@
 
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+PATIENCE = 30.0  # seconds; nodes have 10 to stop
 
 
 class Ended(KeyboardInterrupt):
@@ -20,24 +22,31 @@ class Ended(KeyboardInterrupt):
 def ended_by_signals() -> Iterator[None]:
     """Raise `Ended` in the main thread, which must be the caller, at the first of SIGNALS.
 
-    Those after it are ignored: a terminal that is closed sends more than one, and what is stopped
-    and written on the way out must not be broken off. Then the program ends with one plain line.
+    Those that follow within PATIENCE are ignored: a terminal that is closed sends more than one,
+    and what is stopped and written on the way out must not be broken off. After that one counts
+    again: the first may have been lost, as in a destructor, where exceptions go nowhere. Then the
+    program ends with one plain line, deaf to more.
     """
+    first: float | None = None
+
     def end(number: int, _: object) -> None:
-        for each in SIGNALS:
-            signal.signal(each, signal.SIG_IGN)
-        raise Ended(number)
+        nonlocal first
+        if first is None or time.monotonic() - first > PATIENCE:
+            first = time.monotonic()
+            raise Ended(number)
 
     before = {number: signal.getsignal(number) for number in SIGNALS}
     for number, handler in before.items():
         if not (number == signal.SIGHUP and handler == signal.SIG_IGN):  # nohup
             signal.signal(number, end)
+    after = before
     try:
         yield
     except Ended as error:
+        after = dict.fromkeys(SIGNALS, signal.SIG_IGN)
         with suppress(OSError):  # a terminal that is gone
             print(error, file=sys.stderr, flush=True)
         sys.exit(error.status)
     finally:
-        for number, handler in before.items():
+        for number, handler in after.items():
             signal.signal(number, handler)

@@ -4,12 +4,12 @@ import os
 import platform
 from pathlib import Path
 
-import cv2
 import mediapipe
 import numpy
 import onnxruntime
 
 from bharnet_ros import __version__
+from bharnet_ros.opencv import cv2
 from bharnet_ros.providers import NO_GPU, gpu_name
 
 

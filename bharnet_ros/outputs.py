@@ -4,9 +4,9 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-import cv2
 import numpy as np
 
+from bharnet_ros.opencv import cv2
 from bharnet_ros.sources import SourceError
 
 MIN_FREE = 50_000_000  # bytes on the disk below which a video ends: it must still be completed
@@ -61,7 +61,7 @@ class AnnotatedVideo:
             AnnotatedVideo(path, 30.0, (64, 64)).close()
         finally:
             with suppress(OSError):
-                path.unlink()
+                path.resolve().unlink()  # of a link what it points to, not the link
 
     def write(self, image: np.ndarray) -> None:
         """Append an image; OSError before the disk is so full that the end has no room."""

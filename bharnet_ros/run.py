@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import cv2
-
 from bharnet_ros.bag import BagWriter
 from bharnet_ros.decision import ActionEvent, DecisionConfig, Phase, State
 from bharnet_ros.detector import HolisticDetector
@@ -19,6 +17,7 @@ from bharnet_ros.draw import draw_caption, draw_keypoints
 from bharnet_ros.ending import SIGNALS
 from bharnet_ros.keypoints import FrameKeypoints
 from bharnet_ros.latest import Latest
+from bharnet_ros.opencv import cv2
 from bharnet_ros.outputs import AnnotatedVideo, JsonLines
 from bharnet_ros.pipeline import ActionPipeline, PipelineConfig
 from bharnet_ros.recognizer import Recognizer

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from bharnet_ros.latest import Latest
+from bharnet_ros.opencv import cv2
 
 STREAM_TIMEOUT_MS = 5000  # a network stream that is silent for so long is lost
 

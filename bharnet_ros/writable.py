@@ -11,12 +11,14 @@ def check_writable(path: Path) -> None:
     if path.is_dir():
         raise ValueError(f'{path} is a folder: name a file in it')
     existed = path.exists()
+    if existed and not path.is_file():
+        return  # a pipe or device: to open it may wait for whoever reads
     try:
         path.open('ab').close()
     except OSError as error:
         raise ValueError(f'cannot write {path}: {error.strerror}') from error
     if not existed:
-        path.unlink()
+        path.resolve().unlink()  # of a link what it points to, not the link
 
 
 def check_folder(folder: Path) -> None:

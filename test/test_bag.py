@@ -273,17 +273,27 @@ def test_the_clock_of_sources_that_run_forward_runs_forward(steps, offsets):
     clock, true, told = SourceClock(), 10**16, []
     for source, step in steps:
         true += step
-        now = clock(f'camera {source}', true + offsets[source])
+        now = clock(f'camera {source}', true + offsets[source], 0)
         told += [] if now is None else [now]
     assert told == sorted(set(told))
     seen = [offsets[source] for source, _ in steps]
     assert not told or told[-1] <= true + max(seen)
 
 
+def test_the_clock_follows_a_step_back_with_which_the_person_gets_another_id():
+    """As those of our tracker do at each step of more than a second."""
+    clock, told = SourceClock(), []
+    for number in range(120):
+        stamp = 10**12 + number * 33_333_333 - (60 * 10**9 if number >= 40 else 0)
+        told += [clock(f'person {number >= 40}', stamp, number * 33_333_333)]
+    assert None not in told[:40] and None not in told[75:]
+    assert told[-1] == 10**12 + 119 * 33_333_333 - 60 * 10**9
+
+
 @given(stamps)
 def test_the_clock_of_one_source_is_its_stamps(moments):
     clock, now = SourceClock(), None
-    for moment in moments:
-        told = clock('camera', moment)
+    for due, moment in enumerate(moments):
+        told = clock('camera', moment, due)
         assert told == (None if moment == now else moment)
         now = moment

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -64,8 +65,12 @@ def wait_for_children(ros, process, *names):
 
 
 def alive(pids):
-    """Return those that have not ended."""
-    return [pid for pid in pids if Path(f'/proc/{pid}').exists()]
+    """Return those that have not ended; one that nobody has waited for yet has."""
+    def state(pid: int) -> str:
+        with suppress(OSError):
+            return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0]
+        return 'X'
+    return [pid for pid in pids if state(pid) not in 'ZX']
 
 
 def started_bench(ros, scratch, tmp_path):
@@ -169,3 +174,29 @@ def test_a_command_works_without_an_output():
     found = subprocess.run(['sh', '-c', '"$0" -m bharnet_ros.cli info >&-', sys.executable],
                            stderr=subprocess.PIPE, check=False)
     assert (found.returncode, found.stderr) == (0, b'')
+
+
+LOST = """
+import os, signal, time
+from bharnet_ros import ending
+ending.PATIENCE = 0.2
+class Doomed:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.05)
+with ending.ended_by_signals():
+    Doomed()
+    print('lived on', flush=True)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(0.3)
+    print('and on', flush=True)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(60)
+"""
+
+
+def test_a_signal_that_was_lost_in_a_destructor_is_not_the_last():
+    done = subprocess.run([sys.executable, '-c', LOST], text=True, capture_output=True, timeout=50)
+    assert done.stdout.split('\n')[:2] == ['lived on', 'and on']
+    assert done.returncode == 128 + signal.SIGTERM
+    assert done.stderr.splitlines()[-1] == 'ended by SIGTERM'

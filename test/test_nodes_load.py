@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bharnet_ros.msg import Keypoints
+from bharnet_ros.msg import Keypoints, Scores
 from helpers import person, write_model
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,6 +42,22 @@ def detect(self, frame):
     return whole(self, frame)
 HolisticDetector.detect = detect
 main()
+'''
+
+# A recognition_node whose fifth inference of a node that is at work never ends.
+HUNG_INFERENCE = '''
+import itertools, time
+from bharnet_ros.recognizer import Recognizer
+from bharnet_ros.nodes import recognition_node
+whole, count = Recognizer.infer, itertools.count(1)
+def infer(self, clips):
+    if next(count) == 5:
+        time.sleep(1e6)
+    return whole(self, clips)
+class Hanging(Recognizer):
+    infer = infer
+recognition_node.Recognizer = Hanging
+recognition_node.main()
 '''
 
 
@@ -262,6 +278,30 @@ def test_a_detector_that_hangs_is_told_from_images_that_do_not_come():
             publisher.publish(image_to_msg(Frame(IMAGE, time.time_ns(), 'camera')))
             return len(keypoints) > 1
         ros.wait(work, 'keypoints of a new detector')
+
+
+def test_inference_that_hangs_is_given_up_when_the_node_is_deactivated(tmp_path):
+    model, node = write_model(tmp_path / 'model.onnx'), 'recognition_node'
+    with graph() as ros:
+        process = ros.run([sys.executable, '-c', HUNG_INFERENCE, '--ros-args', '-p',
+                           'autostart:=true', '-p', f'model:={model}'])
+        publisher, scores = ros.publisher(Keypoints, 'keypoints'), ros.collect(Scores, 'scores')
+        moment = 0.0
+
+        def feed() -> int:
+            nonlocal moment
+            moment += 1 / 30
+            publisher.publish(keypoints_to_msg(person(moment, hand=True)))
+            ros.spin_once()
+            return len(scores)
+        ros.wait(lambda: feed() and ros.diagnostics and int(value_of(
+            ros.diagnostics[-1], 'decisions_skipped')) > 3, 'decisions that are skipped')
+        assert ros.change_state(node, 'deactivate')
+        ros.next_diagnosis(node, ERROR, 'the thread "inference" hangs')
+        assert ros.change_state(node, 'activate')
+        scores.clear()
+        ros.wait(lambda: feed() > 3, 'scores again')
+        assert process.stop() == 0 and 'Traceback' not in process.log
 
 
 def test_a_node_whose_detector_hangs_can_be_ended():

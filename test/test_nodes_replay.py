@@ -80,8 +80,8 @@ def misplaced(found, speed: float = 1.0) -> float:
     Not the worst one: where the middleware has to send one again, on a busy machine, that and the
     next come seconds late. A wrong pace moves them all.
     """
-    return statistics.median(abs(moment - found[0][0] - number / RATE / speed)
-                             for number, (moment, _) in enumerate(found))
+    late = [moment - number / RATE / speed for number, (moment, _) in enumerate(found)]
+    return statistics.median(abs(moment - statistics.median(late)) for moment in late)
 
 
 def expected(recording) -> list[tuple[int, str]]:

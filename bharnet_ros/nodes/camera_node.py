@@ -15,7 +15,7 @@ from bharnet_ros.latest import Latest
 from bharnet_ros.msg import Keypoints
 from bharnet_ros.nodes import messages
 from bharnet_ros.nodes.diagnostics import ERROR, OK, WARN, Losses, Problems, Rate, Report
-from bharnet_ros.nodes.managed import ManagedNode
+from bharnet_ros.nodes.managed import HangsError, ManagedNode
 from bharnet_ros.nodes.parameters import Param
 from bharnet_ros.nodes.run import run_program
 from bharnet_ros.sources import Capture, Frame, Kind, SourceConfig, VideoReader
@@ -99,7 +99,7 @@ class CameraNode(ManagedNode):
                                >= self.params['subscribers']),
                 wait_seconds=self.params['wait_for_subscriber'])
             self._capture.start()
-        self._worker = threading.Thread(target=self._work, args=(self._capture,),
+        self._worker = threading.Thread(target=self._work, args=(self._capture, self._detector),
                                         name='detector', daemon=True)
         self._worker.start()
 
@@ -125,7 +125,7 @@ class CameraNode(ManagedNode):
             worker, self._worker = self._worker, None
             try:
                 self.join(worker)
-            except RuntimeError:
+            except HangsError:
                 self._detector = None  # it hangs: to close it would hang as well
                 raise
 
@@ -169,22 +169,23 @@ class CameraNode(ManagedNode):
 
     # Detection.
 
-    def _work(self, capture: Capture | None) -> None:
-        self.consume(self._slot, self._handle, self._refuse)
+    def _work(self, capture: Capture | None, detector: HolisticDetector) -> None:
+        # Its own detector: where it hangs, the node goes on with another one.
+        self.consume(self._slot, lambda item: self._handle(item, detector), self._refuse)
         if capture is not None and not capture.stopping:
             self._on_end(capture.error)
 
-    def _handle(self, item: Frame | Image | CompressedImage) -> None:
+    def _handle(self, item: Frame | Image | CompressedImage, detector: HolisticDetector) -> None:
         self._last_image = self._busy_since = time.monotonic()
         try:
-            self._detect(item)
+            self._detect(item, detector)
         finally:
-            self._busy_since = None
+            if detector is self._detector:
+                self._busy_since = None
 
-    def _detect(self, item: Frame | Image | CompressedImage) -> None:
+    def _detect(self, item: Frame | Image | CompressedImage, detector: HolisticDetector) -> None:
         frame = self._to_frame(item)
         began = time.perf_counter()
-        detector = self._detector
         people = detector.detect(frame)
         if detector is not self._detector:
             return  # it hung, and has been given up

@@ -1,7 +1,6 @@
 """demo: starts the real graph in processes of its own and prints the actions it publishes."""
 
 import argparse
-import os
 import sys
 import time
 from pathlib import Path
@@ -68,7 +67,6 @@ def main() -> None:
 
 def demo(source: str, model: str, seconds: float) -> int | str:
     """Run the graph and print; return what to end with: a status, or what went wrong."""
-    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     source = source or ('0' if Path('/dev/video0').exists() else '')
     print(f'input: {source or "the recording of class prototypes in models/demo_keypoints"}; '
           'Ctrl-C ends the demo\n', flush=True)

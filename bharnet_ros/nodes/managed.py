@@ -21,6 +21,10 @@ NEXT_STEP = {'unconfigured': 'unconfigured: waits to be configured and activated
              'inactive': 'inactive: waits to be activated'}
 
 
+class HangsError(RuntimeError):
+    """A thread that does not end was left behind."""
+
+
 class ManagedNode(LifecycleNode):
     """A lifecycle node whose subclass implements the four steps and `report`.
 
@@ -121,6 +125,10 @@ class ManagedNode(LifecycleNode):
         self.fault = ''
         try:
             step()
+        except HangsError as error:  # the step is done all the same
+            self.fault = str(error)
+            self.get_logger().error(self.fault)
+            return True
         except Exception as error:
             self.fault = f'cannot {verb}: {error}'
             self.get_logger().error(self.fault)
@@ -145,12 +153,12 @@ class ManagedNode(LifecycleNode):
     def join(self, worker: threading.Thread) -> None:
         """Wait until a worker has ended whose slot was closed.
 
-        RuntimeError if it hangs in a library: it is left behind, for a node that waited for it
+        HangsError if it hangs in a library: it is left behind, for a node that waited for it
         could not even be shut down.
         """
         worker.join(PATIENCE)
         if worker.is_alive():
-            raise RuntimeError(f'the thread "{worker.name}" hangs and is left behind; if that '
+            raise HangsError(f'the thread "{worker.name}" hangs and is left behind; if that '
                                'happens again, end this process and start it anew')
 
     # Parameters and diagnostics.

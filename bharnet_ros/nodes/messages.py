@@ -3,7 +3,6 @@
 import array
 from contextlib import suppress
 
-import cv2
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
 from sensor_msgs.msg import CompressedImage, Image
@@ -18,6 +17,7 @@ from bharnet_ros.keypoints import (
     FrameKeypoints,
     KeypointsError,
 )
+from bharnet_ros.opencv import cv2
 from bharnet_ros.pipeline import Scores
 from bharnet_ros.sources import Frame
 from bharnet_ros.window import SECOND

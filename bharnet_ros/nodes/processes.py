@@ -23,7 +23,11 @@ class ProcessDiedError(ChildProcessError):
 
 @contextmanager
 def ros() -> Iterator[None]:
-    """Keep ROS up; with `ended_by_signals` also when a signal comes, to stop nodes in order."""
+    """Keep ROS up; with `ended_by_signals` also when a signal comes, to stop nodes in order.
+
+    Only for this machine, unless the environment says otherwise: ROS looks at that here.
+    """
+    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     try:
         yield

@@ -67,7 +67,8 @@ class ReplayNode(Node):
             return
         if self._stopping.is_set():
             return
-        self._publisher.wait_for_all_acked(Duration(seconds=2))
+        if not self._publisher.wait_for_all_acked(Duration(seconds=10)):
+            self.get_logger().warning('the last keypoints may not have arrived everywhere')
         self.get_logger().info(f'end of {self._bag}')
         self._done.set_result(0)
 
@@ -86,7 +87,7 @@ class ReplayNode(Node):
             if self._clock is not None:
                 message = deserialize_message(data, Keypoints)
                 now = clock(f'{message.header.frame_id} {message.person_id}',
-                            from_time(message.header.stamp))
+                            from_time(message.header.stamp), due)
                 if now is not None:
                     self._clock.publish(Clock(clock=to_time(now)))
             self._publisher.publish(data)

@@ -1,7 +1,6 @@
 """`bharnet soak`: the real graph for long, in processes of its own, and what they use."""
 
 import json
-import os
 import subprocess
 import time
 from contextlib import suppress
@@ -95,22 +94,22 @@ def soak(minutes: float, source: str, model: str, report: Path | None) -> list[s
     recognizer = Recognizer(model)
     print(f'{minutes:g} minutes of {source or "the shipped recording"} with '
           f'{recognizer.contract.name} ({recognizer.model_id}); Ctrl-C breaks off', flush=True)
-    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     ended: Ended | None = None
     with ros():
         listener = Listener()
         processes = start_graph(source, model, loop=True)
         run = Run(processes, listener, seconds)
         try:
-            run.go()
+            try:
+                run.go()
+            finally:  # what is not stopped because of a signal dies with this process
+                for process in reversed(processes.values()):
+                    stop(process)
         except ProcessDiedError as error:
             run.faults.append(str(error))
         except Ended as error:
             run.faults.append(f'unfinished: {error}')
             ended = error
-        finally:
-            for process in reversed(processes.values()):
-                stop(process)
     verdicts = {} if run.faults else {name: judge(samples, seconds)
                                       for name, samples in run.samples.items()}
     faults = [*run.faults, *(f'{name}: {fault}' for name, verdict in verdicts.items()
