@@ -1,7 +1,6 @@
 """`bharnet bench`: what the path costs, alone in a process and as a graph of processes."""
 
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -18,7 +17,7 @@ from bharnet_ros.bench_stages import (
     measure_ours,
 )
 from bharnet_ros.machine import machine
-from bharnet_ros.providers import MAX_THREADS, Choice
+from bharnet_ros.providers import Choice
 from bharnet_ros.recognizer import Recognizer
 from bharnet_ros.sources import SourceConfig, SourceError, VideoReader
 from bharnet_ros.writable import check_writable
@@ -55,8 +54,6 @@ class BenchOptions:
         """
         if self.rounds < 1:
             raise ValueError('--rounds: at least 1')
-        if not 1 <= self.threads <= MAX_THREADS:
-            raise ValueError(f'--threads: 1 to {MAX_THREADS}')
         Choice(self.provider, self.precision, self.require_provider, self.threads)
         if not 0 <= self.busy <= BUSIEST:
             raise ValueError(f'--busy: 0 to {BUSIEST} processes')
@@ -100,8 +97,6 @@ def bench(options: BenchOptions, rivals: Mapping[str, Infer] | None = None) -> d
     signal; the report holds what was measured until then, and why it is `unfinished`.
     """
     options.check()
-    # Before ROS starts for the first time: what is published here is for this machine only.
-    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     recognizer = Recognizer(options.model, options.provider, options.threads, options.precision,
                             options.require_provider, note=lambda text: print(text, flush=True))
     result = {'machine': machine(), 'model': recognizer.contract.name,

@@ -4,6 +4,7 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,12 +55,12 @@ class Publisher:
 
     def __init__(self):
         import rclpy
-        from rclpy.signals import SignalHandlerOptions
 
         import bharnet_ros.msg as msg
         from bharnet_ros.nodes import messages
-        self._rclpy, self._messages = rclpy, messages
-        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)  # see `ended_by_signals`
+        from bharnet_ros.nodes.processes import ros
+        self._messages, self._ros = messages, ExitStack()
+        self._ros.enter_context(ros())
         self._node = rclpy.create_node('stages', namespace=NAMESPACE)
         self._keypoints = self._node.create_publisher(msg.Keypoints, 'keypoints', 10)
         self._scores = self._node.create_publisher(msg.Scores, 'scores', 10)
@@ -78,7 +79,7 @@ class Publisher:
     def close(self) -> None:
         """Shut ROS down."""
         self._node.destroy_node()
-        self._rclpy.try_shutdown()
+        self._ros.close()
 
 
 def measure_ours(video: Path, recognizer: Recognizer, publish: Callable | None,

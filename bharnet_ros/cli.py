@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bharnet_ros import __version__
 from bharnet_ros.decision import DecisionConfig
-from bharnet_ros.ending import SIGNALS, ended_by_signals
+from bharnet_ros.ending import at_signals, ended_by_signals
 
 DEFAULT_MODEL = 'asl_words'
 
@@ -102,9 +102,7 @@ def make_parser() -> argparse.ArgumentParser:
 def _recover(args: argparse.Namespace) -> None:
     # Not at once: half a bag must not be left.
     stop = threading.Event()
-    for number in SIGNALS:
-        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup asks for
-            signal.signal(number, lambda *_: stop.set())
+    at_signals(lambda *_: stop.set())
     from bharnet_ros.bag_recovery import BagError, recover
     try:
         recovered = recover(args.bag, args.new, stop.is_set)

@@ -3,11 +3,18 @@
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE = 30.0  # seconds; nodes have 10 to stop
+
+
+def at_signals(handler: Callable[[int, object], None]) -> None:
+    """Have `handler` called at SIGNALS; under nohup a hang-up stays ignored."""
+    for number in SIGNALS:
+        if not (number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN):
+            signal.signal(number, handler)
 
 
 class Ended(KeyboardInterrupt):
@@ -36,9 +43,7 @@ def ended_by_signals() -> Iterator[None]:
             raise Ended(number)
 
     before = {number: signal.getsignal(number) for number in SIGNALS}
-    for number, handler in before.items():
-        if not (number == signal.SIGHUP and handler == signal.SIG_IGN):  # nohup
-            signal.signal(number, end)
+    at_signals(end)
     after = before
     try:
         yield

@@ -14,7 +14,7 @@ from bharnet_ros.bag import BagWriter
 from bharnet_ros.decision import ActionEvent, DecisionConfig, Phase, State
 from bharnet_ros.detector import HolisticDetector
 from bharnet_ros.draw import draw_caption, draw_keypoints
-from bharnet_ros.ending import SIGNALS
+from bharnet_ros.ending import at_signals
 from bharnet_ros.keypoints import FrameKeypoints
 from bharnet_ros.latest import Latest
 from bharnet_ros.opencv import cv2
@@ -23,6 +23,7 @@ from bharnet_ros.pipeline import ActionPipeline, PipelineConfig
 from bharnet_ros.recognizer import Recognizer
 from bharnet_ros.sources import Capture, Frame, Kind, SourceConfig, SourceError, VideoReader
 from bharnet_ros.window import SECOND
+from bharnet_ros.writable import check_writable
 
 UNKNOWN = '?'  # caption of somebody who does something that is no action of the model
 T = TypeVar('T', JsonLines, AnnotatedVideo)
@@ -71,14 +72,11 @@ class Outputs:
                 raise FileExistsError(f'{path} exists already, not overwriting')
         if options.save:
             AnnotatedVideo.check(options.save)
-        # The bag first, and the others only if they are new: no recording is ever lost.
+        if options.json:
+            check_writable(options.json)
+        # All that was looked at above would leave an empty bag in the way of the next attempt.
         self._bag = self._files.enter_context(BagWriter(options.bag)) if options.bag else None
-        try:
-            self._json = self._closed_later(JsonLines(options.json)) if options.json else None
-        except OSError:
-            if self._bag:  # empty, and in the way of the next attempt
-                self._bag.discard()
-            raise
+        self._json = self._closed_later(JsonLines(options.json)) if options.json else None
         self._video: AnnotatedVideo | None = None
         self._caption = ''
         self._unknown = False
@@ -161,9 +159,7 @@ def run(options: RunOptions, note: Callable[[str], None]) -> None:
         if number == signal.SIGINT:  # who presses Ctrl-C again does not want to wait
             signal.signal(number, signal.SIG_DFL)
 
-    for number in SIGNALS:  # files are completed whoever ends the run
-        if not (number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN):  # nohup
-            signal.signal(number, stop)
+    at_signals(stop)  # files are completed whoever ends the run
     capture = Capture(options.source, slot, reconnect_seconds=None)
     note(f'{recognizer.contract.name} ({recognizer.model_id}) on {recognizer.provider}, '
          f'{options.source.kind.value} {options.source.display_name}')

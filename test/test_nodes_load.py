@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bharnet_ros.msg import Keypoints, Scores
+from bharnet_ros.msg import Keypoints
 from helpers import person, write_model
 from hypothesis import given
 from hypothesis import strategies as st
-from ros_helpers import ERROR, WARN, Graph, graph, value_of
+from ros_helpers import Graph, graph, value_of
 from sensor_msgs.msg import Image
 
 from bharnet_ros.nodes.diagnostics import Losses, describe
@@ -30,35 +30,6 @@ COUNTS = ('images_received', 'images_detected', 'frames_dropped', 'images_lost',
 SECONDS = 2.5
 IMAGE = np.zeros((48, 64, 3), np.uint8)
 SPIN = 'while True: pass'
-# A camera_node whose detector stops at its third image, for good.
-HUNG = '''
-import itertools, time
-from bharnet_ros.detector import HolisticDetector
-from bharnet_ros.nodes.camera_node import main
-whole, count = HolisticDetector.detect, itertools.count(1)
-def detect(self, frame):
-    if next(count) == 3:
-        time.sleep(1e6)
-    return whole(self, frame)
-HolisticDetector.detect = detect
-main()
-'''
-
-# A recognition_node whose fifth inference of a node that is at work never ends.
-HUNG_INFERENCE = '''
-import itertools, time
-from bharnet_ros.recognizer import Recognizer
-from bharnet_ros.nodes import recognition_node
-whole, count = Recognizer.infer, itertools.count(1)
-def infer(self, clips):
-    if next(count) == 5:
-        time.sleep(1e6)
-    return whole(self, clips)
-class Hanging(Recognizer):
-    infer = infer
-recognition_node.Recognizer = Hanging
-recognition_node.main()
-'''
 
 
 @dataclass(frozen=True)
@@ -253,72 +224,6 @@ def test_images_stamped_in_the_future_have_no_negative_latency(camera):
          and int(value_of(s, 'images_detected')) > before), None), 'a report of it')
     assert float(value_of(status, 'latency_ms')) == 0.0
     ros.node.destroy_publisher(publisher)
-
-
-def test_a_detector_that_hangs_is_told_from_images_that_do_not_come():
-    with graph() as ros:
-        ros.run([sys.executable, '-c', HUNG, '--ros-args', '-p', 'source:=topic', '-p',
-                 'reliability:=reliable', '-p', 'autostart:=true'])
-        publisher = ros.publisher(Image, 'image', qos=1)
-
-        def feed() -> object:
-            publisher.publish(image_to_msg(Frame(IMAGE, time.time_ns(), 'camera')))
-            return next((s for s in ros.diagnostics if s.name == 'camera_node'
-                         and 'detection has been at one image for' in s.message), None)
-        status = ros.wait(feed, 'a report of a detector that hangs')
-        assert status.level == WARN and value_of(status, 'images_detected') == '2'
-        assert not [s for s in ros.diagnostics if 'none of /image arrives' in s.message]
-
-        assert ros.change_state('camera_node', 'deactivate')  # gives up the one that hangs
-        ros.next_diagnosis('camera_node', ERROR, 'the thread "detector" hangs')
-        assert ros.change_state('camera_node', 'activate')
-        keypoints = ros.collect(Keypoints, 'keypoints')
-
-        def work() -> bool:
-            publisher.publish(image_to_msg(Frame(IMAGE, time.time_ns(), 'camera')))
-            return len(keypoints) > 1
-        ros.wait(work, 'keypoints of a new detector')
-
-
-def test_inference_that_hangs_is_given_up_when_the_node_is_deactivated(tmp_path):
-    model, node = write_model(tmp_path / 'model.onnx'), 'recognition_node'
-    with graph() as ros:
-        process = ros.run([sys.executable, '-c', HUNG_INFERENCE, '--ros-args', '-p',
-                           'autostart:=true', '-p', f'model:={model}'])
-        publisher, scores = ros.publisher(Keypoints, 'keypoints'), ros.collect(Scores, 'scores')
-        moment = 0.0
-
-        def feed() -> int:
-            nonlocal moment
-            moment += 1 / 30
-            publisher.publish(keypoints_to_msg(person(moment, hand=True)))
-            ros.spin_once()
-            return len(scores)
-        ros.wait(lambda: feed() and ros.diagnostics and int(value_of(
-            ros.diagnostics[-1], 'decisions_skipped')) > 3, 'decisions that are skipped')
-        assert ros.change_state(node, 'deactivate')
-        ros.next_diagnosis(node, ERROR, 'the thread "inference" hangs')
-        assert ros.change_state(node, 'activate')
-        scores.clear()
-        ros.wait(lambda: feed() > 3, 'scores again')
-        assert process.stop() == 0 and 'Traceback' not in process.log
-
-
-def test_a_node_whose_detector_hangs_can_be_ended():
-    with graph() as ros:
-        node = ros.run([sys.executable, '-c', HUNG, '--ros-args', '-p', 'source:=topic', '-p',
-                        'reliability:=reliable', '-p', 'autostart:=true'])
-        publisher = ros.publisher(Image, 'image', qos=1)
-
-        def feed() -> bool:
-            publisher.publish(image_to_msg(Frame(IMAGE, time.time_ns(), 'camera')))
-            return any('detection has been at one image for' in s.message
-                       for s in ros.diagnostics)
-        ros.wait(feed, 'a report of a detector that hangs')
-        node.may_end = True
-        node.signal(signal.SIGINT)
-        assert ros.wait_for_end(node) == 0
-        assert 'hangs and is left behind' in node.log and 'Traceback' not in node.log
 
 
 @given(st.floats(1e-3, 1e12))

@@ -190,7 +190,9 @@ def test_an_existing_recording_is_not_overwritten(model, video, tmp_path):
 def test_an_output_that_cannot_be_written_is_named(model, video, tmp_path, option, name):
     (tmp_path / 'file').write_text('')
     path = tmp_path / 'file' / name
-    assert str(path) in refused('run', '--source', video, '--model', model, option, path)
+    bag = () if option == '--bag' else ('--bag', tmp_path / 'bag')
+    assert str(path) in refused('run', '--source', video, '--model', model, option, path, *bag)
+    assert not (tmp_path / 'bag').exists()  # it would be in the way of the next attempt
 
 
 @pytest.mark.parametrize('name', ['no folder/a.mp4', 'a.txt'])

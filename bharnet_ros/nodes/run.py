@@ -1,6 +1,5 @@
 """Running nodes as a process: start, spin until done or told to stop, shut down in order."""
 
-import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -13,6 +12,8 @@ from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
+
+from bharnet_ros.ending import at_signals
 
 
 def run(make_nodes: Callable[[Future], Sequence[Node]], args: Sequence[str] | None = None) -> int:
@@ -30,8 +31,7 @@ def run(make_nodes: Callable[[Future], Sequence[Node]], args: Sequence[str] | No
         if not done.done():
             done.set_result(0)
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, stop)
+    at_signals(stop)
     executor = SingleThreadedExecutor()
     nodes: Sequence[Node] = []
     status = 1

@@ -1,0 +1,31 @@
+"""A node of ours, whose library call stops for ever once.
+
+Usage: hanging_peer.py NODE CALL [ROS arguments]: the detection or inference of that number.
+"""
+
+import itertools
+import sys
+import time
+
+from bharnet_ros.detector import HolisticDetector
+from bharnet_ros.nodes import camera_node, recognition_node
+from bharnet_ros.recognizer import Recognizer
+
+NODES = {'camera_node': (camera_node.main, HolisticDetector, 'detect'),
+         'recognition_node': (recognition_node.main, Recognizer, 'infer')}
+
+
+def main() -> None:
+    run, owner, name = NODES[sys.argv.pop(1)]
+    call, whole, count = int(sys.argv.pop(1)), getattr(owner, name), itertools.count(1)
+
+    def hang(self: object, item: object) -> object:
+        if next(count) == call:
+            time.sleep(1e6)
+        return whole(self, item)
+    setattr(owner, name, hang)
+    run()
+
+
+if __name__ == '__main__':
+    main()
