@@ -14,6 +14,7 @@ from ros_helpers import EXECUTABLES, graph
 from test_bench import make_video
 
 from bharnet_ros import child
+from bharnet_ros.nodes import processes
 
 CLI = ('-m', 'bharnet_ros.cli')
 BENCH = ('--rounds', '1', '--rates', '30', '--seconds', '60', '--busy', '1')
@@ -150,6 +151,28 @@ def test_what_nohup_protects_goes_on(ros, scratch):
     ros.wait(lambda: 'started' in process.log, 'the first action')
     process.signal(signal.SIGTERM)
     assert process.wait() == 128 + signal.SIGTERM
+
+
+@pytest.mark.parametrize(('program', 'complaints'), [
+    ('import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); ',
+     ['node was killed: it did not end within 1 s']),
+    ('import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(3)); ',
+     ['node ended with status 3 when stopped']),
+    ('import time; ', []),  # SIGTERM ends it before it has a handler
+])
+def test_a_node_that_does_not_end_in_order_is_told_of(monkeypatch, program, complaints):
+    monkeypatch.setattr(processes, 'PATIENCE', 1.0)
+    node = subprocess.Popen([sys.executable, '-c', f'{program}print(flush=True); time.sleep(60)'],
+                            stdout=subprocess.PIPE, start_new_session=True)
+    assert node.stdout.readline()  # it has its handler
+    assert processes.stop({'node': node}) == complaints
+    assert node.poll() is not None
+
+
+def test_a_node_that_has_ended_by_itself_is_nothing_to_stop():
+    gone = subprocess.Popen([sys.executable, '-c', 'raise SystemExit(3)'], start_new_session=True)
+    gone.wait()
+    assert processes.stop({'node': gone}) == []
 
 
 def test_a_child_of_somebody_who_is_gone_does_not_start():

@@ -44,5 +44,5 @@ def test_the_latency_of_a_guarded_model_is_that_with_its_guard_in_pytorch_too(ru
 
 
 def test_what_cannot_be_measured_is_refused_before_anything_is_read(tmp_path):
-    with pytest.raises(ValueError, match='--threads'):
+    with pytest.raises(ValueError, match='threads: 1 to 64, not 0'):
         cli.benchmark(tmp_path / 'no_run', tmp_path / 'no.onnx', [], threads=0)

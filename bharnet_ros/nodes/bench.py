@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -176,8 +177,8 @@ def measure_rate(video: Path, rate: float, options: LoadOptions) -> RateResult:
             with others(options.busy):
                 return _measure(listener, processes, rate, options.seconds)
         finally:
-            for process in reversed(processes.values()):
-                stop(process)
+            for complaint in stop(processes):
+                print(f'warning: {complaint}', file=sys.stderr, flush=True)
             listener.destroy_node()
 
 

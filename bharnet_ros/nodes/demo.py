@@ -71,19 +71,25 @@ def demo(source: str, model: str, seconds: float) -> int | str:
     print(f'input: {source or "the recording of class prototypes in models/demo_keypoints"}; '
           'Ctrl-C ends the demo\n', flush=True)
     printer = Printer(live=bool(source))
-    processes = list(start_graph(source, model).values())
+    processes = start_graph(source, model)
     try:
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline and all(p.poll() is None for p in processes):
+        while time.monotonic() < deadline and all(p.poll() is None for p in processes.values()):
             rclpy.spin_once(printer, timeout_sec=0.1)
-        status = processes[-1].poll() or 0
+        status = next((p.poll() for p in processes.values() if p.poll()), 0)
     finally:
-        codes = [stop(process) for process in reversed(processes)]
+        complaints = stop(processes)
         end = time.monotonic() + 1.0  # the ENDED of an action that was going on
         while time.monotonic() < end:
             rclpy.spin_once(printer, timeout_sec=0.1)
         print(f'\n{printer.frames} frames of keypoints, {printer.actions} actions', flush=True)
+        for complaint in complaints:
+            print(f'error: {complaint}', file=sys.stderr, flush=True)
         printer.destroy_node()
+    if status:
+        return status  # the node has said why
+    if complaints:
+        return 1
     if not source and not printer.actions:
         return 'error: no action was recognised in the recording'
-    return status or max(codes) or (0 if printer.frames else 1)
+    return 0 if printer.frames else 1

@@ -16,6 +16,8 @@ from rclpy.signals import SignalHandlerOptions
 from bharnet_ros.child import command
 from bharnet_ros.resources import share_dir
 
+PATIENCE = 10.0  # seconds that a node has to end in order
+
 
 class ProcessDiedError(ChildProcessError):
     """A process that should go on has ended; the text says which, and its status."""
@@ -81,13 +83,22 @@ def spin_until(node: Node, processes: Mapping[str, subprocess.Popen], deadline: 
     return bool(ready())
 
 
-def stop(process: subprocess.Popen) -> int:
-    """End a node in order; return its exit status."""
-    if process.poll() is None:
+def stop(processes: Mapping[str, subprocess.Popen]) -> list[str]:
+    """End nodes in order, those started last first; return a plain line for each that did not.
+
+    One that SIGTERM ends before it has a handler has nothing to put in order.
+    """
+    complaints = []
+    for name, process in reversed(processes.items()):
+        if process.poll() is not None:
+            continue
         # Not SIGINT: Python answers it with a traceback until the node has its own handler.
         os.killpg(process.pid, signal.SIGTERM)
         try:
-            process.wait(10)
+            if process.wait(PATIENCE) not in (0, -signal.SIGTERM):
+                complaints.append(f'{name} ended with status {process.returncode} when stopped')
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
-    return process.wait()
+            process.wait()
+            complaints.append(f'{name} was killed: it did not end within {PATIENCE:.0f} s')
+    return complaints

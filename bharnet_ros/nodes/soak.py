@@ -95,6 +95,7 @@ def soak(minutes: float, source: str, model: str, report: Path | None) -> list[s
     print(f'{minutes:g} minutes of {source or "the shipped recording"} with '
           f'{recognizer.contract.name} ({recognizer.model_id}); Ctrl-C breaks off', flush=True)
     ended: Ended | None = None
+    complaints: list[str] = []
     with ros():
         listener = Listener()
         processes = start_graph(source, model, loop=True)
@@ -103,8 +104,7 @@ def soak(minutes: float, source: str, model: str, report: Path | None) -> list[s
             try:
                 run.go()
             finally:  # what is not stopped because of a signal dies with this process
-                for process in reversed(processes.values()):
-                    stop(process)
+                complaints = stop(processes)
         except ProcessDiedError as error:
             run.faults.append(str(error))
         except Ended as error:
@@ -113,7 +113,7 @@ def soak(minutes: float, source: str, model: str, report: Path | None) -> list[s
     verdicts = {} if run.faults else {name: judge(samples, seconds)
                                       for name, samples in run.samples.items()}
     faults = [*run.faults, *(f'{name}: {fault}' for name, verdict in verdicts.items()
-                             for fault in verdict.faults)]
+                             for fault in verdict.faults), *complaints]
     if not source and not faults and not listener.actions:
         faults.append('no action was recognised in the recording')
     for name, verdict in verdicts.items():
