@@ -4,7 +4,6 @@ import threading
 import time
 from dataclasses import replace
 
-from rclpy.duration import Duration
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.task import Future
 from sensor_msgs.msg import CompressedImage, Image
@@ -14,6 +13,7 @@ from bharnet_ros.draw import draw_keypoints
 from bharnet_ros.latest import Latest
 from bharnet_ros.msg import Keypoints
 from bharnet_ros.nodes import messages
+from bharnet_ros.nodes.delivery import wait_for_all_acked
 from bharnet_ros.nodes.diagnostics import ERROR, OK, WARN, Losses, Problems, Rate, Report
 from bharnet_ros.nodes.managed import HangsError, ManagedNode
 from bharnet_ros.nodes.parameters import Param
@@ -216,7 +216,7 @@ class CameraNode(ManagedNode):
     def _on_end(self, error: str | None) -> None:
         """Handle the end of a file, regular or not."""
         # The last keypoints must have arrived before the process goes.
-        self._publisher.wait_for_all_acked(Duration(seconds=2))
+        wait_for_all_acked(self._publisher, 2.0)
         if not error:
             self.get_logger().info(f'end of {self._config.source}')
         if self.params['at_end'] == 'exit':

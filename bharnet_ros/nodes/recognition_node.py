@@ -6,7 +6,6 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from rclpy.clock import Clock, ClockType
-from rclpy.duration import Duration
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
@@ -15,6 +14,7 @@ from bharnet_ros.keypoints import KeypointsError
 from bharnet_ros.latest import Latest
 from bharnet_ros.msg import Action, Keypoints, LabelMap, Scores
 from bharnet_ros.nodes import messages
+from bharnet_ros.nodes.delivery import wait_for_all_acked
 from bharnet_ros.nodes.diagnostics import ERROR, OK, WARN, Losses, Problems, Rate, Report
 from bharnet_ros.nodes.managed import ManagedNode
 from bharnet_ros.nodes.parameters import Param
@@ -155,7 +155,7 @@ class RecognitionNode(ManagedNode):
                 with self._lock:
                     self._publish(self._pipeline.flush())
                 # They must have arrived before a shutdown takes the publisher away.
-                self._actions.wait_for_all_acked(Duration(seconds=1))
+                wait_for_all_acked(self._actions, 1.0)
 
     def cleanup(self) -> None:
         """Free the model and the publishers."""

@@ -4,7 +4,6 @@ import threading
 import time
 from pathlib import Path
 
-from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message
@@ -14,6 +13,7 @@ from rosgraph_msgs.msg import Clock
 from bharnet_ros.bag import read_raw
 from bharnet_ros.bag_time import LONGEST_PAUSE, PlayTime, SourceClock
 from bharnet_ros.msg import Keypoints
+from bharnet_ros.nodes.delivery import wait_for_all_acked
 from bharnet_ros.nodes.messages import from_time, to_time
 from bharnet_ros.nodes.parameters import Param, ParamTable
 from bharnet_ros.nodes.run import run_program
@@ -65,9 +65,10 @@ class ReplayNode(Node):
             self.get_logger().error(str(error))
             self._done.set_result(1)
             return
+        arrived = wait_for_all_acked(self._publisher, 10.0, self._stopping.is_set)
         if self._stopping.is_set():
             return
-        if not self._publisher.wait_for_all_acked(Duration(seconds=10)):
+        if not arrived:
             self.get_logger().warning('the last keypoints may not have arrived everywhere')
         self.get_logger().info(f'end of {self._bag}')
         self._done.set_result(0)
