@@ -19,6 +19,7 @@ class Latest(Generic[T]):
         self._items: OrderedDict[Hashable, T] = OrderedDict()
         self._closed, self._limit = False, limit
         self.offered = self.dropped = 0  # totals
+        self.abandoned = False
 
     def put(self, item: T, key: Hashable = None) -> None:
         """Offer an item; never blocks. The key keeps its place in the order of `take`."""
@@ -46,9 +47,11 @@ class Latest(Generic[T]):
     def take(self, timeout: float | None = None) -> T | None:
         """Wait for an item, remove and return it, oldest key first.
 
-        None when closed and empty, or after `timeout` seconds.
+        None when closed and empty, when abandoned, or after `timeout` seconds.
         """
         with self._condition:
+            if self.abandoned:
+                return None
             self._condition.wait_for(lambda: self._items or self._closed, timeout)
             item = self._items.popitem(last=False)[1] if self._items else None
             self._condition.notify_all()
@@ -59,3 +62,9 @@ class Latest(Generic[T]):
         with self._condition:
             self._closed = True
             self._condition.notify_all()
+
+    def abandon(self) -> None:
+        """Give up whoever takes: nothing more for it, and `abandoned` tells it why."""
+        with self._condition:
+            self.abandoned = True
+        self.close()

@@ -4,12 +4,13 @@ import os
 import platform
 from pathlib import Path
 
+from bharnet_ros.opencv import cv2  # isort: skip - before MediaPipe, which imports it too
+
 import mediapipe
 import numpy
 import onnxruntime
 
 from bharnet_ros import __version__
-from bharnet_ros.opencv import cv2
 from bharnet_ros.providers import NO_GPU, gpu_name
 
 

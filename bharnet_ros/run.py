@@ -23,7 +23,6 @@ from bharnet_ros.pipeline import ActionPipeline, PipelineConfig
 from bharnet_ros.recognizer import Recognizer
 from bharnet_ros.sources import Capture, Frame, Kind, SourceConfig, SourceError, VideoReader
 from bharnet_ros.window import SECOND
-from bharnet_ros.writable import check_writable
 
 UNKNOWN = '?'  # caption of somebody who does something that is no action of the model
 T = TypeVar('T', JsonLines, AnnotatedVideo)
@@ -68,15 +67,17 @@ class Outputs:
         self._options = options
         self._files = ExitStack()
         for path in filter(None, (options.save, options.json)):
-            if path.exists():
+            if os.path.lexists(path):  # a link that leads nowhere, too
                 raise FileExistsError(f'{path} exists already, not overwriting')
         if options.save:
             AnnotatedVideo.check(options.save)
-        if options.json:
-            check_writable(options.json)
-        # All that was looked at above would leave an empty bag in the way of the next attempt.
         self._bag = self._files.enter_context(BagWriter(options.bag)) if options.bag else None
-        self._json = self._closed_later(JsonLines(options.json)) if options.json else None
+        try:
+            self._json = self._closed_later(JsonLines(options.json)) if options.json else None
+        except OSError as error:
+            if self._bag:  # empty, and in the way of the next attempt
+                self._bag.discard()
+            raise OSError(f'cannot write {options.json}: {error.strerror}') from error
         self._video: AnnotatedVideo | None = None
         self._caption = ''
         self._unknown = False

@@ -1,11 +1,12 @@
-"""A node of ours, whose library call stops for ever once.
+"""A node of ours, one of whose library calls hangs until SIGUSR1 comes, and then fails.
 
 Usage: hanging_peer.py NODE CALL [ROS arguments]: the detection or inference of that number.
 """
 
 import itertools
+import signal
 import sys
-import time
+import threading
 
 from bharnet_ros.detector import HolisticDetector
 from bharnet_ros.nodes import camera_node, recognition_node
@@ -18,10 +19,13 @@ NODES = {'camera_node': (camera_node.main, HolisticDetector, 'detect'),
 def main() -> None:
     run, owner, name = NODES[sys.argv.pop(1)]
     call, whole, count = int(sys.argv.pop(1)), getattr(owner, name), itertools.count(1)
+    woken = threading.Event()
+    signal.signal(signal.SIGUSR1, lambda *_: woken.set())
 
     def hang(self: object, item: object) -> object:
         if next(count) == call:
-            time.sleep(1e6)
+            woken.wait()
+            raise RuntimeError('too late')
         return whole(self, item)
     setattr(owner, name, hang)
     run()

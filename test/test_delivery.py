@@ -48,7 +48,7 @@ def test_other_threads_go_on_while_a_subscriber_stands_still(publisher):
     def tick() -> None:
         while not waited.wait(0.01):
             ticks.append(time.monotonic())
-    threading.Thread(target=tick).start()
+    threading.Thread(target=tick, daemon=True).start()
     assert not wait_for_all_acked(publisher, 1.0)
     waited.set()
     assert len(ticks) > 10  # one or two where the lock is held

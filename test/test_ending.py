@@ -143,6 +143,15 @@ def test_a_demo_that_is_ended_while_its_nodes_start_says_so_in_one_line(ros, scr
     assert 'Traceback' not in process.log and not alive(children)
 
 
+def test_a_demo_says_that_a_node_was_killed(ros, scratch):
+    process = run(ros, scratch, EXECUTABLES / 'demo')
+    ros.wait(lambda: 'started' in process.log, 'the first action')
+    found = of_group(process.pid)
+    os.kill(next(pid for pid in found if 'recognition_node' in found[pid]), signal.SIGKILL)
+    assert process.wait() == 1
+    assert process.log.splitlines()[-1] == 'error: recognition_node died with status -9'
+
+
 def test_what_nohup_protects_goes_on(ros, scratch):
     process = ros.run(['nohup', sys.executable, EXECUTABLES / 'demo'])
     process.may_end = True
@@ -167,6 +176,19 @@ def test_a_node_that_does_not_end_in_order_is_told_of(monkeypatch, program, comp
     assert node.stdout.readline()  # it has its handler
     assert processes.stop({'node': node}) == complaints
     assert node.poll() is not None
+
+
+def test_a_node_that_dies_while_another_is_stopped_is_told_of():
+    def start(program: str) -> subprocess.Popen:
+        return subprocess.Popen([sys.executable, '-c', program], stdout=subprocess.PIPE,
+                                start_new_session=True)
+    slow = start('import signal, time; signal.signal(signal.SIGTERM, lambda *_: time.sleep(2)); '
+                 'print(flush=True); signal.pause()')
+    assert slow.stdout.readline()
+    dying = start('import time; time.sleep(0.5); raise SystemExit(3)')
+    assert processes.stop({'dying': dying, 'slow': slow}) == [
+        'dying ended with status 3 when stopped']
+    assert slow.returncode == 0
 
 
 def test_a_node_that_has_ended_by_itself_is_nothing_to_stop():

@@ -55,6 +55,15 @@ def test_an_item_outlives_the_closing():
     assert slot.take() is None
 
 
+def test_who_was_given_up_gets_nothing_more():
+    slot, taken = Latest(), []
+    thread = start(lambda: taken.append(slot.take()))
+    slot.abandon()
+    thread.join(30)
+    slot.put('a')
+    assert slot.abandoned and taken == [None] and slot.take() is None
+
+
 def test_closing_wakes_a_waiting_giver():
     slot, answers = Latest(), []
     assert slot.put_when_free('a')

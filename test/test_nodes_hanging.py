@@ -63,6 +63,24 @@ def test_a_detector_that_hangs_is_told_from_images_that_do_not_come(ros, camera)
     ros.wait(lambda: feed() or len(keypoints) > 1, 'keypoints of a new detector')
 
 
+def test_a_detector_that_was_given_up_is_freed_when_it_wakes_and_says_nothing(ros, camera):
+    process, feed = camera
+    hangs(ros, feed)
+    for _ in range(5):
+        feed()  # one waits behind the one that hangs
+    assert ros.change_state('camera_node', 'deactivate')
+    assert ros.change_state('camera_node', 'activate')
+    keypoints = ros.collect(Keypoints, 'keypoints')
+    ros.wait(lambda: feed() or len(keypoints) > 1, 'keypoints of a new detector')
+    threads = process.usage.threads
+    process.signal(signal.SIGUSR1)
+    # Its own thread, and those of the detector.
+    ros.wait(lambda: process.usage.threads < threads - 1, 'end of the threads of the old one')
+    status = ros.next_diagnosis('camera_node', WARN, 'none of /image arrives')
+    assert value_of(status, 'bad_images') == '0' and value_of(status, 'last_error') == ''
+    assert process.errors() == process.errors()[:1]  # of the thread that was left behind
+
+
 def test_a_node_whose_detector_hangs_can_be_ended(ros, camera):
     process, feed = camera
     hangs(ros, feed)
@@ -90,4 +108,10 @@ def test_inference_that_hangs_is_given_up_when_the_node_is_deactivated(ros, tmp_
     assert ros.change_state(node, 'activate')
     scores.clear()
     ros.wait(lambda: feed() > 3, 'scores again')
+    threads = process.usage.threads
+    process.signal(signal.SIGUSR1)
+    ros.wait(lambda: process.usage.threads < threads, 'end of the thread that hung')
+    more = len(scores) + 3
+    ros.wait(lambda: feed() > more, 'more scores')
+    assert value_of(ros.next_diagnosis(node, WARN, 'no keypoints'), 'last_error') == ''
     assert process.stop() == 0 and 'Traceback' not in process.log

@@ -232,6 +232,22 @@ def test_an_existing_file_is_not_overwritten(model, video, tmp_path, option, nam
     assert not (tmp_path / 'bag').exists()  # it would be in the way of the next attempt
 
 
+def test_a_link_that_leads_nowhere_is_not_written_through(model, video, tmp_path):
+    (tmp_path / 'link').symlink_to('nowhere')
+    line = refused('run', '--source', video, '--model', model, '--json', tmp_path / 'link',
+                   '--bag', tmp_path / 'bag')
+    assert 'link exists already, not overwriting' in line
+    assert [path.name for path in tmp_path.iterdir()] == ['link']
+
+
+def test_events_can_lie_in_the_folder_of_their_bag(model, video, tmp_path):
+    status, _, _ = bharnet('run', '--source', video, '--model', model, '--bag', tmp_path / 'bag',
+                           '--json', tmp_path / 'bag' / 'events.jsonl', *QUICK)
+    assert status == 0
+    assert (tmp_path / 'bag' / 'events.jsonl').read_text()
+    assert next(read_keypoints(tmp_path / 'bag'))
+
+
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_recording_is_complete_whoever_ends_the_run(model, data_dir, tmp_path, number):
     video = data_dir / 'videos' / 'mpsamples_gesture_recognizer_test_video.mp4'

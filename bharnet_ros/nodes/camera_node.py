@@ -99,8 +99,9 @@ class CameraNode(ManagedNode):
                                >= self.params['subscribers']),
                 wait_seconds=self.params['wait_for_subscriber'])
             self._capture.start()
-        self._worker = threading.Thread(target=self._work, args=(self._capture, self._detector),
-                                        name='detector', daemon=True)
+        self._worker = threading.Thread(
+            target=self._work, args=(self._capture, self._slot, self._detector), name='detector',
+            daemon=True)
         self._worker.start()
 
     def _subscribe(self) -> None:
@@ -120,13 +121,12 @@ class CameraNode(ManagedNode):
         if self._capture is not None:
             self._capture.stop()
             self._capture = None
-        self._slot.close()
         if self._worker is not None:
             worker, self._worker = self._worker, None
             try:
-                self.join(worker)
+                self.join(worker, self._slot)
             except HangsError:
-                self._detector = None  # it hangs: to close it would hang as well
+                self._detector = None  # the thread closes it, if ever it can
                 raise
 
     def cleanup(self) -> None:
@@ -169,26 +169,30 @@ class CameraNode(ManagedNode):
 
     # Detection.
 
-    def _work(self, capture: Capture | None, detector: HolisticDetector) -> None:
-        # Its own detector: where it hangs, the node goes on with another one.
-        self.consume(self._slot, lambda item: self._handle(item, detector), self._refuse)
-        if capture is not None and not capture.stopping:
-            self._on_end(capture.error)
+    def _work(self, capture: Capture | None, slot: Latest, detector: HolisticDetector) -> None:
+        # Its own slot and detector: where it hangs, the node goes on with others.
+        self.consume(slot, lambda item: self._handle(item, slot, detector), self._refuse)
+        if slot.abandoned:
+            detector.close()  # it holds some 180 MB and two threads
+        elif capture is not None and not capture.stopping:
+            self._on_end(capture)
 
-    def _handle(self, item: Frame | Image | CompressedImage, detector: HolisticDetector) -> None:
+    def _handle(self, item: Frame | Image | CompressedImage, slot: Latest,
+                detector: HolisticDetector) -> None:
         self._last_image = self._busy_since = time.monotonic()
         try:
-            self._detect(item, detector)
+            self._detect(item, slot, detector)
         finally:
-            if detector is self._detector:
+            if not slot.abandoned:
                 self._busy_since = None
 
-    def _detect(self, item: Frame | Image | CompressedImage, detector: HolisticDetector) -> None:
+    def _detect(self, item: Frame | Image | CompressedImage, slot: Latest,
+                detector: HolisticDetector) -> None:
         frame = self._to_frame(item)
         began = time.perf_counter()
         people = detector.detect(frame)
-        if detector is not self._detector:
-            return  # it hung, and has been given up
+        if slot.abandoned:
+            return
         self._detect_time = time.perf_counter() - began
         for person in people:
             self._publisher.publish(messages.keypoints_to_msg(person))
@@ -213,14 +217,15 @@ class CameraNode(ManagedNode):
         if jpeg:
             self._annotated_jpeg.publish(messages.image_to_compressed_msg(drawn))
 
-    def _on_end(self, error: str | None) -> None:
+    def _on_end(self, capture: Capture) -> None:
         """Handle the end of a file, regular or not."""
-        # The last keypoints must have arrived before the process goes.
-        wait_for_all_acked(self._publisher, 2.0)
-        if not error:
+        # The last keypoints should have arrived before the process goes.
+        if not wait_for_all_acked(self._publisher, 10.0, lambda: capture.stopping):
+            self.get_logger().warning('the last keypoints may not have arrived everywhere')
+        if not capture.error:
             self.get_logger().info(f'end of {self._config.source}')
         if self.params['at_end'] == 'exit':
-            self._done.set_result(1 if error else 0)
+            self._done.set_result(1 if capture.error else 0)
 
     def _why_silent(self) -> str:
         if self._subscription is not None:

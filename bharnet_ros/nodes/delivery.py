@@ -7,6 +7,7 @@ from rclpy.duration import Duration
 from rclpy.publisher import Publisher
 
 POLL = 0.02  # seconds
+HEARTBEAT = 3.0  # seconds; so often Fast DDS asks for acknowledgements
 
 
 def wait_for_all_acked(publisher: Publisher, seconds: float,

@@ -76,7 +76,7 @@ def demo(source: str, model: str, seconds: float) -> int | str:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and all(p.poll() is None for p in processes.values()):
             rclpy.spin_once(printer, timeout_sec=0.1)
-        status = next((p.poll() for p in processes.values() if p.poll()), 0)
+        died = next(((name, p.poll()) for name, p in processes.items() if p.poll()), None)
     finally:
         complaints = stop(processes)
         end = time.monotonic() + 1.0  # the ENDED of an action that was going on
@@ -86,8 +86,9 @@ def demo(source: str, model: str, seconds: float) -> int | str:
         for complaint in complaints:
             print(f'error: {complaint}', file=sys.stderr, flush=True)
         printer.destroy_node()
-    if status:
-        return status  # the node has said why
+    if died is not None:  # of itself, and then it has said why
+        name, status = died
+        return status if status > 0 else f'error: {name} died with status {status}'
     if complaints:
         return 1
     if not source and not printer.actions:

@@ -142,22 +142,25 @@ class ManagedNode(LifecycleNode):
         """Handle items until the slot is closed; the body of a worker thread.
 
         An item that cannot be handled is complained of; it must not end the thread that all later
-        ones need.
+        ones need. A thread that was left behind, see `join`, speaks for nobody when it wakes.
         """
         while (item := slot.take()) is not None:
             try:
                 handle(item)
             except Exception as error:
-                complain(str(error).strip().splitlines()[0] if str(error) else repr(error))
+                if not slot.abandoned:
+                    complain(str(error).strip().splitlines()[0] if str(error) else repr(error))
 
-    def join(self, worker: threading.Thread) -> None:
-        """Wait until a worker has ended whose slot was closed.
+    def join(self, worker: threading.Thread, slot: Latest[T]) -> None:
+        """Close a worker's slot and wait until it has ended.
 
-        HangsError if it hangs in a library: it is left behind, for a node that waited for it
-        could not even be shut down.
+        HangsError if it hangs in a library: it is left behind and its slot abandoned, for a node
+        that waited for it could not even be shut down.
         """
+        slot.close()
         worker.join(PATIENCE)
         if worker.is_alive():
+            slot.abandon()
             raise HangsError(f'the thread "{worker.name}" hangs and is left behind; if that '
                                'happens again, end this process and start it anew')
 

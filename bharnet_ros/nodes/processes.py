@@ -5,7 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import rclpy
@@ -89,11 +89,11 @@ def stop(processes: Mapping[str, subprocess.Popen]) -> list[str]:
     One that SIGTERM ends before it has a handler has nothing to put in order.
     """
     complaints = []
-    for name, process in reversed(processes.items()):
-        if process.poll() is not None:
-            continue
+    running = {name: process for name, process in processes.items() if process.poll() is None}
+    for name, process in reversed(running.items()):
         # Not SIGINT: Python answers it with a traceback until the node has its own handler.
-        os.killpg(process.pid, signal.SIGTERM)
+        with suppress(ProcessLookupError):  # it ended while another one was stopped
+            os.killpg(process.pid, signal.SIGTERM)
         try:
             if process.wait(PATIENCE) not in (0, -signal.SIGTERM):
                 complaints.append(f'{name} ended with status {process.returncode} when stopped')

@@ -14,7 +14,7 @@ from bharnet_ros.keypoints import KeypointsError
 from bharnet_ros.latest import Latest
 from bharnet_ros.msg import Action, Keypoints, LabelMap, Scores
 from bharnet_ros.nodes import messages
-from bharnet_ros.nodes.delivery import wait_for_all_acked
+from bharnet_ros.nodes.delivery import HEARTBEAT, wait_for_all_acked
 from bharnet_ros.nodes.diagnostics import ERROR, OK, WARN, Losses, Problems, Rate, Report
 from bharnet_ros.nodes.managed import ManagedNode
 from bharnet_ros.nodes.parameters import Param
@@ -130,6 +130,7 @@ class RecognitionNode(ManagedNode):
         self._whose = ('; whose they are shows "ros2 topic info -v '
                        f'{self.resolve_topic_name("keypoints")}"')
         self._reported = self._totals()
+        self._steps = 0  # of the clock, in the last report
         self._input_rate, self._decision_rate, self._losses = Rate(), Rate(), Losses()
         self._infer_time = self._latency = 0.0
         self._worker = threading.Thread(target=self._work, name='inference', daemon=True)
@@ -147,15 +148,15 @@ class RecognitionNode(ManagedNode):
             self.destroy_timer(self._timer)
             self._subscription = None
         if self._worker is not None:
-            self._jobs.close()
             worker, self._worker = self._worker, None
             try:
-                self.join(worker)
+                self.join(worker, self._jobs)
             finally:
                 with self._lock:
                     self._publish(self._pipeline.flush())
-                # They must have arrived before a shutdown takes the publisher away.
-                wait_for_all_acked(self._actions, 1.0)
+                # They should have arrived before a shutdown takes the publisher away.
+                if not wait_for_all_acked(self._actions, HEARTBEAT + 1.0):
+                    self.get_logger().warning('the last actions may not have arrived everywhere')
 
     def cleanup(self) -> None:
         """Free the model and the publishers."""
@@ -252,11 +253,12 @@ class RecognitionNode(ManagedNode):
             return  # another model came meanwhile, the window is not one of its
         began = time.perf_counter()
         scores = WindowScores(window, recognizer.infer([window.clip])[0])
-        self._infer_time = time.perf_counter() - began
+        took = time.perf_counter() - began
         with self._lock:
-            if recognizer is not self._recognizer or jobs is not self._jobs:
-                return  # or it hung, and the node has been activated anew
-            self._pipeline.pace.took(self._infer_time)
+            if recognizer is not self._recognizer or jobs.abandoned:
+                return
+            self._infer_time = took
+            self._pipeline.pace.took(took)
             events = self._pipeline.decide(scores)
             self._scores.publish(messages.scores_to_msg(scores, recognizer.model_id,
                                                         self._pipeline.state(window)))
@@ -294,6 +296,9 @@ class RecognitionNode(ManagedNode):
         """Say what was wrong with the input since the last report, '' if nothing was."""
         before, self._reported = self._reported, self._totals()
         new = {name: total - before[name] for name, total in self._reported.items()}
+        # One step alone is a bag in a loop.
+        steps, self._steps = (self._steps, new['clock_steps']), new['clock_steps']
+        new['clock_steps'] = sum(steps) > 1 if steps[-1] else 0
         return '; '.join(text for name, text in (
             ('refused', f"{new['refused']} keypoints refused, the last: {self._refusal}"
              f'{self._whose}'),
@@ -302,12 +307,12 @@ class RecognitionNode(ManagedNode):
              'max_persons, or look at the detector'),
             ('stale', f"{new['stale']} keypoints refused: their stamps repeat or go back; does "
              'the camera freeze, or do two nodes publish the same person?'),
-            ('clock_steps', f"stamps went back by more than {self.params['max_gap']:g} s, "
-             f"{new['clock_steps']} times in a second: all began anew each time. Cameras whose "
-             'clocks differ need a recognition_node each'),
+            ('clock_steps', f"stamps go back by more than {self.params['max_gap']:g} s again and "
+             f"again ({self._reported['clock_steps']} times so far): all begins anew each time. "
+             'Cameras whose clocks differ need a recognition_node each'),
             ('surplus', f"{new['surplus']} keypoints left out: more than {FASTEST} a second of "
              'one person; do two nodes publish them, or is a clock too fast?'),
-        ) if new[name] > (name == 'clock_steps'))  # one step alone is a bag in a loop
+        ) if new[name])
 
     def report(self) -> Report:
         """See ManagedNode."""
