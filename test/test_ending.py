@@ -178,14 +178,33 @@ def test_a_node_that_does_not_end_in_order_is_told_of(monkeypatch, program, comp
     assert node.poll() is not None
 
 
-def test_a_node_that_dies_while_another_is_stopped_is_told_of():
-    def start(program: str) -> subprocess.Popen:
-        return subprocess.Popen([sys.executable, '-c', program], stdout=subprocess.PIPE,
-                                start_new_session=True)
-    slow = start('import signal, time; signal.signal(signal.SIGTERM, lambda *_: time.sleep(2)); '
-                 'print(flush=True); signal.pause()')
+SLOW = """
+import signal, sys, time
+def end(*_):
+    print('ending', flush=True)
+    sys.stdin.readline()
+    sys.exit()
+signal.signal(signal.SIGTERM, end)
+print('ready', flush=True)
+signal.pause()
+"""
+DYING = """
+import signal, sys
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+sys.stdin.readline()
+print('dying', flush=True)
+sys.exit(3)
+"""
+
+
+def test_a_node_that_dies_while_another_is_stopped_is_told_of(monkeypatch):
+    """The slow one ends when the other dies, and that one dies when the slow one is told to end."""
+    monkeypatch.setattr(processes, 'PATIENCE', 60.0)
+    slow = subprocess.Popen([sys.executable, '-c', SLOW], stdin=subprocess.PIPE,
+                            stdout=subprocess.PIPE, start_new_session=True)
     assert slow.stdout.readline()
-    dying = start('import time; time.sleep(0.5); raise SystemExit(3)')
+    dying = subprocess.Popen([sys.executable, '-c', DYING], stdin=slow.stdout,
+                             stdout=slow.stdin, start_new_session=True)
     assert processes.stop({'dying': dying, 'slow': slow}) == [
         'dying ended with status 3 when stopped']
     assert slow.returncode == 0
