@@ -198,7 +198,7 @@ sys.exit(3)
 
 
 def test_a_node_that_dies_while_another_is_stopped_is_told_of(monkeypatch):
-    """The slow one ends when the other dies, and that one dies when the slow one is told to end."""
+    """The slow one ends when the other dies, and that one dies when the slow one is told to."""
     monkeypatch.setattr(processes, 'PATIENCE', 60.0)
     slow = subprocess.Popen([sys.executable, '-c', SLOW], stdin=subprocess.PIPE,
                             stdout=subprocess.PIPE, start_new_session=True)
