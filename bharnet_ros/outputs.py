@@ -61,7 +61,7 @@ class AnnotatedVideo:
             AnnotatedVideo(path, 30.0, (64, 64)).close()
         finally:
             with suppress(OSError):
-                path.resolve().unlink()  # of a link what it points to, not the link
+                path.unlink()
 
     def write(self, image: np.ndarray) -> None:
         """Append an image; OSError before the disk is so full that the end has no room."""

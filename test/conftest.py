@@ -28,3 +28,10 @@ def data_dir() -> Path:
     if not path.is_dir():
         pytest.skip(f'no real data at {path}')
     return path
+
+
+@pytest.fixture
+def tiny(tmp_path) -> Path:
+    """A data set of six clips of bodies; for tests of training."""
+    from training_helpers import write_tiny  # needs PyTorch, which the others do not
+    return write_tiny(tmp_path / 'tiny')

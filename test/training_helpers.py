@@ -14,9 +14,10 @@ from bharnet_ros.training.config import OptimConfig, RunConfig
 from bharnet_ros.training.data import SourceConfig, load_clips
 from bharnet_ros.training.dataset import to_tensors
 from bharnet_ros.training.importers.arrays import import_arrays
-from bharnet_ros.training.model import ModelConfig
+from bharnet_ros.training.model import ModelConfig, build
+from bharnet_ros.training.store import ClipInfo, DatasetInfo, StoreWriter, Track
 
-from bharnet_ros.layouts import MEDIAPIPE_POSE
+from bharnet_ros.layouts import DATA_LAYOUTS, MEDIAPIPE_POSE
 from bharnet_ros.window import PARTS, Clip
 
 STEPS = 8
@@ -29,6 +30,12 @@ CLASSES = ('-', 'up', 'down')
 def config(**changes):
     return replace(RunConfig([], SMALL, optim=OptimConfig(epochs=1, batch=8), steps=STEPS),
                    **changes)
+
+
+def small_model(classes=3, seed=0, **changes):
+    """Return an untrained network for `classes`, SMALL but for the changes."""
+    torch.manual_seed(seed)
+    return build(replace(SMALL, **changes), classes).eval()
 
 
 def raw(count=24, frames=10, seed=0):
@@ -108,3 +115,31 @@ def command(*arguments, **environment):
     return subprocess.run([sys.executable, '-m', 'bharnet_ros.training.cli',
                            *map(str, arguments)], capture_output=True, text=True, env=env,
                           timeout=240, check=False)
+
+
+INFO = DatasetInfo('tiny', 'ntu_25', ('sit', 'stand'), 'CC0', notes=('made up',))
+
+
+def body_track(rng, frames, seen=1.0, layout='ntu_25'):
+    shape = DATA_LAYOUTS[layout]
+    mask = np.zeros((frames, 3), bool)
+    mask[:, 0] = rng.random(frames) < seen
+    body = rng.normal(size=(frames, len(shape.body), shape.body_channels)).astype(np.float32)
+    return Track(body * mask[:, :1, None], mask)
+
+
+def write_store(path, clips):
+    """Write (ClipInfo, tracks) of bodies as a data set; return its folder."""
+    with StoreWriter(path, INFO, hands=False) as writer:
+        for clip, tracks in clips:
+            writer.add(clip, tracks)
+    return path
+
+
+def write_tiny(path):
+    """Write a data set of six clips of one or two bodies; return its folder."""
+    rng = np.random.default_rng(0)
+    return write_store(path, [
+        (ClipInfo(f'c{i}', INFO.classes[i % 2], subject=str(i % 3), camera=str(i % 2), rate=30.0,
+                  extra={'xsub': 'train' if i % 3 else 'test'}),
+         [body_track(rng, 5 + i) for _ in range(1 + i % 2)]) for i in range(6)])

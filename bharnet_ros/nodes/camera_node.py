@@ -220,7 +220,10 @@ class CameraNode(ManagedNode):
     def _on_end(self, capture: Capture) -> None:
         """Handle the end of a file, regular or not."""
         # The last keypoints should have arrived before the process goes.
-        if not wait_for_all_acked(self._publisher, 10.0, lambda: capture.stopping):
+        arrived = wait_for_all_acked(self._publisher, 10.0, lambda: capture.stopping)
+        if capture.stopping:
+            return
+        if not arrived:
             self.get_logger().warning('the last keypoints may not have arrived everywhere')
         if not capture.error:
             self.get_logger().info(f'end of {self._config.source}')

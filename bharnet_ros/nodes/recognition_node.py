@@ -133,7 +133,8 @@ class RecognitionNode(ManagedNode):
         self._steps = 0  # of the clock, in the last report
         self._input_rate, self._decision_rate, self._losses = Rate(), Rate(), Losses()
         self._infer_time = self._latency = 0.0
-        self._worker = threading.Thread(target=self._work, name='inference', daemon=True)
+        self._worker = threading.Thread(target=self._work, args=(self._jobs,), name='inference',
+                                        daemon=True)
         self._worker.start()
         # Reliable and deep: keypoints are small, and a lost one is a hole in a window.
         self._subscription = self.create_subscription(Keypoints, 'keypoints', self._on_keypoints,
@@ -241,8 +242,7 @@ class RecognitionNode(ManagedNode):
         if window is not None:
             self._jobs.put((self._recognizer, window), key=window.person_id)
 
-    def _work(self) -> None:
-        jobs = self._jobs
+    def _work(self, jobs: Latest) -> None:
         self.consume(jobs, lambda job: self._recognise(job, jobs),
                      lambda reason: self._problems.set(
                          'inference', f'inference failed: {reason}; load another model'))
@@ -296,9 +296,9 @@ class RecognitionNode(ManagedNode):
         """Say what was wrong with the input since the last report, '' if nothing was."""
         before, self._reported = self._reported, self._totals()
         new = {name: total - before[name] for name, total in self._reported.items()}
-        # One step alone is a bag in a loop.
-        steps, self._steps = (self._steps, new['clock_steps']), new['clock_steps']
-        new['clock_steps'] = sum(steps) > 1 if steps[-1] else 0
+        last_steps, self._steps = self._steps, new['clock_steps']
+        if last_steps + self._steps < 2:
+            new['clock_steps'] = 0  # one alone is a bag in a loop
         return '; '.join(text for name, text in (
             ('refused', f"{new['refused']} keypoints refused, the last: {self._refusal}"
              f'{self._whose}'),
