@@ -43,9 +43,9 @@ $(VENV)/.dev: requirements/lock-dev.txt $(VENV)/.runtime
 	$(PIP) --no-deps -r requirements/lock-dev.txt
 	touch $@
 
-# colcon knows itself what is up to date.
+# colcon knows itself what is up to date, but leaves links to files that have moved.
 build: $(VENV)/.runtime
-	@mkdir -p build; $(SETUP); colcon --log-base build/log build --symlink-install --event-handlers \
+	@mkdir -p build; if [ -d install ]; then find install -xtype l -delete; fi; $(SETUP); colcon --log-base build/log build --symlink-install --event-handlers \
 	  console_direct- console_stderr- summary- \
 	  --cmake-args -DBUILD_TESTING=OFF -DPython3_EXECUTABLE="$(abspath $(VENV))/bin/python" \
 	  > build/make.log 2>&1 || { cat build/make.log; exit 1; }
@@ -87,12 +87,12 @@ models: data
 	for model in asl_words:words10/0,words10/1,words10/2,words16/0,words16/1 \
 	             ksl:ksl13/0,ksl13/1,ksl13/3,ksl13/4; do \
 	  name=$${model%%:*}; \
-	  bharnet-train evaluate --recipe training/configs/$$name.yaml --report runs/$${name}_loo \
+	  bharnet-train evaluate --recipe training/recipes/$$name.yaml --report runs/$${name}_loo \
 	    --leave_out "[$${model#*:}]" --robust true; \
-	  bharnet-train train --recipe training/configs/$$name.yaml --recipe.out runs/$$name; \
+	  bharnet-train train --recipe training/recipes/$$name.yaml --recipe.out runs/$$name; \
 	  bharnet-train export --run runs/$$name --report runs/$${name}_loo --name $$name \
 	    --to models/$$name.onnx; done; \
-	bharnet-train demo-recording --recipe training/configs/asl_words.yaml \
+	bharnet-train demo-recording --recipe training/recipes/asl_words.yaml \
 	  --words '[coffee,please,large,tea,thank-you]' --to models/demo_keypoints
 
 clean:

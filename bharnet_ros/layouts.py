@@ -88,30 +88,73 @@ class BodyHandLayout:
 MEDIAPIPE_POSE = Layout(
     name='mediapipe_pose_33',
     joints=(
-        'nose', 'left_eye_inner', 'left_eye', 'left_eye_outer', 'right_eye_inner', 'right_eye',
-        'right_eye_outer', 'left_ear', 'right_ear', 'mouth_left', 'mouth_right',
-        'left_shoulder', 'right_shoulder', 'left_elbow', 'right_elbow', 'left_wrist',
-        'right_wrist', 'left_pinky', 'right_pinky', 'left_index', 'right_index', 'left_thumb',
-        'right_thumb', 'left_hip', 'right_hip', 'left_knee', 'right_knee', 'left_ankle',
-        'right_ankle', 'left_heel', 'right_heel', 'left_foot_index', 'right_foot_index',
+        'nose',
+        'left_eye_inner',
+        'left_eye',
+        'left_eye_outer',
+        'right_eye_inner',
+        'right_eye',
+        'right_eye_outer',
+        'left_ear',
+        'right_ear',
+        'mouth_left',
+        'mouth_right',
+        'left_shoulder',
+        'right_shoulder',
+        'left_elbow',
+        'right_elbow',
+        'left_wrist',
+        'right_wrist',
+        'left_pinky',
+        'right_pinky',
+        'left_index',
+        'right_index',
+        'left_thumb',
+        'right_thumb',
+        'left_hip',
+        'right_hip',
+        'left_knee',
+        'right_knee',
+        'left_ankle',
+        'right_ankle',
+        'left_heel',
+        'right_heel',
+        'left_foot_index',
+        'right_foot_index',
     ),
     bones=(
-        ('left_eye_inner', 'nose'), ('left_eye', 'left_eye_inner'),
-        ('left_eye_outer', 'left_eye'), ('left_ear', 'left_eye_outer'),
-        ('right_eye_inner', 'nose'), ('right_eye', 'right_eye_inner'),
-        ('right_eye_outer', 'right_eye'), ('right_ear', 'right_eye_outer'),
-        ('mouth_left', 'nose'), ('mouth_right', 'nose'),
-        ('left_shoulder', 'nose'), ('right_shoulder', 'nose'),
-        ('left_elbow', 'left_shoulder'), ('right_elbow', 'right_shoulder'),
-        ('left_wrist', 'left_elbow'), ('right_wrist', 'right_elbow'),
-        ('left_pinky', 'left_wrist'), ('right_pinky', 'right_wrist'),
-        ('left_index', 'left_wrist'), ('right_index', 'right_wrist'),
-        ('left_thumb', 'left_wrist'), ('right_thumb', 'right_wrist'),
-        ('left_hip', 'left_shoulder'), ('right_hip', 'right_shoulder'),
-        ('left_knee', 'left_hip'), ('right_knee', 'right_hip'),
-        ('left_ankle', 'left_knee'), ('right_ankle', 'right_knee'),
-        ('left_heel', 'left_ankle'), ('right_heel', 'right_ankle'),
-        ('left_foot_index', 'left_heel'), ('right_foot_index', 'right_heel'),
+        ('left_eye_inner', 'nose'),
+        ('left_eye', 'left_eye_inner'),
+        ('left_eye_outer', 'left_eye'),
+        ('left_ear', 'left_eye_outer'),
+        ('right_eye_inner', 'nose'),
+        ('right_eye', 'right_eye_inner'),
+        ('right_eye_outer', 'right_eye'),
+        ('right_ear', 'right_eye_outer'),
+        ('mouth_left', 'nose'),
+        ('mouth_right', 'nose'),
+        ('left_shoulder', 'nose'),
+        ('right_shoulder', 'nose'),
+        ('left_elbow', 'left_shoulder'),
+        ('right_elbow', 'right_shoulder'),
+        ('left_wrist', 'left_elbow'),
+        ('right_wrist', 'right_elbow'),
+        ('left_pinky', 'left_wrist'),
+        ('right_pinky', 'right_wrist'),
+        ('left_index', 'left_wrist'),
+        ('right_index', 'right_wrist'),
+        ('left_thumb', 'left_wrist'),
+        ('right_thumb', 'right_wrist'),
+        ('left_hip', 'left_shoulder'),
+        ('right_hip', 'right_shoulder'),
+        ('left_knee', 'left_hip'),
+        ('right_knee', 'right_hip'),
+        ('left_ankle', 'left_knee'),
+        ('right_ankle', 'right_knee'),
+        ('left_heel', 'left_ankle'),
+        ('right_heel', 'right_ankle'),
+        ('left_foot_index', 'left_heel'),
+        ('right_foot_index', 'right_heel'),
     ),
     extra_edges=(('right_shoulder', 'left_shoulder'), ('right_hip', 'left_hip')),
 )
@@ -119,42 +162,83 @@ MEDIAPIPE_POSE = Layout(
 # Hand topology of MediaPipe and OpenPose: the wrist, then four joints a finger, root to tip.
 MEDIAPIPE_HAND = Layout(
     name='mediapipe_hand_21',
-    joints=('wrist', *(f'{finger}_{joint}' for finger in ('thumb', 'index', 'middle', 'ring',
-                                                          'pinky') for joint in range(1, 5))),
+    joints=(
+        'wrist',
+        *(
+            f'{finger}_{joint}'
+            for finger in ('thumb', 'index', 'middle', 'ring', 'pinky')
+            for joint in range(1, 5)
+        ),
+    ),
     bones=(
         *((f'{finger}_1', 'wrist') for finger in ('thumb', 'index', 'middle', 'ring', 'pinky')),
-        *((f'{finger}_{joint}', f'{finger}_{joint - 1}')
-          for finger in ('thumb', 'index', 'middle', 'ring', 'pinky') for joint in (2, 3, 4)),
+        *(
+            (f'{finger}_{joint}', f'{finger}_{joint - 1}')
+            for finger in ('thumb', 'index', 'middle', 'ring', 'pinky')
+            for joint in (2, 3, 4)
+        ),
     ),
     extra_edges=(('middle_1', 'index_1'), ('ring_1', 'middle_1'), ('pinky_1', 'ring_1')),
 )
+PALM = MEDIAPIPE_HAND.index('middle_1')  # the wrist to here is a hand's size
+
 
 # Subsets for action work. Face detail and the pose model's own rough fingers are left out: the
 # hand stream sees fingers better. 'neck' and 'pelvis' are midpoints, as in NTU's skeleton.
 MEDIAPIPE_UPPER_11 = Layout(
     name='mediapipe_upper_11',
     base='mediapipe_pose_33',
-    joints=('neck', 'nose', 'left_ear', 'right_ear', 'mouth', 'left_shoulder', 'right_shoulder',
-            'left_elbow', 'right_elbow', 'left_wrist', 'right_wrist'),
+    joints=(
+        'neck',
+        'nose',
+        'left_ear',
+        'right_ear',
+        'mouth',
+        'left_shoulder',
+        'right_shoulder',
+        'left_elbow',
+        'right_elbow',
+        'left_wrist',
+        'right_wrist',
+    ),
     sources=((11, 12), (0,), (7,), (8,), (9, 10), (11,), (12,), (13,), (14,), (15,), (16,)),
     bones=(
-        ('nose', 'neck'), ('left_ear', 'nose'), ('right_ear', 'nose'), ('mouth', 'nose'),
-        ('left_shoulder', 'neck'), ('right_shoulder', 'neck'),
-        ('left_elbow', 'left_shoulder'), ('right_elbow', 'right_shoulder'),
-        ('left_wrist', 'left_elbow'), ('right_wrist', 'right_elbow'),
+        ('nose', 'neck'),
+        ('left_ear', 'nose'),
+        ('right_ear', 'nose'),
+        ('mouth', 'nose'),
+        ('left_shoulder', 'neck'),
+        ('right_shoulder', 'neck'),
+        ('left_elbow', 'left_shoulder'),
+        ('right_elbow', 'right_shoulder'),
+        ('left_wrist', 'left_elbow'),
+        ('right_wrist', 'right_elbow'),
     ),
 )
 
 MEDIAPIPE_BODY_18 = Layout(
     name='mediapipe_body_18',
     base='mediapipe_pose_33',
-    joints=(*MEDIAPIPE_UPPER_11.joints, 'pelvis', 'left_hip', 'right_hip', 'left_knee',
-            'right_knee', 'left_ankle', 'right_ankle'),
+    joints=(
+        *MEDIAPIPE_UPPER_11.joints,
+        'pelvis',
+        'left_hip',
+        'right_hip',
+        'left_knee',
+        'right_knee',
+        'left_ankle',
+        'right_ankle',
+    ),
     sources=(*MEDIAPIPE_UPPER_11.sources, (23, 24), (23,), (24,), (25,), (26,), (27,), (28,)),
     bones=(
-        *MEDIAPIPE_UPPER_11.bones, ('pelvis', 'neck'),
-        ('left_hip', 'pelvis'), ('right_hip', 'pelvis'), ('left_knee', 'left_hip'),
-        ('right_knee', 'right_hip'), ('left_ankle', 'left_knee'), ('right_ankle', 'right_knee'),
+        *MEDIAPIPE_UPPER_11.bones,
+        ('pelvis', 'neck'),
+        ('left_hip', 'pelvis'),
+        ('right_hip', 'pelvis'),
+        ('left_knee', 'left_hip'),
+        ('right_knee', 'right_hip'),
+        ('left_ankle', 'left_knee'),
+        ('right_ankle', 'right_knee'),
     ),
 )
 
@@ -162,54 +246,117 @@ MEDIAPIPE_BODY_18 = Layout(
 # this order. The tree is rooted at the spine between the shoulders, as in CTR-GCN.
 NTU_25 = Layout(
     name='ntu_25',
-    joints=('pelvis', 'spine', 'neck', 'head',
-            *(f'{side}_{joint}' for side in ('left', 'right')
-              for joint in ('shoulder', 'elbow', 'wrist', 'hand')),
-            *(f'{side}_{joint}' for side in ('left', 'right')
-              for joint in ('hip', 'knee', 'ankle', 'foot')),
-            'spine_shoulder', 'left_hand_tip', 'left_thumb', 'right_hand_tip', 'right_thumb'),
+    joints=(
+        'pelvis',
+        'spine',
+        'neck',
+        'head',
+        *(
+            f'{side}_{joint}'
+            for side in ('left', 'right')
+            for joint in ('shoulder', 'elbow', 'wrist', 'hand')
+        ),
+        *(
+            f'{side}_{joint}'
+            for side in ('left', 'right')
+            for joint in ('hip', 'knee', 'ankle', 'foot')
+        ),
+        'spine_shoulder',
+        'left_hand_tip',
+        'left_thumb',
+        'right_hand_tip',
+        'right_thumb',
+    ),
     bones=(
-        ('pelvis', 'spine'), ('spine', 'spine_shoulder'), ('neck', 'spine_shoulder'),
+        ('pelvis', 'spine'),
+        ('spine', 'spine_shoulder'),
+        ('neck', 'spine_shoulder'),
         ('head', 'neck'),
-        *(bone for side in ('left', 'right') for bone in (
-            (f'{side}_shoulder', 'spine_shoulder'), (f'{side}_elbow', f'{side}_shoulder'),
-            (f'{side}_wrist', f'{side}_elbow'), (f'{side}_hand', f'{side}_wrist'),
-            (f'{side}_hip', 'pelvis'), (f'{side}_knee', f'{side}_hip'),
-            (f'{side}_ankle', f'{side}_knee'), (f'{side}_foot', f'{side}_ankle'),
-            (f'{side}_hand_tip', f'{side}_thumb'), (f'{side}_thumb', f'{side}_hand'))),
+        *(
+            bone
+            for side in ('left', 'right')
+            for bone in (
+                (f'{side}_shoulder', 'spine_shoulder'),
+                (f'{side}_elbow', f'{side}_shoulder'),
+                (f'{side}_wrist', f'{side}_elbow'),
+                (f'{side}_hand', f'{side}_wrist'),
+                (f'{side}_hip', 'pelvis'),
+                (f'{side}_knee', f'{side}_hip'),
+                (f'{side}_ankle', f'{side}_knee'),
+                (f'{side}_foot', f'{side}_ankle'),
+                (f'{side}_hand_tip', f'{side}_thumb'),
+                (f'{side}_thumb', f'{side}_hand'),
+            )
+        ),
     ),
 )
 
 # Kinect v1, as in Northwestern-UCLA Multiview Action 3D: Wang et al., CVPR 2014.
 NUCLA_20 = Layout(
     name='nucla_20',
-    joints=('pelvis', 'spine', 'spine_shoulder', 'head',
-            *(f'{side}_{joint}' for side in ('left', 'right')
-              for joint in ('shoulder', 'elbow', 'wrist', 'hand')),
-            *(f'{side}_{joint}' for side in ('left', 'right')
-              for joint in ('hip', 'knee', 'ankle', 'foot'))),
+    joints=(
+        'pelvis',
+        'spine',
+        'spine_shoulder',
+        'head',
+        *(
+            f'{side}_{joint}'
+            for side in ('left', 'right')
+            for joint in ('shoulder', 'elbow', 'wrist', 'hand')
+        ),
+        *(
+            f'{side}_{joint}'
+            for side in ('left', 'right')
+            for joint in ('hip', 'knee', 'ankle', 'foot')
+        ),
+    ),
     bones=(
-        ('pelvis', 'spine'), ('spine', 'spine_shoulder'), ('head', 'spine_shoulder'),
-        *(bone for side in ('left', 'right') for bone in (
-            (f'{side}_shoulder', 'spine_shoulder'), (f'{side}_elbow', f'{side}_shoulder'),
-            (f'{side}_wrist', f'{side}_elbow'), (f'{side}_hand', f'{side}_wrist'),
-            (f'{side}_hip', 'pelvis'), (f'{side}_knee', f'{side}_hip'),
-            (f'{side}_ankle', f'{side}_knee'), (f'{side}_foot', f'{side}_ankle'))),
+        ('pelvis', 'spine'),
+        ('spine', 'spine_shoulder'),
+        ('head', 'spine_shoulder'),
+        *(
+            bone
+            for side in ('left', 'right')
+            for bone in (
+                (f'{side}_shoulder', 'spine_shoulder'),
+                (f'{side}_elbow', f'{side}_shoulder'),
+                (f'{side}_wrist', f'{side}_elbow'),
+                (f'{side}_hand', f'{side}_wrist'),
+                (f'{side}_hip', 'pelvis'),
+                (f'{side}_knee', f'{side}_hip'),
+                (f'{side}_ankle', f'{side}_knee'),
+                (f'{side}_foot', f'{side}_ankle'),
+            )
+        ),
     ),
 )
 
-_COCO_LIMBS = tuple(bone for side in ('left', 'right') for bone in (
-    (f'{side}_eye', 'nose'), (f'{side}_ear', f'{side}_eye'), (f'{side}_shoulder', 'nose'),
-    (f'{side}_elbow', f'{side}_shoulder'), (f'{side}_wrist', f'{side}_elbow'),
-    (f'{side}_hip', f'{side}_shoulder'), (f'{side}_knee', f'{side}_hip'),
-    (f'{side}_ankle', f'{side}_knee')))
+_COCO_LIMBS = tuple(
+    bone
+    for side in ('left', 'right')
+    for bone in (
+        (f'{side}_eye', 'nose'),
+        (f'{side}_ear', f'{side}_eye'),
+        (f'{side}_shoulder', 'nose'),
+        (f'{side}_elbow', f'{side}_shoulder'),
+        (f'{side}_wrist', f'{side}_elbow'),
+        (f'{side}_hip', f'{side}_shoulder'),
+        (f'{side}_knee', f'{side}_hip'),
+        (f'{side}_ankle', f'{side}_knee'),
+    )
+)
 _TRUNK = (('right_shoulder', 'left_shoulder'), ('right_hip', 'left_hip'))
 
 COCO_17 = Layout(
     name='coco_17',
-    joints=('nose', *(f'{side}_{joint}'
-                      for joint in ('eye', 'ear', 'shoulder', 'elbow', 'wrist', 'hip', 'knee',
-                                    'ankle') for side in ('left', 'right'))),
+    joints=(
+        'nose',
+        *(
+            f'{side}_{joint}'
+            for joint in ('eye', 'ear', 'shoulder', 'elbow', 'wrist', 'hip', 'knee', 'ankle')
+            for side in ('left', 'right')
+        ),
+    ),
     bones=_COCO_LIMBS,
     extra_edges=_TRUNK,
 )
@@ -217,9 +364,26 @@ COCO_17 = Layout(
 
 def _face_68() -> tuple[str, ...]:
     """Name the 68 face points of iBUG 300-W, mirrored pairs by left and right."""
-    pairs = [*((i, 16 - i) for i in range(8)), *((i, 43 - i) for i in range(17, 22)),
-             (31, 35), (32, 34), (36, 45), (37, 44), (38, 43), (39, 42), (40, 47), (41, 46),
-             (48, 54), (49, 53), (50, 52), (59, 55), (58, 56), (60, 64), (61, 63), (67, 65)]
+    pairs = [
+        *((i, 16 - i) for i in range(8)),
+        *((i, 43 - i) for i in range(17, 22)),
+        (31, 35),
+        (32, 34),
+        (36, 45),
+        (37, 44),
+        (38, 43),
+        (39, 42),
+        (40, 47),
+        (41, 46),
+        (48, 54),
+        (49, 53),
+        (50, 52),
+        (59, 55),
+        (58, 56),
+        (60, 64),
+        (61, 63),
+        (67, 65),
+    ]
     names = [f'face_{i}' for i in range(68)]  # those on the middle line keep this name
     for right, left in pairs:  # the person's right is left in the picture, where counting starts
         names[right], names[left] = f'right_face_{right}', f'left_face_{right}'
@@ -227,16 +391,20 @@ def _face_68() -> tuple[str, ...]:
 
 
 _FACE = _face_68()
-_FEET = tuple(f'{side}_{joint}' for side in ('left', 'right')
-              for joint in ('big_toe', 'small_toe', 'heel'))
+_FEET = tuple(
+    f'{side}_{joint}' for side in ('left', 'right') for joint in ('big_toe', 'small_toe', 'heel')
+)
 
 # COCO-WholeBody (Jin et al., ECCV 2020): joints 0-16 body, 17-22 feet, 23-90 face; its hands
 # (91-111 left, 112-132 right) are numbered as MediaPipe's.
 COCO_BODY_FACE_91 = Layout(
     name='coco_body_face_91',
     joints=(*COCO_17.joints, *_FEET, *_FACE),
-    bones=(*_COCO_LIMBS, *((joint, f'{joint.split("_")[0]}_ankle') for joint in _FEET),
-           *((joint, 'nose') for joint in _FACE)),
+    bones=(
+        *_COCO_LIMBS,
+        *((joint, f'{joint.split("_")[0]}_ankle') for joint in _FEET),
+        *((joint, 'nose') for joint in _FACE),
+    ),
     extra_edges=_TRUNK,
 )
 
@@ -249,19 +417,34 @@ COCO_BODY_23 = Layout(
     sources=tuple((v,) for v in range(23)),
 )
 
-LAYOUTS = {layout.name: layout for layout in (
-    MEDIAPIPE_POSE, MEDIAPIPE_HAND, MEDIAPIPE_UPPER_11, MEDIAPIPE_BODY_18, NTU_25, NUCLA_20,
-    COCO_17, COCO_BODY_FACE_91, COCO_BODY_23)}
+LAYOUTS = {
+    layout.name: layout
+    for layout in (
+        MEDIAPIPE_POSE,
+        MEDIAPIPE_HAND,
+        MEDIAPIPE_UPPER_11,
+        MEDIAPIPE_BODY_18,
+        NTU_25,
+        NUCLA_20,
+        COCO_17,
+        COCO_BODY_FACE_91,
+        COCO_BODY_23,
+    )
+}
 
 MEDIAPIPE_HOLISTIC = BodyHandLayout('mediapipe_holistic', MEDIAPIPE_POSE, MEDIAPIPE_HAND)
 
 # What the robot's detector gives, and what data sets hold.
 DETECTOR_LAYOUTS = {layout.name: layout for layout in (MEDIAPIPE_HOLISTIC,)}
-DATA_LAYOUTS = DETECTOR_LAYOUTS | {layout.name: layout for layout in (
-    BodyHandLayout('ntu_25', NTU_25, MEDIAPIPE_HAND, 'metric'),
-    BodyHandLayout('nucla_20', NUCLA_20, MEDIAPIPE_HAND, 'metric'),
-    BodyHandLayout('coco_17', COCO_17, MEDIAPIPE_HAND),
-    BodyHandLayout('coco_wholebody_133', COCO_BODY_FACE_91, MEDIAPIPE_HAND))}
+DATA_LAYOUTS = DETECTOR_LAYOUTS | {
+    layout.name: layout
+    for layout in (
+        BodyHandLayout('ntu_25', NTU_25, MEDIAPIPE_HAND, 'metric'),
+        BodyHandLayout('nucla_20', NUCLA_20, MEDIAPIPE_HAND, 'metric'),
+        BodyHandLayout('coco_17', COCO_17, MEDIAPIPE_HAND),
+        BodyHandLayout('coco_wholebody_133', COCO_BODY_FACE_91, MEDIAPIPE_HAND),
+    )
+}
 
 
 def hands_joined(body: Layout, hand: Layout) -> Layout:
@@ -278,10 +461,19 @@ def hands_joined(body: Layout, hand: Layout) -> Layout:
     return Layout(
         name=f'{body.name}+2x{hand.name}',
         joints=(*body.joints, *(on(side, joint) for side in sides for joint in hand.joints)),
-        bones=(*body.bones, *(
-            bone for side in sides for bone in (
-                (on(side, hand.joints[0]), f'{side}_wrist'),
-                *((on(side, child), on(side, parent)) for child, parent in hand.bones)))),
-        extra_edges=(*body.extra_edges, *((on(side, a), on(side, b)) for side in sides
-                                          for a, b in hand.extra_edges)),
+        bones=(
+            *body.bones,
+            *(
+                bone
+                for side in sides
+                for bone in (
+                    (on(side, hand.joints[0]), f'{side}_wrist'),
+                    *((on(side, child), on(side, parent)) for child, parent in hand.bones),
+                )
+            ),
+        ),
+        extra_edges=(
+            *body.extra_edges,
+            *((on(side, a), on(side, b)) for side in sides for a, b in hand.extra_edges),
+        ),
     )

@@ -1,27 +1,38 @@
-"""The keypoints of one person in one frame: what the detector gives and the window takes."""
+"""What travels: a frame, keypoints, a clip, a window, its scores, an action."""
 
 from dataclasses import dataclass
+from enum import IntEnum
 
 import numpy as np
 
+from bharnet_ros.errors import BharnetError
 from bharnet_ros.layouts import DETECTOR_LAYOUTS
 
+SECOND = 1_000_000_000  # nanoseconds
+PARTS = ('body', 'left_hand', 'right_hand')
 BODY_CHANNELS = 4  # x, y, z, visibility
 HAND_CHANNELS = 3  # x, y, z
 WORLD_CHANNELS = 3  # x, y, z in metres
-
 MAX_VALUE = 1000  # image sizes or metres; larger numbers could overflow inside a model
 MAX_TEXT = 256  # characters of an id: it is kept, logged and published again
-
 NOBODY = ''  # person id of a frame in which nobody was found
 
 
-class KeypointsError(ValueError):
+@dataclass(frozen=True)
+class Frame:
+    """One image and the time it was acquired."""
+
+    image: np.ndarray  # (H, W, 3) uint8, BGR, not mirrored
+    stamp: int  # nanoseconds
+    frame_id: str = ''  # coordinate frame of the camera (ROS header)
+
+
+class KeypointsError(BharnetError):
     """Keypoints that cannot be used: wrong counts, NaN, unknown layout, impossible image size."""
 
 
 @dataclass(frozen=True)
-class FrameKeypoints:
+class Keypoints:
     """Body and hands of one person at one time.
 
     x, y are normalised by image width and height, z is in image widths about the mid-hip (body)
@@ -76,8 +87,74 @@ class FrameKeypoints:
                 continue
             if points.shape != shape:
                 raise KeypointsError(
-                    f'{name} has shape {points.shape}, layout {self.layout} needs {shape}')
+                    f'{name} has shape {points.shape}, layout {self.layout} needs {shape}'
+                )
             if not np.isfinite(points).all():
                 raise KeypointsError(f'{name} contains NaN or infinite values')
             if np.abs(points).max() > MAX_VALUE:
                 raise KeypointsError(f'{name} has impossible values (beyond {MAX_VALUE})')
+
+
+@dataclass(frozen=True)
+class Clip:
+    """T time steps of one person: the raw input of a model, before any preprocessing.
+
+    Entries of a part that is missing at a step are zero there, with mask 0.
+    """
+
+    body: np.ndarray  # (T, V_body, 4) float32
+    left_hand: np.ndarray  # (T, V_hand, 3) float32
+    right_hand: np.ndarray  # (T, V_hand, 3) float32
+    mask: np.ndarray  # (T, 3) float32, 1 where body, left hand, right hand were seen
+    aspect: float  # image height / width
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window that wants scores."""
+
+    person_id: str
+    stamp: int  # newest image, nanoseconds
+    start: int  # oldest image
+    frame_id: str
+    clip: Clip
+    arrival: int  # of the person; scores of an earlier stay are void
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Class probabilities (K,) of one window."""
+
+    window: Window
+    probabilities: np.ndarray
+
+
+class Phase(IntEnum):
+    """Where in its life an action is; the values are those of msg/Action.msg."""
+
+    STARTED = 0
+    ONGOING = 1
+    ENDED = 2
+
+
+class State(IntEnum):
+    """What a person does, as far as can be told; the values are those of msg/Scores.msg."""
+
+    IDLE = 0
+    CANDIDATE = 1
+    UNKNOWN = 2
+    ACTIVE = 3
+
+
+@dataclass(frozen=True)
+class Action:
+    """One step in the life of an action. Times are stamps of images, nanoseconds."""
+
+    stamp: int
+    person_id: str
+    event_id: int
+    label: str
+    class_id: int
+    confidence: float
+    phase: Phase
+    start: int

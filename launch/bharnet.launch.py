@@ -25,46 +25,89 @@ PACKAGE = 'bharnet_ros'
 PARAMS_FILE = Path(get_package_share_directory(PACKAGE)) / 'config' / 'bharnet.yaml'
 
 ARGUMENTS = (
-    DeclareLaunchArgument('source', default_value='', description='Camera number or device, video '
-                          'file, URL, pipeline, or topic; empty takes it from params_file.'),
-    DeclareLaunchArgument('model', default_value='', description='Model file, or name of a model '
-                          'of the package; empty takes it from params_file.'),
-    DeclareLaunchArgument('params_file', default_value=str(PARAMS_FILE),
-                          description='YAML file with the parameters of both nodes.'),
+    DeclareLaunchArgument(
+        'source',
+        default_value='',
+        description='Camera number or device, video '
+        'file, URL, pipeline, or topic; empty takes it from params_file.',
+    ),
+    DeclareLaunchArgument(
+        'model',
+        default_value='',
+        description='Model file, or name of a model '
+        'of the package; empty takes it from params_file.',
+    ),
+    DeclareLaunchArgument(
+        'params_file',
+        default_value=str(PARAMS_FILE),
+        description='YAML file with the parameters of both nodes.',
+    ),
     DeclareLaunchArgument('namespace', default_value='', description='Namespace of both nodes.'),
-    DeclareLaunchArgument('use_sim_time', default_value='false', choices=['true', 'false'],
-                          description='Take time from /clock.'),
-    DeclareLaunchArgument('log_level', default_value='info',
-                          choices=['debug', 'info', 'warn', 'error'],
-                          description='Log level of both nodes.'),
-    DeclareLaunchArgument('composed', default_value='false', choices=['true', 'false'],
-                          description='Run both nodes in one process.'),
-    DeclareLaunchArgument('respawn', default_value='false', choices=['true', 'false'],
-                          description='Start a process again when it ends; otherwise the end of '
-                          'the camera ends the launch.'),
+    DeclareLaunchArgument(
+        'use_sim_time',
+        default_value='false',
+        choices=['true', 'false'],
+        description='Take time from /clock.',
+    ),
+    DeclareLaunchArgument(
+        'log_level',
+        default_value='info',
+        choices=['debug', 'info', 'warn', 'error'],
+        description='Log level of both nodes.',
+    ),
+    DeclareLaunchArgument(
+        'composed',
+        default_value='false',
+        choices=['true', 'false'],
+        description='Run both nodes in one process.',
+    ),
+    DeclareLaunchArgument(
+        'respawn',
+        default_value='false',
+        choices=['true', 'false'],
+        description='Start a process again when it ends; otherwise the end of '
+        'the camera ends the launch.',
+    ),
 )
 
 
 def bring_up(node: LifecycleNode) -> list:
     """Return what configures a node when its process starts, and activates it after that."""
+
     def change(transition: int) -> EmitEvent:
-        return EmitEvent(event=ChangeState(lifecycle_node_matcher=matches_action(node),
-                                           transition_id=transition))
+        return EmitEvent(
+            event=ChangeState(
+                lifecycle_node_matcher=matches_action(node), transition_id=transition
+            )
+        )
+
     return [
         # On every start, so that a respawned process comes up again too.
-        RegisterEventHandler(OnProcessStart(
-            target_action=node, on_start=[change(Transition.TRANSITION_CONFIGURE)])),
-        RegisterEventHandler(OnStateTransition(
-            target_lifecycle_node=node, start_state='configuring', goal_state='inactive',
-            entities=[change(Transition.TRANSITION_ACTIVATE)])),
-        RegisterEventHandler(OnStateTransition(
-            target_lifecycle_node=node, start_state='configuring', goal_state='unconfigured',
-            entities=[LogInfo(msg='a node could not be configured; its log says why')])),
+        RegisterEventHandler(
+            OnProcessStart(target_action=node, on_start=[change(Transition.TRANSITION_CONFIGURE)])
+        ),
+        RegisterEventHandler(
+            OnStateTransition(
+                target_lifecycle_node=node,
+                start_state='configuring',
+                goal_state='inactive',
+                entities=[change(Transition.TRANSITION_ACTIVATE)],
+            )
+        ),
+        RegisterEventHandler(
+            OnStateTransition(
+                target_lifecycle_node=node,
+                start_state='configuring',
+                goal_state='unconfigured',
+                entities=[LogInfo(msg='a node could not be configured; its log says why')],
+            )
+        ),
     ]
 
 
 def make_nodes(context: LaunchContext) -> list:
     """Return the actions for the given arguments."""
+
     def value(name: str) -> str:
         return LaunchConfiguration(name).perform(context)
 
@@ -72,22 +115,37 @@ def make_nodes(context: LaunchContext) -> list:
     camera = common | ({'source': value('source')} if value('source') else {})
     recognition = common | ({'model': value('model')} if value('model') else {})
     process = {
-        'package': PACKAGE, 'namespace': value('namespace'), 'output': 'screen',
+        'package': PACKAGE,
+        'namespace': value('namespace'),
+        'output': 'screen',
         'arguments': ['--ros-args', '--log-level', value('log_level')],
-        'respawn': value('respawn') == 'true', 'respawn_delay': 2.0,
+        'respawn': value('respawn') == 'true',
+        'respawn_delay': 2.0,
     }
     at_exit = {} if process['respawn'] else {'on_exit': Shutdown(reason='the camera ended')}
     if value('composed') == 'true':
         # One process, two nodes: launch cannot address their lifecycles, they start themselves.
-        return [Node(executable='composed',
-                     parameters=[value('params_file'), camera | recognition | {'autostart': True}],
-                     **process, **at_exit)]
+        return [
+            Node(
+                executable='composed',
+                parameters=[value('params_file'), camera | recognition | {'autostart': True}],
+                **process,
+                **at_exit,
+            )
+        ]
     recognition_node = LifecycleNode(
-        executable='recognition_node', name='recognition_node',
-        parameters=[value('params_file'), recognition], **process)
+        executable='recognition_node',
+        name='recognition_node',
+        parameters=[value('params_file'), recognition],
+        **process,
+    )
     camera_node = LifecycleNode(
-        executable='camera_node', name='camera_node',
-        parameters=[value('params_file'), camera], **process, **at_exit)
+        executable='camera_node',
+        name='camera_node',
+        parameters=[value('params_file'), camera],
+        **process,
+        **at_exit,
+    )
     return [*bring_up(recognition_node), *bring_up(camera_node), recognition_node, camera_node]
 
 

@@ -13,39 +13,74 @@ PACKAGE = 'bharnet_ros'
 SHARE = Path(get_package_share_directory(PACKAGE))
 
 ARGUMENTS = (
-    DeclareLaunchArgument('bag', default_value=str(SHARE / 'models' / 'demo_keypoints'),
-                          description='Folder of a rosbag2 with keypoints.'),
+    DeclareLaunchArgument(
+        'bag',
+        default_value=str(SHARE / 'models' / 'demo_keypoints'),
+        description='Folder of a rosbag2 with keypoints.',
+    ),
     DeclareLaunchArgument('speed', default_value='1.0', description='Times its own rate.'),
-    DeclareLaunchArgument('loop', default_value='false', choices=['true', 'false'],
-                          description='Start again at the end.'),
-    DeclareLaunchArgument('model', default_value='', description='Model file, or name of a model '
-                          'of the package; empty takes it from params_file.'),
-    DeclareLaunchArgument('params_file', default_value=str(SHARE / 'config' / 'bharnet.yaml'),
-                          description='YAML file with the parameters.'),
+    DeclareLaunchArgument(
+        'loop',
+        default_value='false',
+        choices=['true', 'false'],
+        description='Start again at the end.',
+    ),
+    DeclareLaunchArgument(
+        'model',
+        default_value='',
+        description='Model file, or name of a model '
+        'of the package; empty takes it from params_file.',
+    ),
+    DeclareLaunchArgument(
+        'params_file',
+        default_value=str(SHARE / 'config' / 'bharnet.yaml'),
+        description='YAML file with the parameters.',
+    ),
     DeclareLaunchArgument('namespace', default_value='', description='Namespace of the nodes.'),
-    DeclareLaunchArgument('log_level', default_value='info',
-                          choices=['debug', 'info', 'warn', 'error'],
-                          description='Log level of the nodes.'),
+    DeclareLaunchArgument(
+        'log_level',
+        default_value='info',
+        choices=['debug', 'info', 'warn', 'error'],
+        description='Log level of the nodes.',
+    ),
 )
 
 
 def make_nodes(context: LaunchContext) -> list:
     """Return the actions for the given arguments."""
+
     def value(name: str) -> str:
         return LaunchConfiguration(name).perform(context)
 
-    process = {'package': PACKAGE, 'namespace': value('namespace'), 'output': 'screen',
-               'arguments': ['--ros-args', '--log-level', value('log_level')]}
+    process = {
+        'package': PACKAGE,
+        'namespace': value('namespace'),
+        'output': 'screen',
+        'arguments': ['--ros-args', '--log-level', value('log_level')],
+    }
     model = {'model': value('model')} if value('model') else {}
     return [
         # Its process needs no lifecycle management here: it comes and goes with the bag.
-        Node(executable='recognition_node', name='recognition_node',
-             parameters=[value('params_file'), model | {'autostart': True, 'use_sim_time': True}],
-             **process),
-        Node(executable='replay_node', name='replay_node',
-             parameters=[{'bag': value('bag'), 'speed': float(value('speed')),
-                          'loop': value('loop') == 'true', 'clock': True}],
-             on_exit=Shutdown(reason='end of the bag'), **process),
+        Node(
+            executable='recognition_node',
+            name='recognition_node',
+            parameters=[value('params_file'), model | {'autostart': True, 'use_sim_time': True}],
+            **process,
+        ),
+        Node(
+            executable='replay_node',
+            name='replay_node',
+            parameters=[
+                {
+                    'bag': value('bag'),
+                    'speed': float(value('speed')),
+                    'loop': value('loop') == 'true',
+                    'clock': True,
+                }
+            ],
+            on_exit=Shutdown(reason='end of the bag'),
+            **process,
+        ),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Shared fixtures of the tests; helpers that are plain functions are in helpers.py."""
+"""Shared fixtures of the tests; helpers that are plain functions are in support/."""
 
 import signal
 import sys
@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-sys.path.insert(0, str(Path(__file__).parent))  # `import helpers` with importmode importlib
+sys.path.insert(0, str(Path(__file__).parent))  # `import support` with importmode importlib
 
-ROOT = Path(__file__).parents[1]
+from support.paths import ROOT
 
 # Programs that are told to end inherit what we ignore: under nohup SIGHUP, in a job SIGINT.
 # A handler is not inherited, and these tests themselves go on as they were asked to.
@@ -33,5 +33,6 @@ def data_dir() -> Path:
 @pytest.fixture
 def tiny(tmp_path) -> Path:
     """A data set of six clips of bodies; for tests of training."""
-    from training_helpers import write_tiny  # needs PyTorch, which the others do not
+    from support.training import write_tiny  # needs PyTorch, which the others do not
+
     return write_tiny(tmp_path / 'tiny')

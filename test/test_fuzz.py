@@ -6,26 +6,25 @@ from functools import cache
 
 import numpy as np
 import pytest
-from bharnet_ros.msg import Keypoints
-from conftest import ROOT
-from helpers import person
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from rclpy.serialization import deserialize_message, serialize_message
 
-from bharnet_ros.bag import read_keypoints
-from bharnet_ros.decision import ActionEvent, DecisionConfig, Phase
-from bharnet_ros.keypoints import KeypointsError
+from bharnet_ros.bags.bag import read_keypoints
+from bharnet_ros.inference.model import Model
+from bharnet_ros.msg import Keypoints as KeypointsMsg
 from bharnet_ros.nodes.messages import (
     action_to_msg,
     keypoints_from_msg,
     keypoints_to_msg,
     scores_to_msg,
 )
-from bharnet_ros.pipeline import ActionPipeline, PipelineConfig, Scores
-from bharnet_ros.recognizer import Recognizer
-from bharnet_ros.window import SECOND
+from bharnet_ros.recognition.decision import DecisionConfig
+from bharnet_ros.recognition.pipeline import ActionPipeline, PipelineConfig
+from bharnet_ros.types import SECOND, Action, KeypointsError, Phase, Scores
+from support.keypoints import person
+from support.paths import ROOT
 
 SIZES = {'body': 132, 'body_world': 99, 'left_hand': 63, 'right_hand': 63}
 SPECIAL = (float('nan'), float('inf'), float('-inf'), 3.4e38, -3.4e38, 1e-45, -0.0, 1000.0, 1001.0)
@@ -33,8 +32,8 @@ FIRST = 6 * 30  # frames of the recording that hold its first word
 
 
 @cache
-def shipped() -> Recognizer:
-    return Recognizer(ROOT / 'models' / 'asl_words.onnx')
+def shipped() -> Model:
+    return Model(ROOT / 'models' / 'asl_words.onnx')
 
 
 @cache
@@ -44,18 +43,29 @@ def recording() -> list:
 
 # Messages: mostly nearly right, because what is wrong everywhere is refused by the first check.
 
-seeds = st.integers(0, 2 ** 32 - 1)
+seeds = st.integers(0, 2**32 - 1)
 texts = st.one_of(
-    st.sampled_from(['', 'ann', 'bob', 'mediapipe_holistic']), st.text(max_size=20),
-    st.builds(lambda text, times: text * times, st.text(min_size=1, max_size=3),
-              st.integers(1000, 20_000)))
+    st.sampled_from(['', 'ann', 'bob', 'mediapipe_holistic']),
+    st.text(max_size=20),
+    st.builds(
+        lambda text, times: text * times,
+        st.text(min_size=1, max_size=3),
+        st.integers(1000, 20_000),
+    ),
+)
 
 
 @st.composite
 def floats(draw, size: int) -> np.ndarray:
     """Draw an array of this size, of nearly this size, or of none at all."""
-    size = draw(st.one_of(*[st.just(size)] * 4, st.just(0), st.integers(0, 2 * size),
-                          st.sampled_from([size - 1, size + 1, 4096, 4097, 100_000])))
+    size = draw(
+        st.one_of(
+            *[st.just(size)] * 4,
+            st.just(0),
+            st.integers(0, 2 * size),
+            st.sampled_from([size - 1, size + 1, 4096, 4097, 100_000]),
+        )
+    )
     values = np.random.default_rng(draw(seeds)).random(size, np.float32)
     values *= draw(st.sampled_from([1.0, 1.0, 1.0, 0.0, -1.0, 999.0, 1e6]))
     if size and draw(st.integers(0, 5)) == 0:
@@ -64,25 +74,28 @@ def floats(draw, size: int) -> np.ndarray:
 
 
 @st.composite
-def messages(draw) -> Keypoints:
+def messages(draw) -> KeypointsMsg:
     """Draw a message as it comes off the wire."""
-    message = Keypoints(
+    message = KeypointsMsg(
         person_id=draw(st.one_of(st.sampled_from(['ann', 'bob', 'cem']), texts)),
         layout=draw(st.one_of(*[st.just('mediapipe_holistic')] * 5, texts)),
-        image_width=draw(st.one_of(st.just(640), st.integers(0, 2 ** 32 - 1))),
-        image_height=draw(st.one_of(st.just(480), st.integers(0, 2 ** 32 - 1))))
+        image_width=draw(st.one_of(st.just(640), st.integers(0, 2**32 - 1))),
+        image_height=draw(st.one_of(st.just(480), st.integers(0, 2**32 - 1))),
+    )
     for name, size in SIZES.items():
         setattr(message, name, draw(floats(size)).tolist())
     message.header.frame_id = draw(texts)
-    message.header.stamp.sec = draw(st.one_of(st.integers(0, 100),
-                                              st.integers(-2 ** 31, 2 ** 31 - 1)))
-    message.header.stamp.nanosec = draw(st.one_of(st.integers(0, SECOND - 1),
-                                                  st.integers(0, 2 ** 32 - 1)))
+    message.header.stamp.sec = draw(
+        st.one_of(st.integers(0, 100), st.integers(-(2**31), 2**31 - 1))
+    )
+    message.header.stamp.nanosec = draw(
+        st.one_of(st.integers(0, SECOND - 1), st.integers(0, 2**32 - 1))
+    )
     return over_the_wire(message)
 
 
-def over_the_wire(message: Keypoints) -> Keypoints:
-    return deserialize_message(serialize_message(message), Keypoints)
+def over_the_wire(message: KeypointsMsg) -> KeypointsMsg:
+    return deserialize_message(serialize_message(message), KeypointsMsg)
 
 
 def assert_plain(error: Exception) -> None:
@@ -105,15 +118,19 @@ def test_a_message_is_refused_in_one_plain_line_or_holds_only_what_a_model_can_t
         assert points is None or (np.isfinite(points).all() and np.abs(points).max() <= 1000)
 
 
-@pytest.mark.parametrize(('changes', 'words'), [
-    ({'layout': 'two\nlines'}, "'two\\nlines'"),
-    ({'layout': 'x' * 100_000}, 'unknown keypoint layout'),
-    ({'person_id': 'x' * 257}, 'a person_id of 257 characters'),
-    ({'person_id': 'red\x1b[31m'}, 'person_id with characters that do not print'),
-    ({'person_id': 'two\nlines'}, 'person_id with characters that do not print'),
-    ({'frame_id': 'x' * 5000}, 'frame_id of 5000 characters'),
-    ({'body': None}, 'hands without a body'),
-], ids=str)
+@pytest.mark.parametrize(
+    ('changes', 'words'),
+    [
+        ({'layout': 'two\nlines'}, "'two\\nlines'"),
+        ({'layout': 'x' * 100_000}, 'unknown keypoint layout'),
+        ({'person_id': 'x' * 257}, 'a person_id of 257 characters'),
+        ({'person_id': 'red\x1b[31m'}, 'person_id with characters that do not print'),
+        ({'person_id': 'two\nlines'}, 'person_id with characters that do not print'),
+        ({'frame_id': 'x' * 5000}, 'frame_id of 5000 characters'),
+        ({'body': None}, 'hands without a body'),
+    ],
+    ids=str,
+)
 def test_texts_that_would_spoil_a_log_and_parts_of_nobody_are_refused(changes, words):
     frame = replace(person(1, hand=True), **changes)
     with pytest.raises(KeypointsError) as error:
@@ -131,14 +148,15 @@ def test_a_stamp_that_is_no_time_is_refused():
 
 # A pipeline in a storm.
 
+
 class Ledger:
     """Checks that actions are told as msg/Action.msg promises."""
 
     def __init__(self):
-        self._going_on: dict[int, ActionEvent] = {}
+        self._going_on: dict[int, Action] = {}
         self._last_id = 0
 
-    def take(self, events: list[ActionEvent]) -> None:
+    def take(self, events: list[Action]) -> None:
         """Check what happened next."""
         for event in events:
             assert event.stamp >= event.start
@@ -151,7 +169,10 @@ class Ledger:
                 before = self._going_on.pop(event.event_id)
                 assert event.stamp >= before.stamp
                 assert (event.person_id, event.label, event.start) == (
-                    before.person_id, before.label, before.start)
+                    before.person_id,
+                    before.label,
+                    before.start,
+                )
             if event.phase is not Phase.ENDED:
                 self._going_on[event.event_id] = event
             serialize_message(action_to_msg(event, 'camera', event.stamp))
@@ -162,14 +183,16 @@ class Ledger:
         return len(self._going_on)
 
 
-def play(pipe: ActionPipeline, frames: list) -> list[ActionEvent]:
+def play(pipe: ActionPipeline, frames: list) -> list[Action]:
     return [event for frame in frames for event in pipe.process(frame, shipped())[0]]
 
 
 def first_word(name: str, start: int) -> list:
     """Return the first word of the recording, said by somebody from a stamp on."""
-    return [replace(frame, person_id=name, stamp=frame.stamp - recording()[0].stamp + start)
-            for frame in recording()]
+    return [
+        replace(frame, person_id=name, stamp=frame.stamp - recording()[0].stamp + start)
+        for frame in recording()
+    ]
 
 
 class Storm(RuleBasedStateMachine):
@@ -180,7 +203,7 @@ class Storm(RuleBasedStateMachine):
         self.pipe = ActionPipeline(shipped().contract, PipelineConfig(max_persons=2))
         self.ledger, self.waiting, self.clock = Ledger(), {}, 50 * SECOND
 
-    def push(self, message: Keypoints) -> None:
+    def push(self, message: KeypointsMsg) -> None:
         """Do what the node does with a message."""
         try:
             frame = keypoints_from_msg(message)
@@ -205,10 +228,14 @@ class Storm(RuleBasedStateMachine):
         message.header.stamp.sec, message.header.stamp.nanosec = divmod(self.clock, SECOND)
         self.push(message)
 
-    @rule(name=st.sampled_from(['ann', 'bob']), count=st.sampled_from([3, 30, 120]),
-          prompt=st.booleans(), late=st.integers(0, SECOND // 2))
+    @rule(
+        name=st.sampled_from(['ann', 'bob']),
+        count=st.sampled_from([3, 30, 120]),
+        prompt=st.booleans(),
+        late=st.integers(0, SECOND // 2),
+    )
     def a_person_moves_and_two_come_a_little_late(self, name, count, prompt, late):
-        for frame in recording()[60:60 + count]:
+        for frame in recording()[60 : 60 + count]:
             self.clock += SECOND // 30
             self.push_person(replace(frame, person_id=name))
             if prompt:
@@ -226,12 +253,27 @@ class Storm(RuleBasedStateMachine):
     def the_clock_steps(self, step):
         self.clock += step
 
-    @rule(threshold=st.floats(0, 0.9), max_idle=st.floats(0.01, 1), duration=st.floats(0, 1),
-          smoothing=st.floats(0, 1), denied=st.sets(st.sampled_from(['coffee', 'tea', 'no'])))
+    @rule(
+        threshold=st.floats(0, 0.9),
+        max_idle=st.floats(0.01, 1),
+        duration=st.floats(0, 1),
+        smoothing=st.floats(0, 1),
+        denied=st.sets(st.sampled_from(['coffee', 'tea', 'no'])),
+    )
     def settings_change(self, threshold, max_idle, duration, smoothing, denied):
-        self.ledger.take(self.pipe.set_decision(DecisionConfig(
-            threshold, threshold / 2, duration, duration, smoothing, max_idle,
-            labels_deny=tuple(denied))))
+        self.ledger.take(
+            self.pipe.set_decision(
+                DecisionConfig(
+                    threshold,
+                    threshold / 2,
+                    duration,
+                    duration,
+                    smoothing,
+                    max_idle,
+                    labels_deny=tuple(denied),
+                )
+            )
+        )
 
     @rule()
     def infer(self):
@@ -240,8 +282,7 @@ class Storm(RuleBasedStateMachine):
             scores = Scores(window, shipped().infer([window.clip])[0])
             assert np.isfinite(scores.probabilities).all()
             self.ledger.take(self.pipe.decide(scores))
-            serialize_message(scores_to_msg(scores, shipped().model_id,
-                                            self.pipe.state(window)))
+            serialize_message(scores_to_msg(scores, shipped().model_id, self.pipe.state(window)))
 
     @rule()
     def keypoints_stop(self):
@@ -257,16 +298,19 @@ class Storm(RuleBasedStateMachine):
         self.ledger.take(self.pipe.set_decision(DecisionConfig()))
         found = play(self.pipe, first_word('eve', self.clock + SECOND))
         self.ledger.take(found)
-        calm = play(ActionPipeline(shipped().contract, self.pipe.config),
-                    first_word('eve', self.clock + SECOND))
+        calm = play(
+            ActionPipeline(shipped().contract, self.pipe.config),
+            first_word('eve', self.clock + SECOND),
+        )
         found = [event for event in found if event.person_id == 'eve']
         first = found[0].event_id - 1
         assert [replace(e, event_id=e.event_id - first) for e in found] == calm
         assert {event.label for event in calm} == {'coffee'}
 
 
-Storm.TestCase.settings = settings(max_examples=25, stateful_step_count=25, deadline=None,
-                                   suppress_health_check=list(HealthCheck))
+Storm.TestCase.settings = settings(
+    max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+)
 TestStorm = Storm.TestCase
 
 
@@ -293,7 +337,9 @@ def test_somebody_before_a_flood_of_frames_is_recognised(rate):
     """A window keeps so many frames a second; more of them must not make it too short."""
     pipe = ActionPipeline(shipped().contract, PipelineConfig())
     frames = first_word('ann', SECOND)
-    flood = [replace(frames[min(i * 30 // rate, FIRST - 1)], stamp=SECOND + i * SECOND // rate)
-             for i in range(4 * rate)]
+    flood = [
+        replace(frames[min(i * 30 // rate, FIRST - 1)], stamp=SECOND + i * SECOND // rate)
+        for i in range(4 * rate)
+    ]
     started = [e.label for e in play(pipe, flood) if e.phase is Phase.STARTED]
     assert started == ['coffee']

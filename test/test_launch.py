@@ -13,11 +13,11 @@ from types import ModuleType, SimpleNamespace
 import pytest
 import yaml
 from lifecycle_msgs.msg import Transition
-from ros_helpers import DEMO_BAG, EXECUTABLES, SHARE
 
 from bharnet_ros.nodes.camera_node import PARAMS as CAMERA
 from bharnet_ros.nodes.recognition_node import PARAMS as RECOGNITION
 from bharnet_ros.nodes.replay_node import PARAMS as REPLAY
+from support.ros import DEMO_BAG, EXECUTABLES, SHARE
 
 EVERY_NODE = {'use_sim_time'}
 MANAGED = {'autostart'} | EVERY_NODE
@@ -37,6 +37,7 @@ class Recorded(SimpleNamespace):
 
 def recorder(kind: str, required: str = '', optional: str = '', positional: tuple = ()):
     """Return a stand-in for a class with these arguments."""
+
     def make(*args: object, **kwargs: object) -> Recorded:
         assert len(args) <= len(positional), f'{kind} takes {len(positional)} positional arguments'
         given = dict(zip(positional, args, strict=False)) | kwargs
@@ -45,6 +46,7 @@ def recorder(kind: str, required: str = '', optional: str = '', positional: tupl
         missing = set(required.split()) - set(given)
         assert not missing, f'{kind} needs {missing}'
         return Recorded(kind=kind, **given)
+
     return make
 
 
@@ -59,15 +61,20 @@ class Configuration:
         return context[self.name]
 
 
-PROCESS = ('package namespace output arguments parameters respawn respawn_delay on_exit '
-           'remappings exec_name ros_arguments additional_env prefix emulate_tty condition '
-           'respawn_max_retries sigterm_timeout sigkill_timeout')
+PROCESS = (
+    'package namespace output arguments parameters respawn respawn_delay on_exit '
+    'remappings exec_name ros_arguments additional_env prefix emulate_tty condition '
+    'respawn_max_retries sigterm_timeout sigkill_timeout'
+)
 MODULES = {
-    'launch': {'LaunchContext': dict,
-               'LaunchDescription': lambda entities: SimpleNamespace(entities=entities)},
+    'launch': {
+        'LaunchContext': dict,
+        'LaunchDescription': lambda entities: SimpleNamespace(entities=entities),
+    },
     'launch.actions': {
-        'DeclareLaunchArgument': recorder('argument', 'name', 'default_value description choices',
-                                          ('name',)),
+        'DeclareLaunchArgument': recorder(
+            'argument', 'name', 'default_value description choices', ('name',)
+        ),
         'EmitEvent': recorder('emit', 'event'),
         'LogInfo': recorder('log', 'msg'),
         'OpaqueFunction': recorder('function', 'function', 'args kwargs'),
@@ -75,7 +82,8 @@ MODULES = {
         'Shutdown': recorder('shutdown', '', 'reason'),
     },
     'launch.event_handlers': {
-        'OnProcessStart': recorder('process started', 'on_start', 'target_action handle_once')},
+        'OnProcessStart': recorder('process started', 'on_start', 'target_action handle_once')
+    },
     'launch.events': {'matches_action': lambda action: action},
     'launch.substitutions': {'LaunchConfiguration': Configuration},
     'launch_ros': {},
@@ -85,11 +93,15 @@ MODULES = {
     },
     'launch_ros.event_handlers': {
         'OnStateTransition': recorder(
-            'transition', 'entities',
-            'target_lifecycle_node transition start_state goal_state matcher handle_once')},
+            'transition',
+            'entities',
+            'target_lifecycle_node transition start_state goal_state matcher handle_once',
+        )
+    },
     'launch_ros.events': {},
     'launch_ros.events.lifecycle': {
-        'ChangeState': recorder('change state', 'lifecycle_node_matcher transition_id')},
+        'ChangeState': recorder('change state', 'lifecycle_node_matcher transition_id')
+    },
 }
 
 
@@ -109,8 +121,10 @@ def load(monkeypatch):
         context = {a.name: a.default_value for a in declared} | arguments
         for argument in declared:
             assert context[argument.name] in getattr(argument, 'choices', [context[argument.name]])
-        return declared, [result for e in entities if e.kind == 'function'
-                          for result in e.function(context)]
+        return declared, [
+            result for e in entities if e.kind == 'function' for result in e.function(context)
+        ]
+
     return run
 
 
@@ -124,23 +138,37 @@ def given(node: Recorded) -> dict[str, object]:
 
 def walk(value: object) -> Iterator[object]:
     yield value
-    for part in (value.values() if isinstance(value, dict) else
-                 value if isinstance(value, list) else ()):
+    for part in (
+        value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    ):
         yield from walk(part)
 
 
 VARIANTS = {
     'separate': ('bharnet.launch.py', {}, {'camera_node', 'recognition_node'}),
-    'all arguments': ('bharnet.launch.py', {
-        'source': '/dev/video2', 'model': 'mine.onnx', 'namespace': 'robot',
-        'use_sim_time': 'true', 'log_level': 'debug', 'respawn': 'true'},
-        {'camera_node', 'recognition_node'}),
-    'composed': ('bharnet.launch.py', {'composed': 'true', 'source': 'a.mp4', 'model': 'm'},
-                 {'composed'}),
+    'all arguments': (
+        'bharnet.launch.py',
+        {
+            'source': '/dev/video2',
+            'model': 'mine.onnx',
+            'namespace': 'robot',
+            'use_sim_time': 'true',
+            'log_level': 'debug',
+            'respawn': 'true',
+        },
+        {'camera_node', 'recognition_node'},
+    ),
+    'composed': (
+        'bharnet.launch.py',
+        {'composed': 'true', 'source': 'a.mp4', 'model': 'm'},
+        {'composed'},
+    ),
     'replay': ('replay.launch.py', {}, {'replay_node', 'recognition_node'}),
-    'replay of a bag': ('replay.launch.py', {'bag': 'mine', 'speed': '2', 'loop': 'true',
-                                             'model': 'mine.onnx', 'namespace': 'robot'},
-                        {'replay_node', 'recognition_node'}),
+    'replay of a bag': (
+        'replay.launch.py',
+        {'bag': 'mine', 'speed': '2', 'loop': 'true', 'model': 'mine.onnx', 'namespace': 'robot'},
+        {'replay_node', 'recognition_node'},
+    ),
 }
 
 
@@ -173,15 +201,18 @@ def test_every_argument_is_described_and_has_a_default(load, file):
         assert len(argument.description) > 10, argument.name
         assert argument.default_value is not None
     assert {path.name for path in (SHARE / 'launch').glob('*.launch.py')} == {
-        'bharnet.launch.py', 'replay.launch.py'}
+        'bharnet.launch.py',
+        'replay.launch.py',
+    }
 
 
 def test_arguments_reach_the_nodes_and_empty_ones_leave_the_params_file_alone(load):
     nodes = nodes_of(load('bharnet.launch.py')[1])
     assert given(nodes['camera_node']) == {'use_sim_time': False}
     assert given(nodes['recognition_node']) == {'use_sim_time': False}
-    assert all(node.parameters[0] == str(SHARE / 'config' / 'bharnet.yaml')
-               for node in nodes.values())
+    assert all(
+        node.parameters[0] == str(SHARE / 'config' / 'bharnet.yaml') for node in nodes.values()
+    )
 
     file, arguments, _ = VARIANTS['all arguments']
     nodes = nodes_of(load(file, **arguments, params_file='my.yaml')[1])
@@ -200,13 +231,18 @@ def test_the_two_nodes_are_configured_at_start_and_then_activated(load):
     assert {node.kind for node in nodes.values()} == {'lifecycle node'}
     handlers = [e.event_handler for e in entities if e.kind == 'handler']
     for node in nodes.values():
-        mine = [h for h in handlers if getattr(h, 'target_action', None) is node
-                or getattr(h, 'target_lifecycle_node', None) is node]
+        mine = [
+            h
+            for h in handlers
+            if getattr(h, 'target_action', None) is node
+            or getattr(h, 'target_lifecycle_node', None) is node
+        ]
 
         def changes(entities: list[Recorded], node: Recorded = node) -> list[int]:
             events = [e.event for e in entities if e.kind == 'emit']
             assert all(event.lifecycle_node_matcher is node for event in events)
             return [event.transition_id for event in events]
+
         [started] = [h for h in mine if h.kind == 'process started']
         assert changes(started.on_start) == [Transition.TRANSITION_CONFIGURE]
         by_goal = {(h.start_state, h.goal_state): h for h in mine if h.kind == 'transition'}
@@ -219,9 +255,11 @@ def test_the_two_nodes_are_configured_at_start_and_then_activated(load):
 
 
 def test_the_end_of_the_input_ends_the_launch_unless_it_respawns(load):
-    for file, arguments, name in (('bharnet.launch.py', {}, 'camera_node'),
-                                  ('bharnet.launch.py', {'composed': 'true'}, 'composed'),
-                                  ('replay.launch.py', {}, 'replay_node')):
+    for file, arguments, name in (
+        ('bharnet.launch.py', {}, 'camera_node'),
+        ('bharnet.launch.py', {'composed': 'true'}, 'composed'),
+        ('replay.launch.py', {}, 'replay_node'),
+    ):
         nodes = nodes_of(load(file, **arguments)[1])
         assert nodes[name].on_exit.kind == 'shutdown'
         assert [n for n in nodes.values() if hasattr(n, 'on_exit')] == [nodes[name]]
@@ -239,6 +277,10 @@ def test_a_replay_runs_by_itself_in_the_time_of_the_bag(load):
 
     file, arguments, _ = VARIANTS['replay of a bag']
     nodes = nodes_of(load(file, **arguments)[1])
-    assert given(nodes['replay_node']) == {'bag': 'mine', 'speed': 2.0, 'loop': True,
-                                           'clock': True}
+    assert given(nodes['replay_node']) == {
+        'bag': 'mine',
+        'speed': 2.0,
+        'loop': True,
+        'clock': True,
+    }
     assert given(nodes['recognition_node'])['model'] == 'mine.onnx'

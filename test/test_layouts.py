@@ -60,8 +60,11 @@ def test_gathered_joints_are_means(layout):
 def test_a_subset_mirrors_as_its_base_does(layout):
     base = LAYOUTS[layout.base] if layout.base else layout
     points = np.random.default_rng(0).random((len(base), 3), np.float32)
-    np.testing.assert_allclose((layout.gather @ points)[list(layout.mirror)],
-                               layout.gather @ points[list(base.mirror)], rtol=1e-6)
+    np.testing.assert_allclose(
+        (layout.gather @ points)[list(layout.mirror)],
+        layout.gather @ points[list(base.mirror)],
+        rtol=1e-6,
+    )
 
 
 @every_layout
@@ -71,8 +74,9 @@ def test_a_joint_of_the_same_name_is_the_same_joint(layout):
         return
     base = LAYOUTS[layout.base]
     for joint in set(layout.joints) & set(base.joints):
-        np.testing.assert_array_equal(layout.gather[layout.index(joint)],
-                                      np.eye(len(base))[base.index(joint)])
+        np.testing.assert_array_equal(
+            layout.gather[layout.index(joint)], np.eye(len(base))[base.index(joint)]
+        )
 
 
 def test_midpoints_lie_between_both_sides():
@@ -98,8 +102,20 @@ def test_detector_layouts_are_built_of_known_layouts():
 
 def test_mediapipe_joint_numbers_are_the_published_ones():
     pose, hand = LAYOUTS['mediapipe_pose_33'], LAYOUTS['mediapipe_hand_21']
-    published = {'nose': 0, 'left_shoulder': 11, 'right_shoulder': 12, 'left_wrist': 15,
-                 'right_wrist': 16, 'left_hip': 23, 'right_ankle': 28, 'right_foot_index': 32}
+    published = {
+        'nose': 0,
+        'left_shoulder': 11,
+        'right_shoulder': 12,
+        'left_wrist': 15,
+        'right_wrist': 16,
+        'left_hip': 23,
+        'right_ankle': 28,
+        'right_foot_index': 32,
+    }
     assert {joint: pose.index(joint) for joint in published} == published
     assert [hand.index(joint) for joint in ('wrist', 'thumb_4', 'index_1', 'pinky_4')] == [
-        0, 4, 5, 20]
+        0,
+        4,
+        5,
+        20,
+    ]

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bharnet_ros.recognizer import Recognizer
+from bharnet_ros.inference.model import Model
 
 ROOT = Path(__file__).parents[1]
 MODELS = sorted((ROOT / 'models').glob('*.onnx'))
@@ -20,7 +20,7 @@ def test_models_come_for_both_languages_and_are_small():
 
 @every_model
 def test_a_card_tells_what_the_contract_tells(path):
-    contract = Recognizer(path).contract
+    contract = Model(path).contract
     card = re.sub(r'\s+', ' ', path.with_suffix('.md').read_text())
     for label in contract.labels:
         assert label in card
@@ -34,7 +34,7 @@ def test_a_card_tells_what_the_contract_tells(path):
 
 @every_model
 def test_the_contract_holds_what_was_measured_on_people_left_out(path):
-    contract = Recognizer(path).contract
+    contract = Model(path).contract
     assert contract.metrics['folds'] and contract.metrics['clips'] > 1000
     assert 0.9 < contract.metrics['top1'] < 1.0
     assert 0.05 < contract.temperature < 20 and 0 < contract.rejection_threshold < 1
@@ -43,19 +43,22 @@ def test_the_contract_holds_what_was_measured_on_people_left_out(path):
     assert min(contract.training['clips'].values()) > 0
 
 
-@pytest.mark.parametrize('name, file, aspect', [
-    ('asl_words', 'asl_words/words10_3signers.npz', 0.5625), ('ksl', 'ksl13/ksl13.npz', 0.75)])
-def test_real_signs_are_recognised_also_mirrored_and_from_afar(name, file, aspect, data_dir,
-                                                               tmp_path):
+@pytest.mark.parametrize(
+    'name, file, aspect',
+    [('asl_words', 'asl_words/words10_3signers.npz', 0.5625), ('ksl', 'ksl13/ksl13.npz', 0.75)],
+)
+def test_real_signs_are_recognised_also_mirrored_and_from_afar(
+    name, file, aspect, data_dir, tmp_path
+):
     """The model has seen these clips: this checks the export, not how it serves other people."""
     pytest.importorskip('torch', reason='reading data sets needs the training subpackage')
-    from bharnet_ros.training.augment import mirror, zoom
-    from bharnet_ros.training.data import SourceConfig, load_clips
-    from bharnet_ros.training.importers.arrays import import_arrays
+    from bharnet_ros.training.datasets.importers.arrays import import_arrays
+    from bharnet_ros.training.windows.augment import mirror, zoom
+    from bharnet_ros.training.windows.clips import SourceConfig, load_clips
 
     import_arrays(data_dir / file, tmp_path / 'set', 'set', 'x', aspect)
     clips = load_clips(SourceConfig(tmp_path / 'set'), '-')
-    recognizer = Recognizer(ROOT / 'models' / f'{name}.onnx')
+    recognizer = Model(ROOT / 'models' / f'{name}.onnx')
     labels = recognizer.contract.labels
     chosen = range(0, len(clips), 9)
     windows = [clips.clip(i, 0.0, 1.0, recognizer.contract.window_steps) for i in chosen]

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from ament_index_python.packages import get_packages_with_prefixes, get_resource
-from ros_helpers import EXECUTABLES, SHARE
 
 import bharnet_ros
+from support.ros import EXECUTABLES, SHARE
 
 ROOT = Path(__file__).parents[1]
 SOURCES = ('.py', '.yaml', '.xml', '.toml', '.sh', '.msg', '.txt')
@@ -21,18 +21,24 @@ MESSAGES = ('Action', 'Keypoints', 'LabelMap', 'Scores')
 
 def tracked_files() -> list[Path]:
     """Return what git has, or would take."""
-    listed = subprocess.run(['git', 'ls-files', '-z', '--cached', '--others',
-                             '--exclude-standard'], cwd=ROOT, capture_output=True, text=True)
+    listed = subprocess.run(
+        ['git', 'ls-files', '-z', '--cached', '--others', '--exclude-standard'],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
     if listed.returncode:
         pytest.skip(f'not a git checkout: {listed.stderr.strip()}')
-    return [path for name in set(listed.stdout.split('\0')) if name
-            if (path := ROOT / name).is_file()]
+    return [
+        path for name in set(listed.stdout.split('\0')) if name if (path := ROOT / name).is_file()
+    ]
 
 
 def test_all_files_name_the_same_version():
     in_xml = ElementTree.parse(ROOT / 'package.xml').findtext('version')
-    in_toml = re.search(r'^version = "(.*)"$', (ROOT / 'pyproject.toml').read_text(),
-                        re.MULTILINE)[1]
+    in_toml = re.search(
+        r'^version = "(.*)"$', (ROOT / 'pyproject.toml').read_text(), re.MULTILINE
+    )[1]
     assert re.fullmatch(r'\d+\.\d+\.\d+', in_xml)
     assert in_xml == in_toml == bharnet_ros.__version__
     changes = ROOT / 'CHANGELOG.rst'
@@ -56,18 +62,36 @@ def test_every_field_of_a_message_is_documented(name):
         assert not fields or block.startswith('#'), f'{name}.msg: {fields}'
 
 
-@pytest.mark.parametrize('name', ['camera_node', 'recognition_node', 'composed', 'replay_node',
-                                  'record_node', 'demo', 'bharnet'])
+@pytest.mark.parametrize(
+    'name',
+    [
+        'camera_node',
+        'recognition_node',
+        'composed',
+        'replay_node',
+        'record_node',
+        'demo',
+        'bharnet',
+    ],
+)
 def test_ros2_run_finds_an_executable(name):
     path = EXECUTABLES / name
     assert os.access(path, os.X_OK)
     assert path.read_text().startswith('#!/usr/bin/env python3\n')
 
 
-@pytest.mark.parametrize('path', ['package.xml', 'launch/bharnet.launch.py',
-                                  'launch/replay.launch.py', 'config/bharnet.yaml',
-                                  'models/asl_words.onnx', 'models/demo_keypoints/metadata.yaml',
-                                  *(f'msg/{name}.msg' for name in MESSAGES)])
+@pytest.mark.parametrize(
+    'path',
+    [
+        'package.xml',
+        'launch/bharnet.launch.py',
+        'launch/replay.launch.py',
+        'config/bharnet.yaml',
+        'models/asl_words.onnx',
+        'models/demo_keypoints/metadata.yaml',
+        *(f'msg/{name}.msg' for name in MESSAGES),
+    ],
+)
 def test_a_file_is_installed(path):
     assert (SHARE / path).is_file()
 
@@ -79,14 +103,18 @@ def test_the_runtime_does_without_torch():
         '         if not m.name.startswith("bharnet_ros.training")]\n'
         'for name in names: importlib.import_module(name)\n'
         'print(*names)\n'
-        'print("heavy:", *{"torch", "lightning", "onnx"} & set(sys.modules))\n')
+        'print("heavy:", *{"torch", "lightning", "onnx"} & set(sys.modules))\n'
+    )
     # Not from the root: its folder launch/ would be taken for a package.
-    result = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True,
-                            cwd='/')
+    result = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd='/')
     assert result.returncode == 0, result.stderr
     *_, names, heavy = result.stdout.splitlines()
-    assert {'bharnet_ros.nodes.camera_node', 'bharnet_ros.pipeline', 'bharnet_ros.msg',
-            'bharnet_ros.run'} <= set(names.split())
+    assert {
+        'bharnet_ros.nodes.camera_node',
+        'bharnet_ros.recognition.pipeline',
+        'bharnet_ros.msg',
+        'bharnet_ros.tools.run',
+    } <= set(names.split())
     assert heavy == 'heavy:'
 
 
@@ -114,17 +142,42 @@ def test_pip_install_brings_messages_nodes_and_models(tmp_path):
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(path, copy)
     # Without isolation: the environment has the build requirements, and the network may be away.
-    subprocess.run([sys.executable, '-m', 'pip', 'install', '--quiet', '--no-deps',
-                    '--no-build-isolation', '--prefix', prefix, source], check=True)
+    subprocess.run(
+        [
+            sys.executable,
+            '-m',
+            'pip',
+            'install',
+            '--quiet',
+            '--no-deps',
+            '--no-build-isolation',
+            '--prefix',
+            prefix,
+            source,
+        ],
+        check=True,
+    )
     site = next(prefix.glob('lib/python3*/site-packages'))
     assert {'bharnet', 'bharnet-train'} <= {path.name for path in (prefix / 'bin').iterdir()}
-    env = dict(os.environ, PYTHONPATH=str(site),
-               AMENT_PREFIX_PATH=f'{prefix}:{os.environ["AMENT_PREFIX_PATH"]}',
-               LD_LIBRARY_PATH=f'{prefix}/lib:{os.environ["LD_LIBRARY_PATH"]}')
+    env = dict(
+        os.environ,
+        PYTHONPATH=str(site),
+        AMENT_PREFIX_PATH=f'{prefix}:{os.environ["AMENT_PREFIX_PATH"]}',
+        LD_LIBRARY_PATH=f'{prefix}/lib:{os.environ["LD_LIBRARY_PATH"]}',
+    )
     found = subprocess.run(
-        [sys.executable, '-c', 'import bharnet_ros.msg, bharnet_ros.nodes.composed\n'
-         'import bharnet_ros.training.config\n'
-         'from bharnet_ros.recognizer import find_model\n'
-         'print(bharnet_ros.msg.Action(label="x").label, find_model("asl_words"))'],
-        env=env, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.split()
+        [
+            sys.executable,
+            '-c',
+            'import bharnet_ros.msg, bharnet_ros.nodes.composed\n'
+            'import bharnet_ros.training.recipe\n'
+            'from bharnet_ros.inference.model import find_model\n'
+            'print(bharnet_ros.msg.Action(label="x").label, find_model("asl_words"))',
+        ],
+        env=env,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
     assert found == ['x', str(prefix / 'share/bharnet_ros/models/asl_words.onnx')]

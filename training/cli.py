@@ -7,46 +7,47 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from bharnet_ros.training import complexity as sizes
-from bharnet_ros.training.bench import bench_with_torch
-from bharnet_ros.training.calibrate import Calibration, calibrate
-from bharnet_ros.training.config import RunConfig
-from bharnet_ros.training.data import Clips, SourceConfig, load_clips, merge
-from bharnet_ros.training.evaluate import cross_validate
-from bharnet_ros.training.export import ExportError, export, make_contract
-from bharnet_ros.training.extract import extract
-from bharnet_ros.training.guard import guard_of
-from bharnet_ros.training.importers.arrays import import_arrays
-from bharnet_ros.training.importers.ntu import import_ntu
-from bharnet_ros.training.importers.nucla import import_nucla
-from bharnet_ros.training.importers.pku import import_pku
-from bharnet_ros.training.importers.pyskl import import_pyskl
-from bharnet_ros.training.latency import latency
-from bharnet_ros.training.loader_bench import read_through, write_synthetic
-from bharnet_ros.training.metrics import Metrics
-from bharnet_ros.training.online import exported, run_folds
-from bharnet_ros.training.online_report import summary, write_online_report
-from bharnet_ros.training.plot import plot_clips
-from bharnet_ros.training.predict import joined, predict, predict_windows
-from bharnet_ros.training.prototypes import write_recording
-from bharnet_ros.training.report import compare, read_report, write_report
-from bharnet_ros.training.robustness import check_robustness, mean_curves, robustness
-from bharnet_ros.training.runs import begin_run, read_model, read_run, write_run
-from bharnet_ros.training.splits import OFFICIAL, leave_one_out, one_only, split
-from bharnet_ros.training.store import DataError
-from bharnet_ros.training.store import validate as faults
-from bharnet_ros.training.streams import StreamConfig
-from bharnet_ros.training.subsets import subset_scores
-from bharnet_ros.training.train import TrainingError, fit
 from jsonargparse import CLI
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities import rank_zero_only
 
-from bharnet_ros.bench import BenchOptions
-from bharnet_ros.ending import ended_by_signals
-from bharnet_ros.recognizer import ModelError, Recognizer
-from bharnet_ros.sources import SourceError
-from bharnet_ros.writable import check_folder
+from bharnet_ros.errors import BharnetError
+from bharnet_ros.inference.model import Model
+from bharnet_ros.system.checks import check_folder
+from bharnet_ros.system.signals import ended_by_signals
+from bharnet_ros.tools.bench.report import BenchOptions
+
+from .datasets.extract import extract
+from .datasets.importers.arrays import import_arrays
+from .datasets.importers.ntu import import_ntu
+from .datasets.importers.nucla import import_nucla
+from .datasets.importers.pku import import_pku
+from .datasets.importers.pyskl import import_pyskl
+from .datasets.store import DataError
+from .datasets.store import validate as faults
+from .evaluation.calibrate import Calibration, calibrate
+from .evaluation.folds import cross_validate
+from .evaluation.metrics import Metrics
+from .evaluation.predictions import joined, predict, predict_windows
+from .evaluation.report import compare, read_report, write_report
+from .evaluation.robustness import check_robustness, mean_curves, robustness
+from .evaluation.subsets import subset_scores
+from .export import export, make_contract
+from .guard import guard_of
+from .online.benchmark import exported, run_folds
+from .online.report import summary, write_online_report
+from .online.streams import StreamConfig
+from .recipe import RunConfig
+from .runs import begin_run, read_model, read_run, write_run
+from .tools import complexity as sizes
+from .tools.bench import bench_with_torch
+from .tools.latency import latency
+from .tools.loader import read_through, write_synthetic
+from .tools.plot import plot_clips
+from .tools.prototypes import write_recording
+from .train import fit
+from .windows.clips import Clips, SourceConfig, load_clips, merge
+from .windows.splits import OFFICIAL, leave_one_out, one_only, split
 
 
 def load(config: RunConfig) -> Clips:
@@ -55,8 +56,10 @@ def load(config: RunConfig) -> Clips:
         raise DataError('the recipe names no data: give it `sources`')
     clips = merge([load_clips(source, config.idle) for source in config.sources], config.classes)
     if clips.layout.name != (wanted := config.model.preprocess.layout):
-        raise DataError(f'the data is {clips.layout.name}, but the recipe\'s '
-                        f'model.preprocess.layout is {wanted}')
+        raise DataError(
+            f"the data is {clips.layout.name}, but the recipe's "
+            f'model.preprocess.layout is {wanted}'
+        )
     if not len(clips):
         raise DataError('the recipe leaves no clip')
     return clips
@@ -105,8 +108,11 @@ def train(recipe: RunConfig, resume: bool = False) -> None:
         parts = split(clips, recipe.split)
         chosen = clips.select(parts.train)
         held = clips.select(parts.validation) if parts.validation.any() else None
-    print(f'{len(chosen)} clips, {len(clips.class_names)} classes'
-          + (f', {len(held)} to choose the epoch by' if held else ''), flush=True)
+    print(
+        f'{len(chosen)} clips, {len(clips.class_names)} classes'
+        + (f', {len(held)} to choose the epoch by' if held else ''),
+        flush=True,
+    )
     begin_run(recipe, resume)
     fitted = fit(recipe, chosen, held, logs=recipe.out, resume=resume)
     if rank_zero_only.rank > 0:
@@ -116,9 +122,15 @@ def train(recipe: RunConfig, resume: bool = False) -> None:
     print(f'{fitted.epochs} epochs{best}; wrote {recipe.out}')
 
 
-def evaluate(recipe: RunConfig, report: Path, leave_out: list[str] = [],  # noqa: B006
-             only: list[str] = [], official: str | None = None,  # noqa: B006
-             seeds: list[int] = [0], robust: bool = False) -> None:  # noqa: B006
+def evaluate(
+    recipe: RunConfig,
+    report: Path,
+    leave_out: list[str] = [],  # noqa: B006
+    only: list[str] = [],  # noqa: B006
+    official: str | None = None,
+    seeds: list[int] = [0],  # noqa: B006
+    robust: bool = False,
+) -> None:
     """Train and test over the folds of a protocol; write a report.
 
     Args:
@@ -149,15 +161,19 @@ def evaluate(recipe: RunConfig, report: Path, leave_out: list[str] = [],  # noqa
     if robust:
         check_robustness(clips)
     folds, predictions, windows, curves = [], [], [], []
-    for fold, found, model in cross_validate(recipe, clips, splits, seeds, report / 'runs',
-                                             partial=official is not None):
+    for fold, found, model in cross_validate(
+        recipe, clips, splits, seeds, report / 'runs', partial=official is not None
+    ):
         folds.append(fold)
         predictions.append(found)
         if rank_zero_only.rank > 0:
             continue  # the first process of several reports
-        print(f'seed {fold.seed}  {fold.name}  ' + '  '.join(
-            f'{name} {value:.3f}' for name, value in fold.accuracy.items())
-            + f'  {fold.seconds:.0f} s', flush=True)
+        print(
+            f'seed {fold.seed}  {fold.name}  '
+            + '  '.join(f'{name} {value:.3f}' for name, value in fold.accuracy.items())
+            + f'  {fold.seconds:.0f} s',
+            flush=True,
+        )
         test = clips.select(split(clips, splits[fold.name], official is not None).test)
         windows.append(predict_windows(model, test, recipe.steps, recipe.window_seconds))
         if robust:
@@ -166,21 +182,29 @@ def evaluate(recipe: RunConfig, report: Path, leave_out: list[str] = [],  # noqa
         return
     pooled, seen = joined(predictions), joined(windows)
     protocol = f'{report.name}: {", ".join(splits)}; seeds {", ".join(map(str, seeds))}'
-    metrics = write_report(report, protocol, pooled, folds, calibrate(seen, idle=recipe.idle),
-                           mean_curves(curves), subset_scores(clips, pooled),
-                           seen)
+    metrics = write_report(
+        report,
+        protocol,
+        pooled,
+        folds,
+        calibrate(seen, idle=recipe.idle),
+        mean_curves(curves),
+        subset_scores(clips, pooled),
+        seen,
+    )
     print_metrics(metrics, report)
 
 
 def print_metrics(metrics: Metrics, report: Path) -> None:
     """Say the main scores and where the rest is."""
-    print(f'{metrics.clips} clips: top-1 {metrics.top1:.4f}, macro F1 {metrics.macro_f1:.4f}, '
-          f'ECE {metrics.ece:.3f}; ' + '; '.join(metrics.mistakes[:3]))
+    print(
+        f'{metrics.clips} clips: top-1 {metrics.top1:.4f}, macro F1 {metrics.macro_f1:.4f}, '
+        f'ECE {metrics.ece:.3f}; ' + '; '.join(metrics.mistakes[:3])
+    )
     print(f'wrote {report}/report.md')
 
 
-def test(run: Path, report: Path, data: list[SourceConfig] = [],  # noqa: B006
-         robust: bool = False) -> None:
+def test(run: Path, report: Path, data: list[SourceConfig] = [], robust: bool = False) -> None:  # noqa: B006
     """Test a trained run; write a report.
 
     Without `data` it is the test part of the run's own split.
@@ -202,8 +226,9 @@ def test(run: Path, report: Path, data: list[SourceConfig] = [],  # noqa: B006
             raise DataError(f'the run never learned {sorted(unknown)}; leave them out by `where`')
         clips = merge([clips], [*(n for n in clips.class_names)])
         order = [names.index(name) for name in clips.class_names]
-        clips = replace(clips, label=torch.tensor(order)[torch.tensor(clips.label)].numpy(),
-                        class_names=names)
+        clips = replace(
+            clips, label=torch.tensor(order)[torch.tensor(clips.label)].numpy(), class_names=names
+        )
     else:
         chosen = config.split
         if chosen is None:
@@ -212,8 +237,16 @@ def test(run: Path, report: Path, data: list[SourceConfig] = [],  # noqa: B006
     model = read_model(run, config, len(names))
     predictions = predict(model, clips, config.steps)
     curves = robustness(model, clips, config.steps) if robust else []
-    print_metrics(write_report(report, f'{run.name} on {len(clips)} clips', predictions,
-                               curves=curves, subsets=subset_scores(clips, predictions)), report)
+    print_metrics(
+        write_report(
+            report,
+            f'{run.name} on {len(clips)} clips',
+            predictions,
+            curves=curves,
+            subsets=subset_scores(clips, predictions),
+        ),
+        report,
+    )
 
 
 def compare_reports(reports: list[Path], to: Path) -> None:
@@ -227,8 +260,9 @@ def compare_reports(reports: list[Path], to: Path) -> None:
     print(compare(reports, to))
 
 
-def export_run(run: Path, name: str, to: Path, report: Path | None = None,
-               precision: str = 'float32') -> None:
+def export_run(
+    run: Path, name: str, to: Path, report: Path | None = None, precision: str = 'float32'
+) -> None:
     """Export a trained run as one ONNX file.
 
     Args:
@@ -251,20 +285,36 @@ def export_run(run: Path, name: str, to: Path, report: Path | None = None,
         if data['calibration']:
             calibration = Calibration(**data['calibration'])
         scores = {key: data['metrics'][key] for key in ('clips', 'top1', 'macro_f1', 'ece')}
-        metrics = {'protocol': data['protocol'], 'spread': data['spread'], **scores,
-                   'folds': [{key: fold[key] for key in ('name', 'seed', 'accuracy')}
-                             for fold in data['folds']]}
-    contract = make_contract(name, config, clips, metrics, calibration,
-                             max(len(config.ensemble), 1), precision)
+        metrics = {
+            'protocol': data['protocol'],
+            'spread': data['spread'],
+            **scores,
+            'folds': [
+                {key: fold[key] for key in ('name', 'seed', 'accuracy')} for fold in data['folds']
+            ],
+        }
+    contract = make_contract(
+        name, config, clips, metrics, calibration, max(len(config.ensemble), 1), precision
+    )
     difference = export(model, contract, clips, to, guard_of(config, clips))
-    print(f'wrote {to}, {to.stat().st_size / 1e6:.2f} MB; largest difference to PyTorch '
-          f'{difference:.1e}')
+    print(
+        f'wrote {to}, {to.stat().st_size / 1e6:.2f} MB; largest difference to PyTorch '
+        f'{difference:.1e}'
+    )
 
 
-def online(recipe: RunConfig, report: Path, groups: list[str],
-           withhold: list[str] = [], minutes: float = 5.0, tune: bool = True,  # noqa: B006
-           seeds: list[int] = [0], run: Path | None = None,  # noqa: B006
-           model: str | None = None, transition: float = 0.4) -> None:
+def online(
+    recipe: RunConfig,
+    report: Path,
+    groups: list[str],
+    withhold: list[str] = [],  # noqa: B006
+    minutes: float = 5.0,
+    tune: bool = True,
+    seeds: list[int] = [0],  # noqa: B006
+    run: Path | None = None,
+    model: str | None = None,
+    transition: float = 0.4,
+) -> None:
     """Measure actions in streams of people left out: when they start, end, and are false.
 
     See docs/online.md. Each group is left out of a training of its own, unless a trained model is
@@ -296,25 +346,32 @@ def online(recipe: RunConfig, report: Path, groups: list[str],
         learned = load(config)
         given = exported(read_model(run, config, len(learned.class_names)), config, learned)
     elif model is not None:
-        given = Recognizer(model)
+        given = Model(model)
     if given is not None:
-        notes = [f'One given model, {given.contract.name} ({given.model_id}), for all groups: '
-                 'it may have seen these people and clips in training, so this is no test.']
+        notes = [
+            f'One given model, {given.contract.name} ({given.model_id}), for all groups: '
+            'it may have seen these people and clips in training, so this is no test.'
+        ]
     folds = []
-    for fold in run_folds(recipe, clips, groups, withhold,
-                          StreamConfig(minutes, transition), seeds, tune, given):
+    for fold in run_folds(
+        recipe, clips, groups, withhold, StreamConfig(minutes, transition), seeds, tune, given
+    ):
         folds.append(fold)
         if rank_zero_only.rank == 0:
             print(f'seed {fold.seed}  {fold.name}  {fold.seconds:.0f} s', flush=True)
     if rank_zero_only.rank > 0:
         return  # the first process of several reports
-    protocol = (f'{report.name}: streams of {", ".join(groups)}; unknown: '
-                f'{", ".join(withhold) or "none"}; seeds {", ".join(map(str, seeds))}')
+    protocol = (
+        f'{report.name}: streams of {", ".join(groups)}; unknown: '
+        f'{", ".join(withhold) or "none"}; seeds {", ".join(map(str, seeds))}'
+    )
     settings = write_online_report(report, protocol, folds, notes)
     print('\n'.join([*notes, summary(settings)]), end='')
     for setting in settings:
-        print(f'{setting.name}: ' + ', '.join(
-            f'{name} {value}' for name, value in setting.numbers.items()))
+        print(
+            f'{setting.name}: '
+            + ', '.join(f'{name} {value}' for name, value in setting.numbers.items())
+        )
     print(f'wrote {report}/report.md')
 
 
@@ -332,8 +389,9 @@ def complexity(recipe: RunConfig, classes: int = 60, persons: int = 1) -> None:
         print(f'| {row.name} | {row.parameters:,} | {row.macs / 1e6:,.1f} M |')
 
 
-def measure_latency(run: Path, model: Path, threads: int = 2, seconds: float = 5.0,
-                    report: Path | None = None) -> None:
+def measure_latency(
+    run: Path, model: Path, threads: int = 2, seconds: float = 5.0, report: Path | None = None
+) -> None:
     """Time one window at a time: the exported model against the network in PyTorch.
 
     Args:
@@ -347,15 +405,23 @@ def measure_latency(run: Path, model: Path, threads: int = 2, seconds: float = 5
     config = read_run(run)
     clips = load(config)
     network_ = read_model(run, config, len(clips.class_names))
-    for row in latency(network_, config, model, clips.persons, threads, seconds, report,
-                       guard_of(config, clips)):
+    for row in latency(
+        network_, config, model, clips.persons, threads, seconds, report, guard_of(config, clips)
+    ):
         print(f'{row.name:14} p50 {row.p50:6.2f}  p90 {row.p90:6.2f}  p99 {row.p99:6.2f} ms')
 
 
-def benchmark(run: Path, model: Path, videos: list[Path], rounds: int = 3, threads: int = 1,
-              rates: list[float] = [15.0, 30.0, 60.0, 120.0, 0.0],  # noqa: B006
-              seconds: float = 10.0, report: Path | None = None, plot: Path | None = None
-              ) -> None:
+def benchmark(
+    run: Path,
+    model: Path,
+    videos: list[Path],
+    rounds: int = 3,
+    threads: int = 1,
+    rates: list[float] = [15.0, 30.0, 60.0, 120.0, 0.0],  # noqa: B006
+    seconds: float = 10.0,
+    report: Path | None = None,
+    plot: Path | None = None,
+) -> None:
     """Run `bharnet bench`, with PyTorch in place of ONNX Runtime beside it.
 
     Args:
@@ -370,10 +436,18 @@ def benchmark(run: Path, model: Path, videos: list[Path], rounds: int = 3, threa
         plot: picture to write.
 
     """
-    options = BenchOptions(tuple(videos), str(model), rounds, threads, rates=tuple(rates),
-                           seconds=seconds, report=report, plot=plot)
+    options = BenchOptions(
+        tuple(videos),
+        str(model),
+        rounds,
+        threads,
+        rates=tuple(rates),
+        seconds=seconds,
+        report=report,
+        plot=plot,
+    )
     options.check()
-    recognizer, config = Recognizer(model, threads=threads), read_run(run)
+    recognizer, config = Model(model, threads=threads), read_run(run)
     network_ = read_model(run, config, len(recognizer.contract.labels))
     # A guard is made of the data; a run without one is measured without its data.
     guard = guard_of(config, load(config)) if config.shape_limit else None
@@ -381,8 +455,14 @@ def benchmark(run: Path, model: Path, videos: list[Path], rounds: int = 3, threa
         bench_with_torch(network_, recognizer, options, guard)
 
 
-def loader_benchmark(to: Path, clips: int = 114_480, steps: int = 64, batch: int = 64,
-                     workers: int = 2, limit: int | None = None) -> None:
+def loader_benchmark(
+    to: Path,
+    clips: int = 114_480,
+    steps: int = 64,
+    batch: int = 64,
+    workers: int = 2,
+    limit: int | None = None,
+) -> None:
     """Read a synthetic data set of NTU RGB+D 120's size as a training would.
 
     Args:
@@ -397,8 +477,11 @@ def loader_benchmark(to: Path, clips: int = 114_480, steps: int = 64, batch: int
     if not to.exists():
         write_synthetic(to, clips)
     for state in read_through(to, steps, batch, workers, limit):
-        print(f'{state.clips:7} clips  {state.clips_per_second:8.1f} a second  '
-              f'{state.memory_mb:7.1f} MB', flush=True)
+        print(
+            f'{state.clips:7} clips  {state.clips_per_second:8.1f} a second  '
+            f'{state.memory_mb:7.1f} MB',
+            flush=True,
+        )
 
 
 def plot(recipe: RunConfig, to: Path, label: str | None = None, rows: int = 3) -> None:
@@ -413,13 +496,28 @@ def demo_recording(recipe: RunConfig, words: list[str], to: Path) -> None:
 
 
 COMMANDS = {
-    'import': {'arrays': import_arrays, 'ntu': import_ntu, 'pku': import_pku,
-               'nucla': import_nucla, 'pyskl': import_pyskl},
-    'extract': extract, 'validate': validate, 'describe': describe, 'plot': plot,
-    'train': train, 'evaluate': evaluate, 'test': test, 'compare': compare_reports,
+    'import': {
+        'arrays': import_arrays,
+        'ntu': import_ntu,
+        'pku': import_pku,
+        'nucla': import_nucla,
+        'pyskl': import_pyskl,
+    },
+    'extract': extract,
+    'validate': validate,
+    'describe': describe,
+    'plot': plot,
+    'train': train,
+    'evaluate': evaluate,
+    'test': test,
+    'compare': compare_reports,
     'online': online,
-    'export': export_run, 'complexity': complexity, 'latency': measure_latency,
-    'bench': benchmark, 'loader-benchmark': loader_benchmark, 'demo-recording': demo_recording,
+    'export': export_run,
+    'complexity': complexity,
+    'latency': measure_latency,
+    'bench': benchmark,
+    'loader-benchmark': loader_benchmark,
+    'demo-recording': demo_recording,
 }
 
 
@@ -433,8 +531,7 @@ def main() -> None:
         CLI(COMMANDS, prog='bharnet-train', as_positional=False)
     except torch.OutOfMemoryError:
         sys.exit('error: the GPU has not enough memory; take a smaller recipe.optim.batch')
-    except (DataError, ExportError, TrainingError, ModelError, SourceError,
-            MisconfigurationException, ValueError, OSError) as error:
+    except (BharnetError, MisconfigurationException, ValueError, OSError) as error:
         sys.exit(f'error: {error}')
 
 

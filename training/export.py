@@ -10,39 +10,47 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import torch
-from bharnet_ros.training.calibrate import Calibration
-from bharnet_ros.training.config import RunConfig
-from bharnet_ros.training.data import Clips
-from bharnet_ros.training.dataset import ClipDataset
-from bharnet_ros.training.guard import ShapeGuard
-from bharnet_ros.training.model import BHaRNet, UnifiedNet
 from torch import Tensor, nn
 
 from bharnet_ros import __version__
-from bharnet_ros.contract import INPUTS, METADATA_KEY, OUTPUT, Contract
+from bharnet_ros.errors import BharnetError
+from bharnet_ros.inference.contract import INPUTS, METADATA_KEY, OUTPUT, Contract
+from bharnet_ros.inference.model import Model
 from bharnet_ros.layouts import DETECTOR_LAYOUTS
-from bharnet_ros.recognizer import Recognizer
+
+from .evaluation.calibrate import Calibration
+from .guard import ShapeGuard
+from .networks.bharnet import BHaRNet, UnifiedNet
+from .recipe import RunConfig
+from .windows.clips import Clips
+from .windows.dataset import ClipDataset
 
 OPSET = 18
 UNGUARDED = 'Its scores and calibration are those of the network without the guard (shape_limit).'
 TOLERANCE = {'float32': 1e-5, 'float16': 2e-2}  # of probabilities, ONNX Runtime against PyTorch
 
 
-class ExportError(RuntimeError):
+class ExportError(BharnetError):
     """The exported model does not give what the trained one gives."""
 
 
 class Probabilities(nn.Module):
     """The model as the robot calls it: raw clips in, calibrated probabilities out."""
 
-    def __init__(self, model: nn.Module, persons: int = 1, temperature: float = 1.0,
-                 guard: ShapeGuard | None = None):
+    def __init__(
+        self,
+        model: nn.Module,
+        persons: int = 1,
+        temperature: float = 1.0,
+        guard: ShapeGuard | None = None,
+    ):
         super().__init__()
         self.model, self.persons, self.temperature = model, persons, temperature
         self.guard = guard
 
-    def forward(self, body: Tensor, left_hand: Tensor, right_hand: Tensor, mask: Tensor,
-                aspect: Tensor) -> Tensor:
+    def forward(
+        self, body: Tensor, left_hand: Tensor, right_hand: Tensor, mask: Tensor, aspect: Tensor
+    ) -> Tensor:
         """See `Preprocess.forward`, without the axis of persons if there is one; (N, K)."""
         parts = (body, left_hand, right_hand, mask)
         if self.persons == 1:
@@ -55,40 +63,64 @@ class Probabilities(nn.Module):
 
 def git_commit() -> str:
     """Return the commit of the source tree, with '+' if it has changes; 'unknown' outside git."""
+
     def git(*args: str) -> str:
-        return subprocess.run(['git', *args], cwd=Path(__file__).resolve().parent, text=True,
-                              capture_output=True, check=True).stdout.strip()
+        return subprocess.run(
+            ['git', *args],
+            cwd=Path(__file__).resolve().parent,
+            text=True,
+            capture_output=True,
+            check=True,
+        ).stdout.strip()
+
     try:
         return git('rev-parse', '--short=12', 'HEAD') + (
-            '+' if git('status', '--porcelain', '-uno') else '')
+            '+' if git('status', '--porcelain', '-uno') else ''
+        )
     except (OSError, subprocess.CalledProcessError):
         return 'unknown'
 
 
-def make_contract(name: str, config: RunConfig, clips: Clips, metrics: dict[str, Any],
-                  calibration: Calibration | None = None, members: int = 1,
-                  precision: str = 'float32') -> Contract:
+def make_contract(
+    name: str,
+    config: RunConfig,
+    clips: Clips,
+    metrics: dict[str, Any],
+    calibration: Calibration | None = None,
+    members: int = 1,
+    precision: str = 'float32',
+) -> Contract:
     """Collect what the runtime and people must know."""
     network = asdict(config.model)
     counts = np.bincount(clips.label, minlength=len(clips.class_names))
     return Contract(
-        name=name, labels=clips.class_names,
+        name=name,
+        labels=clips.class_names,
         idle=config.idle if config.idle in clips.class_names else None,
         unknown=config.unknown if config.unknown in clips.class_names else None,
-        layout=config.model.preprocess.layout, window_seconds=config.window_seconds,
-        window_steps=config.steps, preprocessing=network.pop('preprocess'),
+        layout=config.model.preprocess.layout,
+        window_seconds=config.window_seconds,
+        window_steps=config.steps,
+        preprocessing=network.pop('preprocess'),
         network=network | {'members': members, 'shape_limit': config.shape_limit},
         training={
-            'sources': [{'name': name, 'license': terms} for name, terms in dict.fromkeys(
-                (info.name, info.license) for info in clips.infos)],
+            'sources': [
+                {'name': name, 'license': terms}
+                for name, terms in dict.fromkeys((info.name, info.license) for info in clips.infos)
+            ],
             'clips': {label: int(n) for label, n in zip(clips.class_names, counts, strict=True)},
-            'epochs': config.optim.epochs, 'seed': config.seed,
+            'epochs': config.optim.epochs,
+            'seed': config.seed,
         },
-        metrics=metrics, commit=git_commit(), package_version=__version__,
+        metrics=metrics,
+        commit=git_commit(),
+        package_version=__version__,
         notes=[*config.notes, *([UNGUARDED] if config.shape_limit and metrics else [])],
-        persons=clips.persons, precision=precision,
+        persons=clips.persons,
+        precision=precision,
         temperature=calibration.temperature if calibration else 1.0,
-        rejection_threshold=calibration.threshold if calibration else None)
+        rejection_threshold=calibration.threshold if calibration else None,
+    )
 
 
 class Half(nn.Module):
@@ -125,8 +157,12 @@ def strip(proto: onnx.ModelProto) -> None:
     for node in proto.graph.node:
         del node.metadata_props[:]
         node.doc_string = ''
-    for value in (*proto.graph.value_info, *proto.graph.input, *proto.graph.output,
-                  *proto.graph.initializer):
+    for value in (
+        *proto.graph.value_info,
+        *proto.graph.input,
+        *proto.graph.output,
+        *proto.graph.initializer,
+    ):
         value.doc_string = ''
         if hasattr(value, 'metadata_props'):
             del value.metadata_props[:]
@@ -144,8 +180,14 @@ def example_inputs(contract: Contract, clips: Clips, count: int) -> tuple[Tensor
     return tuple(inputs)
 
 
-def export(model: nn.Module, contract: Contract, clips: Clips, path: Path,
-           guard: ShapeGuard | None = None, check: int = 64) -> float:
+def export(
+    model: nn.Module,
+    contract: Contract,
+    clips: Clips,
+    path: Path,
+    guard: ShapeGuard | None = None,
+    check: int = 64,
+) -> float:
     """Write `path`, run it in ONNX Runtime on real clips, and return the largest difference.
 
     ExportError (and no file) if a probability differs by more than TOLERANCE.
@@ -158,9 +200,15 @@ def export(model: nn.Module, contract: Contract, clips: Clips, path: Path,
     batch = torch.export.Dim('batch', min=1, max=1024)
     half = contract.precision == 'float16'
     program = torch.onnx.export(
-        in_half(model) if half else model, tuple(part[:2] for part in inputs), dynamo=True,
-        opset_version=OPSET, input_names=list(INPUTS), output_names=[OUTPUT],
-        dynamic_shapes={name: {0: batch} for name in INPUTS}, verbose=False)
+        in_half(model) if half else model,
+        tuple(part[:2] for part in inputs),
+        dynamo=True,
+        opset_version=OPSET,
+        input_names=list(INPUTS),
+        output_names=[OUTPUT],
+        dynamic_shapes={name: {0: batch} for name in INPUTS},
+        verbose=False,
+    )
     proto = program.model_proto
     strip(proto)
     onnx.helper.set_model_props(proto, {METADATA_KEY: contract.to_json()})
@@ -170,15 +218,18 @@ def export(model: nn.Module, contract: Contract, clips: Clips, path: Path,
     onnx.save(proto, partial)
     try:
         session = ort.InferenceSession(partial, providers=['CPUExecutionProvider'])
-        found = session.run([OUTPUT], {name: part.numpy() for name, part in
-                                       zip(INPUTS, inputs, strict=True)})[0]
+        found = session.run(
+            [OUTPUT], {name: part.numpy() for name, part in zip(INPUTS, inputs, strict=True)}
+        )[0]
         difference = float(np.abs(found - expected).max())
         limit = TOLERANCE[contract.precision]
         if not difference <= limit:
-            raise ExportError(f'ONNX Runtime differs from PyTorch by {difference:.2g} '
-                              f'(at most {limit:.0g} is allowed)')
+            raise ExportError(
+                f'ONNX Runtime differs from PyTorch by {difference:.2g} '
+                f'(at most {limit:.0g} is allowed)'
+            )
         if contract.layout in DETECTOR_LAYOUTS and contract.persons == 1:
-            Recognizer(partial)  # the robot accepts it
+            Model(partial)  # the robot accepts it
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

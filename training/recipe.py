@@ -4,10 +4,10 @@ import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bharnet_ros.training.augment import AugmentConfig
-from bharnet_ros.training.data import SourceConfig
-from bharnet_ros.training.model import ModelConfig
-from bharnet_ros.training.splits import SplitConfig
+from .networks.bharnet import ModelConfig
+from .windows.augment import AugmentConfig
+from .windows.clips import SourceConfig
+from .windows.splits import SplitConfig
 
 
 @dataclass(frozen=True)
@@ -78,5 +78,7 @@ class RunConfig:
             raise ValueError(f'shape_limit is 0 or more, not {self.shape_limit}')
         for stream in self.model.streams.values():
             if self.steps % math.prod(stream.strides):
-                raise ValueError(f'steps ({self.steps}) must be divisible by the product of the '
-                                 f'strides {stream.strides}')
+                raise ValueError(
+                    f'steps ({self.steps}) must be divisible by the product of the '
+                    f'strides {stream.strides}'
+                )

@@ -5,11 +5,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from bharnet_ros.training.config import RunConfig
-from bharnet_ros.training.store import DataError
-from bharnet_ros.training.train import TrainingError, network
 from jsonargparse import ArgumentParser
 from torch import nn
+
+from bharnet_ros.errors import reason_of
+
+from .datasets.store import DataError
+from .recipe import RunConfig
+from .train import TrainingError, network
 
 WEIGHTS, RUN, BEGUN = 'weights.pt', 'run.json', 'begun.json'
 
@@ -18,8 +21,10 @@ def begin_run(recipe: RunConfig, resume: bool) -> None:
     """Note in the run's folder what it is of; TrainingError if it resumes another recipe."""
     text, begun = _text(recipe), recipe.out / BEGUN
     if resume and begun.is_file() and (changed := differences(begun.read_text(), text)):
-        raise TrainingError(f'{recipe.out} was begun with another recipe ({", ".join(changed)}): '
-                            'resume with the same, or choose another folder')
+        raise TrainingError(
+            f'{recipe.out} was begun with another recipe ({", ".join(changed)}): '
+            'resume with the same, or choose another folder'
+        )
     recipe.out.mkdir(parents=True, exist_ok=True)
     begun.write_text(text)
 
@@ -45,8 +50,7 @@ def read_run(run: Path) -> RunConfig:
         data = {'recipe': json.loads(file.read_text())}
         return parser.instantiate(parser.parse_object(data)).recipe
     except Exception as error:
-        reason = ' '.join(str(error).split())[:200]
-        raise DataError(f'{file} is no recipe of this version: {reason}') from error
+        raise DataError(f'{file} is no recipe of this version: {reason_of(error, 200)}') from error
 
 
 def read_model(run: Path, config: RunConfig, classes: int) -> nn.Module:
@@ -55,18 +59,23 @@ def read_model(run: Path, config: RunConfig, classes: int) -> nn.Module:
     try:
         model.load_state_dict(torch.load(run / WEIGHTS, weights_only=True))
     except Exception as error:
-        reason = ' '.join(str(error).split())[:200]
-        raise DataError(f'{run / WEIGHTS} does not fit its {RUN}: {reason}') from error
+        raise DataError(
+            f'{run / WEIGHTS} does not fit its {RUN}: {reason_of(error, 200)}'
+        ) from error
     return model.eval()
 
 
 def differences(a: str, b: str) -> list[str]:
     """Return the names of the settings in which two recipes, as JSON, differ."""
+
     def leaves(value: object, name: str) -> dict[str, object]:
         if not isinstance(value, dict):
             return {name: value}
-        return {key: leaf for part, inner in value.items()
-                for key, leaf in leaves(inner, f'{name}.{part}' if name else part).items()}
+        return {
+            key: leaf
+            for part, inner in value.items()
+            for key, leaf in leaves(inner, f'{name}.{part}' if name else part).items()
+        }
 
     one, other = (leaves(json.loads(text), '') for text in (a, b))
     return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))

@@ -5,11 +5,6 @@ from pathlib import Path
 
 import lightning
 import torch
-from bharnet_ros.training.config import OptimConfig, RunConfig
-from bharnet_ros.training.data import Clips
-from bharnet_ros.training.dataset import ClipDataset
-from bharnet_ros.training.model import Ensemble, build
-from bharnet_ros.training.sampler import EpochSampler
 from lightning.pytorch.callbacks import (
     Callback,
     EarlyStopping,
@@ -23,11 +18,19 @@ from torch.optim.lr_scheduler import LambdaLR, OneCycleLR
 from torch.utils.data import DataLoader
 from torchmetrics.classification import MulticlassAccuracy
 
+from bharnet_ros.errors import BharnetError
+
+from .networks.bharnet import Ensemble, build
+from .recipe import OptimConfig, RunConfig
+from .windows.clips import Clips
+from .windows.dataset import ClipDataset
+from .windows.sampler import EpochSampler
+
 MONITOR = 'validation/loss'
 LAST = 'last.ckpt'
 
 
-class TrainingError(RuntimeError):
+class TrainingError(BharnetError):
     """A run that cannot start or go on; the text says what to do."""
 
 
@@ -39,8 +42,12 @@ class Task(lightning.LightningModule):
         self.config = config
         self.model = build(config.model, classes)
         self.loss = nn.CrossEntropyLoss(label_smoothing=config.optim.label_smoothing)
-        self.accuracy = nn.ModuleDict({name: MulticlassAccuracy(classes, average='micro')
-                                       for name in ('fused', 'body', 'hand')})
+        self.accuracy = nn.ModuleDict(
+            {
+                name: MulticlassAccuracy(classes, average='micro')
+                for name in ('fused', 'body', 'hand')
+            }
+        )
 
     def training_step(self, batch: list, _: int) -> Tensor:
         """Return the sum of the losses."""
@@ -48,8 +55,14 @@ class Task(lightning.LightningModule):
         parts = self.model(*inputs).trained()
         # Losses in full precision also where the network runs in half.
         loss = sum(self.loss(z.float(), label) for z in parts.values())
-        self.log('loss', loss / len(parts), on_step=False, on_epoch=True, prog_bar=True,
-                 batch_size=len(label))
+        self.log(
+            'loss',
+            loss / len(parts),
+            on_step=False,
+            on_epoch=True,
+            prog_bar=True,
+            batch_size=len(label),
+        )
         return loss
 
     def validation_step(self, batch: list, _: int) -> None:
@@ -57,11 +70,17 @@ class Task(lightning.LightningModule):
         inputs, label = batch
         for name, z in self.model(*inputs).all().items():
             self.accuracy[name](z, label)
-            self.log(f'validation/{name}', self.accuracy[name], prog_bar=name == 'fused',
-                     on_epoch=True)
+            self.log(
+                f'validation/{name}', self.accuracy[name], prog_bar=name == 'fused', on_epoch=True
+            )
             if name == 'fused':
-                self.log(MONITOR, nn.functional.cross_entropy(z.float(), label), on_epoch=True,
-                         batch_size=len(label), sync_dist=True)
+                self.log(
+                    MONITOR,
+                    nn.functional.cross_entropy(z.float(), label),
+                    on_epoch=True,
+                    batch_size=len(label),
+                    sync_dist=True,
+                )
 
     def configure_optimizers(self) -> dict:
         """See OptimConfig."""
@@ -69,9 +88,13 @@ class Task(lightning.LightningModule):
         # No decay on norms, biases, learned adjacency, offsets: they are not there to be small.
         named = dict(self.model.named_parameters())
         plain = {name for name, p in named.items() if p.ndim <= 1 or 'adjacency' in name}
-        groups = [{'params': [p for name, p in named.items() if name not in plain],
-                   'weight_decay': optim.weight_decay},
-                  {'params': [named[name] for name in sorted(plain)], 'weight_decay': 0.0}]
+        groups = [
+            {
+                'params': [p for name, p in named.items() if name not in plain],
+                'weight_decay': optim.weight_decay,
+            },
+            {'params': [named[name] for name in sorted(plain)], 'weight_decay': 0.0},
+        ]
         total = int(self.trainer.estimated_stepping_batches)  # of one of the devices
         if optim.optimizer == 'sgd':
             optimizer = torch.optim.SGD(groups, lr=optim.rate, momentum=0.9, nesterov=True)
@@ -79,17 +102,21 @@ class Task(lightning.LightningModule):
         else:
             optimizer = torch.optim.AdamW(groups, lr=optim.rate)
             schedule = OneCycleLR(optimizer, optim.rate, total_steps=total, pct_start=0.2)
-        return {'optimizer': optimizer,
-                'lr_scheduler': {'scheduler': schedule, 'interval': 'step'}}
+        return {
+            'optimizer': optimizer,
+            'lr_scheduler': {'scheduler': schedule, 'interval': 'step'},
+        }
 
 
 def step_factor(optim: OptimConfig, steps_per_epoch: int):
     """Return step -> factor of the rate: linear warm-up, then a tenth at each milestone."""
+
     def factor(step: int) -> float:
         epoch = step / steps_per_epoch
         if epoch < optim.warmup:
             return (step + 1) / (optim.warmup * steps_per_epoch)
         return 0.1 ** sum(epoch >= milestone for milestone in optim.milestones)
+
     return factor
 
 
@@ -115,10 +142,13 @@ class Fitted:
 
 def members(config: RunConfig) -> list[RunConfig]:
     """Return the recipe of each network: of one, or of each member of an ensemble."""
+
     def with_features(features: tuple[str, ...]) -> RunConfig:
-        model = replace(config.model, preprocess=replace(config.model.preprocess,
-                                                         features=tuple(features)))
+        model = replace(
+            config.model, preprocess=replace(config.model.preprocess, features=tuple(features))
+        )
         return replace(config, model=model, ensemble=[])
+
     return [with_features(member.features) for member in config.ensemble] or [config]
 
 
@@ -130,14 +160,22 @@ def network(config: RunConfig, classes: int) -> nn.Module:
     return Ensemble(parts, [member.weight for member in config.ensemble])
 
 
-def fit(config: RunConfig, train: Clips, validation: Clips | None = None,
-        progress: bool = True, logs: Path | None = None, resume: bool = False) -> Fitted:
+def fit(
+    config: RunConfig,
+    train: Clips,
+    validation: Clips | None = None,
+    progress: bool = True,
+    logs: Path | None = None,
+    resume: bool = False,
+) -> Fitted:
     """Train the network of a recipe, or all members of its ensemble; see `fit_one`."""
     if not config.ensemble:
         return fit_one(config, train, validation, progress, logs, resume)
     fitted = []
-    folders = [logs / '+'.join(member.model.preprocess.features) if logs else None
-               for member in members(config)]
+    folders = [
+        logs / '+'.join(member.model.preprocess.features) if logs else None
+        for member in members(config)
+    ]
     if logs and not resume:  # of an older run: nobody must take them for members of this
         for folder in folders:
             rank_zero_only((folder / LAST).unlink)(missing_ok=True)
@@ -151,8 +189,14 @@ def fit(config: RunConfig, train: Clips, validation: Clips | None = None,
     return Fitted(model, sum(f.epochs for f in fitted), None)
 
 
-def fit_one(config: RunConfig, train: Clips, validation: Clips | None = None,
-            progress: bool = True, logs: Path | None = None, resume: bool = False) -> Fitted:
+def fit_one(
+    config: RunConfig,
+    train: Clips,
+    validation: Clips | None = None,
+    progress: bool = True,
+    logs: Path | None = None,
+    resume: bool = False,
+) -> Fitted:
     """Train on `train`; with `validation`, keep the epoch that does best there.
 
     Args:
@@ -167,18 +211,19 @@ def fit_one(config: RunConfig, train: Clips, validation: Clips | None = None,
     """
     lightning.seed_everything(config.seed, verbose=False)
     idle = train.class_names.index(config.idle) if config.idle in train.class_names else None
-    dataset = ClipDataset(train, config.steps, idle, config.augment, config.seed,
-                          config.window_seconds)
+    dataset = ClipDataset(
+        train, config.steps, idle, config.augment, config.seed, config.window_seconds
+    )
     settings = config.trainer
     task = Task(config, len(train.class_names))
     callbacks: list[Callback] = [SeedEachStep()]
     held = None
     if config.optim.patience and validation is None:
-        raise TrainingError('optim.patience stops early by a validation part, and the split has '
-                            'none')
+        raise TrainingError(
+            'optim.patience stops early by a validation part, and the split has none'
+        )
     if validation is not None:
-        held = DataLoader(ClipDataset(validation, config.steps), 128,
-                          num_workers=settings.workers)
+        held = DataLoader(ClipDataset(validation, config.steps), 128, num_workers=settings.workers)
         if config.optim.patience:
             callbacks.append(EarlyStopping(MONITOR, patience=config.optim.patience))
     best = None
@@ -200,17 +245,32 @@ def fit_one(config: RunConfig, train: Clips, validation: Clips | None = None,
             rank_zero_only(checkpoint.unlink)(missing_ok=True)
         checkpoint = None
     trainer = lightning.Trainer(
-        max_epochs=config.optim.epochs, accelerator=settings.accelerator,
-        devices=settings.devices, strategy=settings.strategy, precision=settings.precision,
+        max_epochs=config.optim.epochs,
+        accelerator=settings.accelerator,
+        devices=settings.devices,
+        strategy=settings.strategy,
+        precision=settings.precision,
         logger=TensorBoardLogger(logs.parent, logs.name, '') if logs else False,
-        use_distributed_sampler=False, enable_checkpointing=logs is not None,
-        enable_model_summary=False, enable_progress_bar=progress, callbacks=callbacks,
-        gradient_clip_val=5.0, log_every_n_steps=1, num_sanity_val_steps=0)
-    sampler = EpochSampler(train.label, len(train.class_names), config.optim.balance, config.seed,
-                           config.optim.repeat)
-    loader = DataLoader(dataset, config.optim.batch, sampler=sampler, num_workers=settings.workers,
-                        drop_last=len(sampler) > config.optim.batch * trainer.world_size,
-                        persistent_workers=settings.workers > 0)
+        use_distributed_sampler=False,
+        enable_checkpointing=logs is not None,
+        enable_model_summary=False,
+        enable_progress_bar=progress,
+        callbacks=callbacks,
+        gradient_clip_val=5.0,
+        log_every_n_steps=1,
+        num_sanity_val_steps=0,
+    )
+    sampler = EpochSampler(
+        train.label, len(train.class_names), config.optim.balance, config.seed, config.optim.repeat
+    )
+    loader = DataLoader(
+        dataset,
+        config.optim.batch,
+        sampler=sampler,
+        num_workers=settings.workers,
+        drop_last=len(sampler) > config.optim.batch * trainer.world_size,
+        persistent_workers=settings.workers > 0,
+    )
     trainer.fit(task, loader, held, ckpt_path=checkpoint, weights_only=True)
     best_epoch = None
     if best is not None:

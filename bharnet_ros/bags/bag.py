@@ -11,17 +11,17 @@ from rosbags.interfaces import Typestore
 from rosbags.rosbag2 import Reader, WriterError
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
-from bharnet_ros.bag_storage import DurableWriter, is_mcap, storage_files
-from bharnet_ros.bag_time import ForwardTime
-from bharnet_ros.keypoints import BODY_CHANNELS, HAND_CHANNELS, WORLD_CHANNELS, FrameKeypoints
-from bharnet_ros.resources import share_dir
-from bharnet_ros.window import SECOND
+from bharnet_ros.bags.storage import DurableWriter, is_mcap, storage_files
+from bharnet_ros.bags.times import ForwardTime
+from bharnet_ros.errors import BharnetError, reason_of
+from bharnet_ros.system.resources import share_dir
+from bharnet_ros.types import BODY_CHANNELS, HAND_CHANNELS, SECOND, WORLD_CHANNELS, Keypoints
 
 PACKAGE_TYPES = ('Action', 'Keypoints', 'LabelMap', 'Scores')
 KEYPOINTS = 'bharnet_ros/msg/Keypoints'
 
 
-class BagError(RuntimeError):
+class BagError(BharnetError):
     """A bag that cannot be read or written; the text says why."""
 
 
@@ -82,12 +82,14 @@ class BagWriter:
 
     def write_raw(self, topic: str, msgtype: str, stamp: int, data: bytes) -> None:
         """Write a serialized message of one of our types; `stamp` is the log time, ns."""
+
         def write(writer: DurableWriter) -> None:
             key = topic, msgtype
             if key not in self._connections:
                 self._connections[key] = writer.add_connection(*key, typestore=typestore())
             self.count += 1
             writer.write(self._connections[key], stamp, data)
+
         self._attempt(write)
 
     def _attempt(self, step: Callable[[DurableWriter], None]) -> None:
@@ -106,19 +108,24 @@ class BagWriter:
             complete = writer.salvage()
         except FileNotFoundError:
             self.count = 0
-            return what + ('its file is gone: was the folder deleted, or a disk unplugged? If it '
-                           'was moved, run "bharnet recover" where it is now')
+            return what + (
+                'its file is gone: was the folder deleted, or a disk unplugged? If it '
+                'was moved, run "bharnet recover" where it is now'
+            )
         lost, self.count = self.count - writer.safe, writer.safe
         if not writer.safe:
             return what + 'nothing of it is safe: make room, then record to a new folder'
-        what += (f'{writer.safe} messages are safe'
-                 + (f', the last {lost} are lost; ' if lost else '; '))
+        what += f'{writer.safe} messages are safe' + (
+            f', the last {lost} are lost; ' if lost else '; '
+        )
         if complete:
             return what + 'the bag is complete: make room, then record to a new folder'
-        return what + (f'the end of the bag could not be written: make room, then run "bharnet '
-                       f'recover {self.path}"')
+        return what + (
+            f'the end of the bag could not be written: make room, then run "bharnet '
+            f'recover {self.path}"'
+        )
 
-    def write(self, frame: FrameKeypoints, topic: str = '/keypoints') -> None:
+    def write(self, frame: Keypoints, topic: str = '/keypoints') -> None:
         """Write keypoints, logged at their own stamp, or later where stamps step back.
 
         Readers sort by log time: what came after a step must not get among what came before.
@@ -126,22 +133,33 @@ class BagWriter:
         types = typestore().types
         header = types['std_msgs/msg/Header'](
             types['builtin_interfaces/msg/Time'](frame.stamp // SECOND, frame.stamp % SECOND),
-            frame.frame_id)
+            frame.frame_id,
+        )
 
         def flat(points: np.ndarray | None) -> np.ndarray:
-            return (np.zeros(0, np.float32) if points is None
-                    else np.ascontiguousarray(points, np.float32).ravel())
+            return (
+                np.zeros(0, np.float32)
+                if points is None
+                else np.ascontiguousarray(points, np.float32).ravel()
+            )
 
         message = types[KEYPOINTS](
-            header, frame.person_id, frame.layout, frame.width, frame.height, flat(frame.body),
-            flat(frame.body_world), flat(frame.left_hand), flat(frame.right_hand))
-        self.write_raw(topic, KEYPOINTS, self._log_time(frame.stamp, time.monotonic_ns()),
-                       bytes(typestore().serialize_cdr(message, KEYPOINTS)))
-
-
-def reason_of(error: Exception) -> str:
-    """Return what an exception says, in one line."""
-    return ' '.join(str(error).split()) or type(error).__name__
+            header,
+            frame.person_id,
+            frame.layout,
+            frame.width,
+            frame.height,
+            flat(frame.body),
+            flat(frame.body_world),
+            flat(frame.left_hand),
+            flat(frame.right_hand),
+        )
+        self.write_raw(
+            topic,
+            KEYPOINTS,
+            self._log_time(frame.stamp, time.monotonic_ns()),
+            bytes(typestore().serialize_cdr(message, KEYPOINTS)),
+        )
 
 
 def _damaged(path: Path, error: Exception) -> BagError:
@@ -168,13 +186,19 @@ def read_raw(path: Path, topic: str = '') -> Iterator[tuple[int, bytes]]:
             if file.exists() and not file.is_file() and not file.is_dir():
                 raise BagError(f'cannot read bag {path}: {file} is neither a file nor a folder')
         with Reader(path) as reader:
-            wanted = [item for item in reader.connections if item.msgtype == KEYPOINTS
-                      and item.msgcount and topic in ('', item.topic)]
+            wanted = [
+                item
+                for item in reader.connections
+                if item.msgtype == KEYPOINTS and item.msgcount and topic in ('', item.topic)
+            ]
             if not wanted:
-                topics = ', '.join(f'{c.topic} ({c.msgcount} {c.msgtype})'
-                                   for c in reader.connections)
-                raise BagError(f'bag {path} holds no {KEYPOINTS}{topic and " on " + topic}; '
-                               f'it holds {topics or "nothing"}')
+                topics = ', '.join(
+                    f'{c.topic} ({c.msgcount} {c.msgtype})' for c in reader.connections
+                )
+                raise BagError(
+                    f'bag {path} holds no {KEYPOINTS}{topic and " on " + topic}; '
+                    f'it holds {topics or "nothing"}'
+                )
             if len(topics := sorted({item.topic for item in wanted})) > 1:
                 raise BagError(f'bag {path} holds keypoints on {", ".join(topics)}: name one')
             for _, stamp, data in reader.messages(wanted):
@@ -186,11 +210,13 @@ def read_raw(path: Path, topic: str = '') -> Iterator[tuple[int, bytes]]:
             raise _damaged(path, error) from error
         whole_folder = path.is_file() or (path / 'metadata.yaml').exists()
         reason = reason_of(error) if whole_folder else 'it has no metadata.yaml'
-        raise BagError(f'bag {path} was never completed, or is damaged ({reason}); what is whole '
-                       f'in it can be saved: run "bharnet recover {path}"') from error
+        raise BagError(
+            f'bag {path} was never completed, or is damaged ({reason}); what is whole '
+            f'in it can be saved: run "bharnet recover {path}"'
+        ) from error
 
 
-def read_keypoints(path: Path, topic: str = '') -> Iterator[FrameKeypoints]:
+def read_keypoints(path: Path, topic: str = '') -> Iterator[Keypoints]:
     """Yield the keypoints of a bag, unchecked. BagError as in `read_raw`."""
     store = typestore()
 
@@ -200,11 +226,18 @@ def read_keypoints(path: Path, topic: str = '') -> Iterator[FrameKeypoints]:
     for _, data in read_raw(path, topic):
         try:
             m = store.deserialize_cdr(data, KEYPOINTS)
-            frame = FrameKeypoints(
-                m.header.stamp.sec * SECOND + m.header.stamp.nanosec, m.image_width,
-                m.image_height, m.person_id, rows(m.body, BODY_CHANNELS),
-                rows(m.body_world, WORLD_CHANNELS), rows(m.left_hand, HAND_CHANNELS),
-                rows(m.right_hand, HAND_CHANNELS), m.layout, m.header.frame_id)
+            frame = Keypoints(
+                m.header.stamp.sec * SECOND + m.header.stamp.nanosec,
+                m.image_width,
+                m.image_height,
+                m.person_id,
+                rows(m.body, BODY_CHANNELS),
+                rows(m.body_world, WORLD_CHANNELS),
+                rows(m.left_hand, HAND_CHANNELS),
+                rows(m.right_hand, HAND_CHANNELS),
+                m.layout,
+                m.header.frame_id,
+            )
         except Exception as error:
             raise _damaged(path, error) from error
         yield frame

@@ -24,8 +24,11 @@ def storage_files(path: Path) -> list[Path]:
 
     Only regular files: to open a pipe would take for ever.
     """
-    return [file for file in (sorted(path.glob('*.mcap')) if path.is_dir() else [path])
-            if file.is_file()]
+    return [
+        file
+        for file in (sorted(path.glob('*.mcap')) if path.is_dir() else [path])
+        if file.is_file()
+    ]
 
 
 def is_mcap(file: Path) -> bool:
@@ -80,7 +83,8 @@ class DurableStorage(McapWriter):
             self._chunk_began = time.monotonic()
         super().write(connection, timestamp, data)
         if self._chunk_began is not None and (
-                time.monotonic() - self._chunk_began > CHUNK_SECONDS):
+            time.monotonic() - self._chunk_began > CHUNK_SECONDS
+        ):
             self.close_chunk()
 
     def close_chunk(self) -> None:
@@ -115,8 +119,8 @@ class DurableStorage(McapWriter):
         Connections stay known.
         """
         self.bio.raw.close()  # first: what could not be written must not be tried again
-        self.chunk = PendingChunk(2 ** 63 - 1, 0, BytesIO(), defaultdict(list))
-        del self.chunks[self._chunk_count:]
+        self.chunk = PendingChunk(2**63 - 1, 0, BytesIO(), defaultdict(list))
+        del self.chunks[self._chunk_count :]
         self.channel_stats = {key: self.counts.get(key, 0) for key in self.channel_stats}
         self.message_start_time, self.message_end_time = self.span
         self.check_there()

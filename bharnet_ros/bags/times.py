@@ -1,6 +1,6 @@
 """Times of messages by a clock that may be set."""
 
-from bharnet_ros.window import SECOND
+from bharnet_ros.types import SECOND
 
 LONGEST_PAUSE = 10 * SECOND  # of a recording that a replay waits for, nanoseconds
 
@@ -66,8 +66,9 @@ class SourceClock:
     def __call__(self, source: str, stamp: int, due: int) -> int | None:
         """Take the next stamp of a source and when it is due, ns; return the time if it is new."""
         self._latest[source] = due, stamp
-        self._latest = {name: last for name, last in self._latest.items()
-                        if due - last[0] <= self.HEARD}
+        self._latest = {
+            name: last for name, last in self._latest.items() if due - last[0] <= self.HEARD
+        }
         now = max(stamp for _, stamp in self._latest.values())
         if now == self._now:
             return None

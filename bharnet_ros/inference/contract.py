@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from bharnet_ros.errors import BharnetError
 from bharnet_ros.layouts import DATA_LAYOUTS
 
 METADATA_KEY = 'bharnet_contract'
@@ -16,7 +17,7 @@ INPUTS = ('body', 'left_hand', 'right_hand', 'mask', 'aspect')
 OUTPUT = 'probabilities'  # (N, K) float32, rows sum to 1
 
 
-class ContractError(ValueError):
+class ContractError(BharnetError):
     """A model file that this version cannot serve."""
 
 
@@ -68,16 +69,20 @@ class Contract:
     def from_metadata(cls, metadata: dict[str, str]) -> 'Contract':
         """Read the metadata map of an ONNX file; ContractError says what is wrong with it."""
         if METADATA_KEY not in metadata:
-            raise ContractError('not a bharnet_ros model: it carries no contract; '
-                                'export it with `bharnet-train export`')
+            raise ContractError(
+                'not a bharnet_ros model: it carries no contract; '
+                'export it with `bharnet-train export`'
+            )
         try:
             data = json.loads(metadata[METADATA_KEY])
             version = data['schema_version']
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ContractError(f'its contract is damaged ({error}); export it again') from error
         if version != SCHEMA_VERSION:
-            raise ContractError(f'its contract has schema version {version}, this package reads '
-                                f'{SCHEMA_VERSION}; export it again with this version')
+            raise ContractError(
+                f'its contract has schema version {version}, this package reads '
+                f'{SCHEMA_VERSION}; export it again with this version'
+            )
         known = {item.name for item in fields(cls)}
         try:
             if not isinstance(data['labels'], list):
@@ -104,13 +109,17 @@ class Contract:
         if self.idle is not None and self.idle not in labels:
             raise ContractError(f"its idle label '{self.idle}' is not among its labels")
         if self.unknown is not None and (self.unknown not in labels or self.unknown == self.idle):
-            raise ContractError(f"its label of the unknown, '{self.unknown}', is not among its "
-                                'labels, or is that of idle')
+            raise ContractError(
+                f"its label of the unknown, '{self.unknown}', is not among its "
+                'labels, or is that of idle'
+            )
         if not self.actions:
             raise ContractError('its contract names no action beside idle and unknown')
         if self.layout not in DATA_LAYOUTS:
-            raise ContractError(f"it needs keypoint layout '{self.layout}', this package knows "
-                                f'{", ".join(DATA_LAYOUTS)}')
+            raise ContractError(
+                f"it needs keypoint layout '{self.layout}', this package knows "
+                f'{", ".join(DATA_LAYOUTS)}'
+            )
         if type(self.persons) is not int or not 1 <= self.persons <= 8:
             raise ContractError(f'impossible number of persons: {self.persons}')
         if self.precision not in ('float32', 'float16'):
@@ -122,5 +131,6 @@ class Contract:
         if self.rejection_threshold is not None and not 0 < self.rejection_threshold <= 1:
             raise ContractError(f'impossible rejection threshold: {self.rejection_threshold}')
         if not 0.1 <= self.window_seconds <= 60 or not 2 <= self.window_steps <= 1024:
-            raise ContractError(f'impossible window: {self.window_seconds} s, '
-                                f'{self.window_steps} steps')
+            raise ContractError(
+                f'impossible window: {self.window_seconds} s, {self.window_steps} steps'
+            )

@@ -81,8 +81,12 @@ class EngineCache:
             self._give_up(error)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         if self._lock is not None:
             self._lock.close()  # and unlocked
 
@@ -125,13 +129,15 @@ class EngineCache:
 
     def _give_up(self, error: Exception) -> None:
         self.folder, self.ready = None, False
-        self.trouble = ('the TensorRT engine cannot be cached and is built at every start: '
-                        f'{error}')
+        self.trouble = f'the TensorRT engine cannot be cached and is built at every start: {error}'
 
     @staticmethod
     def _digests(folder: Path) -> dict[str, str]:
-        return {path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-                for path in sorted(folder.iterdir()) if not path.name.startswith(MANIFEST)}
+        return {
+            path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(folder.iterdir())
+            if not path.name.startswith(MANIFEST)
+        }
 
     def _is_sealed(self, folder: Path) -> bool:
         try:

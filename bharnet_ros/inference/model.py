@@ -8,25 +8,20 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 
-from bharnet_ros.contract import INPUTS, METADATA_KEY, OUTPUT, Contract, ContractError
+from bharnet_ros.errors import BharnetError, reason_of
+from bharnet_ros.inference.contract import INPUTS, METADATA_KEY, OUTPUT, Contract, ContractError
+from bharnet_ros.inference.model_file import ModelFileError, read_metadata
+from bharnet_ros.inference.providers import Choice, RequiredProviderError, open_session
 from bharnet_ros.layouts import DETECTOR_LAYOUTS
-from bharnet_ros.model_file import ModelFileError, read_metadata
-from bharnet_ros.providers import Choice, RequiredProviderError, open_session
-from bharnet_ros.resources import share_dir
-from bharnet_ros.window import Clip
+from bharnet_ros.system.resources import share_dir
+from bharnet_ros.types import Clip
 
 MODEL_SUFFIX = '.onnx'
 MAX_BYTES = 500_000_000
-MAX_TEXT = 500  # characters of an error
 
 
-class ModelError(RuntimeError):
-    """A model that cannot be loaded or run; the text says what to do, in one plain line."""
-
-    def __init__(self, text: str):
-        # It may quote the file, which may be anybody's.
-        line = ' '.join(''.join(c if c.isprintable() else ' ' for c in text).split())
-        super().__init__(line if len(line) <= MAX_TEXT else line[:MAX_TEXT] + ' ...')
+class ModelError(BharnetError):
+    """A model that cannot be loaded or run; the text says what to do."""
 
 
 def find_model(name: str) -> Path:
@@ -43,20 +38,28 @@ def find_model(name: str) -> Path:
         if shipped.is_file():
             return shipped
     have = ', '.join(sorted(file.stem for file in models.glob('*' + MODEL_SUFFIX)))
-    raise ModelError(f"no such model: '{name}' is neither a file nor one of the package's own "
-                     f'({have or "none installed"})')
+    raise ModelError(
+        f"no such model: '{name}' is neither a file nor one of the package's own "
+        f'({have or "none installed"})'
+    )
 
 
-class Recognizer:
+class Model:
     """A loaded model, ready for its first window.
 
     `contract` says what it needs, `provider` and `precision` what it really runs on and in, and
     `caveat` in one line how that differs from what was asked for ('' if it does not).
     """
 
-    def __init__(self, model: str | Path, provider: str = 'cpu', threads: int = 1,
-                 precision: str = 'auto', require_provider: bool = False,
-                 note: Callable[[str], None] = lambda text: None):
+    def __init__(
+        self,
+        model: str | Path,
+        provider: str = 'cpu',
+        threads: int = 1,
+        precision: str = 'auto',
+        require_provider: bool = False,
+        note: Callable[[str], None] = lambda text: None,
+    ):
         """Load, check and run once; ModelError in one plain line if it cannot serve.
 
         Args:
@@ -82,17 +85,20 @@ class Recognizer:
                 raise ContractError('ONNX Runtime reads another contract in it; export it again')
             self._check_graph(session)
             self._warm_up(session)
+
         try:
-            running = open_session(data, self.model_id, self.contract.precision, choice, try_out,
-                                   note)
+            running = open_session(
+                data, self.model_id, self.contract.precision, choice, try_out, note
+            )
         except ContractError as error:
             raise ModelError(f'{self.path}: {error}') from error
         except RequiredProviderError as error:
             raise ModelError(str(error)) from error
         except Exception as error:
-            reason = (str(error).strip() or repr(error)).splitlines()[0][:160]
-            raise ModelError(f'{self.path} is not a model that ONNX Runtime can load and run, or '
-                             f'is truncated: {reason}') from error
+            raise ModelError(
+                f'{self.path} is not a model that ONNX Runtime can load and run, or '
+                f'is truncated: {reason_of(error, 160)}'
+            ) from error
         self._session = running.session
         self.provider, self.precision = running.provider, running.precision
         self.caveat = running.caveat
@@ -110,8 +116,9 @@ class Recognizer:
                 file.seek(0)
                 return metadata[METADATA_KEY], file.read(MAX_BYTES)
         except ModelFileError as error:
-            raise ModelError(f'{self.path} is not a model (.onnx), or is truncated: {error}'
-                             ) from error
+            raise ModelError(
+                f'{self.path} is not a model (.onnx), or is truncated: {error}'
+            ) from error
         except (ContractError, OSError) as error:
             raise ModelError(f'{self.path}: {error}') from error
         except MemoryError as error:
@@ -121,20 +128,28 @@ class Recognizer:
         if self.contract.layout not in DETECTOR_LAYOUTS or self.contract.persons != 1:
             raise ContractError(
                 f"it needs keypoint layout '{self.contract.layout}' of {self.contract.persons} "
-                f'person(s), the detector gives {", ".join(DETECTOR_LAYOUTS)} of one')
+                f'person(s), the detector gives {", ".join(DETECTOR_LAYOUTS)} of one'
+            )
 
     def _check_graph(self, session: ort.InferenceSession) -> None:
         layout = DETECTOR_LAYOUTS[self.contract.layout]
         steps = self.contract.window_steps
-        inner = {'body': (steps, len(layout.body), 4), 'left_hand': (steps, len(layout.hand), 3),
-                 'right_hand': (steps, len(layout.hand), 3), 'mask': (steps, 3), 'aspect': ()}
+        inner = {
+            'body': (steps, len(layout.body), 4),
+            'left_hand': (steps, len(layout.hand), 3),
+            'right_hand': (steps, len(layout.hand), 3),
+            'mask': (steps, 3),
+            'aspect': (),
+        }
         inputs = {item.name: item for item in session.get_inputs()}
         if set(inputs) != set(INPUTS):
             raise ContractError(f'its graph takes {sorted(inputs)}, not {sorted(INPUTS)}')
         for name, shape in inner.items():
             if tuple(inputs[name].shape[1:]) != shape or inputs[name].type != 'tensor(float)':
-                raise ContractError(f'its input {name} is {inputs[name].shape} '
-                                    f'{inputs[name].type}, the contract says {shape}')
+                raise ContractError(
+                    f'its input {name} is {inputs[name].shape} '
+                    f'{inputs[name].type}, the contract says {shape}'
+                )
         outputs = {item.name: item for item in session.get_outputs()}
         shape = outputs[OUTPUT].shape if OUTPUT in outputs else []
         if len(shape) != 2 or shape[1] != len(self.contract.labels):
@@ -151,8 +166,13 @@ class Recognizer:
     def _empty_clip(self) -> Clip:
         layout, steps = DETECTOR_LAYOUTS[self.contract.layout], self.contract.window_steps
         hand = np.zeros((steps, len(layout.hand), 3), np.float32)
-        return Clip(np.zeros((steps, len(layout.body), 4), np.float32), hand, hand,
-                    np.zeros((steps, 3), np.float32), 0.5625)
+        return Clip(
+            np.zeros((steps, len(layout.body), 4), np.float32),
+            hand,
+            hand,
+            np.zeros((steps, 3), np.float32),
+            0.5625,
+        )
 
     def bare(self) -> tuple[ort.InferenceSession, dict[str, np.ndarray]]:
         """Return the session and a feed for it, for measuring ONNX Runtime alone."""
@@ -160,13 +180,14 @@ class Recognizer:
 
     @staticmethod
     def _feed(clips: list[Clip]) -> dict[str, np.ndarray]:
-        return {name: np.stack([getattr(clip, name) for clip in clips]).astype(
-            np.float32, copy=False) for name in INPUTS}
+        return {
+            name: np.stack([getattr(clip, name) for clip in clips]).astype(np.float32, copy=False)
+            for name in INPUTS
+        }
 
     def infer(self, clips: list[Clip]) -> np.ndarray:
         """Return (N, K) float32 probabilities for N windows; ModelError if the run fails."""
         try:
             return self._session.run([OUTPUT], self._feed(clips))[0]
         except Exception as error:
-            reason = ' '.join(str(error).split())[:300]
-            raise ModelError(f'{self.path}: inference failed: {reason}') from error
+            raise ModelError(f'{self.path}: inference failed: {reason_of(error, 300)}') from error

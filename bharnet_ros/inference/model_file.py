@@ -10,6 +10,8 @@ import os
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from bharnet_ros.errors import BharnetError
+
 METADATA_PROPS, KEY, VALUE = 14, 1, 2  # field numbers
 MAX_METADATA = 1_000_000  # bytes, all entries together
 MAX_FIELDS = 10_000  # of the outermost message; ours have about ten
@@ -17,7 +19,7 @@ VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # wire types; groups are none of O
 FIXED = {FIXED64: 8, FIXED32: 4}
 
 
-class ModelFileError(ValueError):
+class ModelFileError(BharnetError):
     """A file that is no ONNX model, or carries too much metadata."""
 
 

@@ -14,8 +14,10 @@ from pathlib import Path
 
 import onnxruntime as ort
 
-from bharnet_ros.contract import ContractError
-from bharnet_ros.engine_cache import EngineCache, EngineKey
+from bharnet_ros.errors import BharnetError, reason_of
+from bharnet_ros.inference.contract import ContractError
+from bharnet_ros.inference.engine_cache import EngineCache, EngineKey
+from bharnet_ros.system.gpu import gpu_name
 
 EXECUTION = {  # from the fastest to the one that is always there
     'tensorrt': 'TensorrtExecutionProvider',
@@ -26,7 +28,6 @@ SHORT = {long: short for short, long in EXECUTION.items()}
 PROVIDERS = ('auto', *EXECUTION)
 PRECISIONS = ('auto', 'float32', 'float16')
 MAX_THREADS = 64
-NO_GPU = 'unknown'
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,9 @@ class Choice:
         if self.provider not in PROVIDERS:
             raise ValueError(f"unknown provider '{self.provider}' (known: {', '.join(PROVIDERS)})")
         if self.precision not in PRECISIONS:
-            raise ValueError(f"unknown precision '{self.precision}' "
-                             f'(known: {", ".join(PRECISIONS)})')
+            raise ValueError(
+                f"unknown precision '{self.precision}' (known: {', '.join(PRECISIONS)})"
+            )
         if not 1 <= self.threads <= MAX_THREADS:
             raise ValueError(f'threads: 1 to {MAX_THREADS}, not {self.threads}')
 
@@ -58,19 +60,24 @@ class Running:
     caveat: str  # how it differs from what was asked for, one line, '' if it does not
 
 
-class RequiredProviderError(RuntimeError):
+class RequiredProviderError(BharnetError):
     """The provider that must be is not there."""
 
 
 def order(wanted: str) -> list[str]:
     """Return the providers to try for a choice, best first, the CPU last."""
     names = list(EXECUTION)
-    return names if wanted == 'auto' else names[names.index(wanted):]
+    return names if wanted == 'auto' else names[names.index(wanted) :]
 
 
-def open_session(data: bytes, model_id: str, model_precision: str, choice: Choice,
-                 try_out: Callable[[ort.InferenceSession], None],
-                 note: Callable[[str], None]) -> Running:
+def open_session(
+    data: bytes,
+    model_id: str,
+    model_precision: str,
+    choice: Choice,
+    try_out: Callable[[ort.InferenceSession], None],
+    note: Callable[[str], None],
+) -> Running:
     """Open the model on the best provider of the choice that works.
 
     Args:
@@ -135,8 +142,13 @@ def running_on(session: ort.InferenceSession) -> str:
     return SHORT.get(best, best)
 
 
-def _open(data: bytes, name: str, settings: dict[str, str], choice: Choice,
-          try_out: Callable[[ort.InferenceSession], None]) -> ort.InferenceSession:
+def _open(
+    data: bytes,
+    name: str,
+    settings: dict[str, str],
+    choice: Choice,
+    try_out: Callable[[ort.InferenceSession], None],
+) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.intra_op_num_threads = choice.threads
     options.inter_op_num_threads = 1
@@ -146,35 +158,57 @@ def _open(data: bytes, name: str, settings: dict[str, str], choice: Choice,
     options.log_severity_level = 4
     if name != 'cpu':
         _preload()
-    names = [long for short, long in EXECUTION.items()
-             if short in order(name) and long in ort.get_available_providers()]
+    names = [
+        long
+        for short, long in EXECUTION.items()
+        if short in order(name) and long in ort.get_available_providers()
+    ]
     # No fallback inside ONNX Runtime: it prints, and hides why.
-    session = ort.InferenceSession(data, options, enable_fallback=False, providers=names,
-                                   provider_options=[settings] + [{}] * (len(names) - 1))
+    session = ort.InferenceSession(
+        data,
+        options,
+        enable_fallback=False,
+        providers=names,
+        provider_options=[settings] + [{}] * (len(names) - 1),
+    )
     try_out(session)
     return session
 
 
-def _open_tensorrt(data: bytes, model_id: str, half: bool, choice: Choice,
-                   try_out: Callable[[ort.InferenceSession], None], note: Callable[[str], None]
-                   ) -> tuple[ort.InferenceSession, str]:
+def _open_tensorrt(
+    data: bytes,
+    model_id: str,
+    half: bool,
+    choice: Choice,
+    try_out: Callable[[ort.InferenceSession], None],
+    note: Callable[[str], None],
+) -> tuple[ort.InferenceSession, str]:
     """Return a session and what is wrong with the cache; a bad engine is built anew, once."""
     libraries = dependencies('tensorrt')
     missing = [library for library, path in libraries.items() if not path]
     if missing and not _wheels():
         raise RuntimeError(f'{missing[0]} is missing')
-    key = EngineKey(model_id, tensorrt_version(libraries), ort.__version__, gpu_name(),
-                    'float16' if half else 'float32')
+    key = EngineKey(
+        model_id,
+        tensorrt_version(libraries),
+        ort.__version__,
+        gpu_name(),
+        'float16' if half else 'float32',
+    )
     with EngineCache(key) as cache:
         while True:
             settings = {'trt_fp16_enable': str(half)}
             if cache.folder is not None:
-                settings |= {'trt_engine_cache_enable': 'True',
-                             'trt_engine_cache_path': str(cache.folder)}
+                settings |= {
+                    'trt_engine_cache_enable': 'True',
+                    'trt_engine_cache_path': str(cache.folder),
+                }
             was_ready, began = cache.ready, time.monotonic()
             if not was_ready:
-                note(f'building the TensorRT engine for {key.gpu} in {key.precision}; this can '
-                     f'take minutes, once ({cache.folder or cache.trouble})')
+                note(
+                    f'building the TensorRT engine for {key.gpu} in {key.precision}; this can '
+                    f'take minutes, once ({cache.folder or cache.trouble})'
+                )
             try:
                 session = _open(data, 'tensorrt', settings, choice, try_out)
             except ContractError:
@@ -190,8 +224,6 @@ def _open_tensorrt(data: bytes, model_id: str, half: bool, choice: Choice,
             return session, cache.trouble
 
 
-# What is there. None of this decides anything: it names things in keys and messages.
-
 def dependencies(name: str) -> dict[str, str]:
     """Return the shared libraries that a provider needs, with their paths, '' if missing.
 
@@ -199,39 +231,27 @@ def dependencies(name: str) -> dict[str, str]:
     """
     library = Path(ort.__file__).parent / 'capi' / f'libonnxruntime_providers_{name}.so'
     try:
-        lines = subprocess.run(['ldd', library], capture_output=True, text=True,
-                               timeout=10).stdout.splitlines()
+        lines = subprocess.run(
+            ['ldd', library], capture_output=True, text=True, timeout=10
+        ).stdout.splitlines()
     except (OSError, subprocess.SubprocessError):
         return {}
     pairs = (line.split('=>') for line in lines if '=>' in line)
-    return {left.strip(): '' if 'not found' in right else right.split(' (')[0].strip()
-            for left, right in pairs}
+    return {
+        left.strip(): '' if 'not found' in right else right.split(' (')[0].strip()
+        for left, right in pairs
+    }
 
 
 def tensorrt_version(libraries: dict[str, str]) -> str:
     """Return the number of the TensorRT library among these, 'unknown' if it cannot be read."""
-    path = next((path for name, path in libraries.items()
-                 if name.startswith('libnvinfer.so') and path), '')
+    path = next(
+        (path for name, path in libraries.items() if name.startswith('libnvinfer.so') and path), ''
+    )
     try:
         return str(ctypes.CDLL(path).getInferLibVersion()) if path else 'unknown'
     except (OSError, AttributeError):
         return 'unknown'
-
-
-def gpu_name() -> str:
-    """Return name and compute capability of the first GPU, NO_GPU without one."""
-    try:
-        cuda = ctypes.CDLL('libcuda.so.1')
-    except OSError:
-        return NO_GPU
-    device, major, minor = ctypes.c_int(), ctypes.c_int(), ctypes.c_int()
-    name = ctypes.create_string_buffer(128)
-    if (cuda.cuInit(0) or cuda.cuDeviceGet(ctypes.byref(device), 0)
-            or cuda.cuDeviceGetName(name, len(name), device)
-            or cuda.cuDeviceGetAttribute(ctypes.byref(major), 75, device)
-            or cuda.cuDeviceGetAttribute(ctypes.byref(minor), 76, device)):
-        return NO_GPU
-    return f'{name.value.decode(errors="replace")} sm{major.value}{minor.value}'
 
 
 def _wheels() -> bool:
@@ -250,4 +270,4 @@ def _why_not(name: str, error: Exception | None) -> str:
     missing = [library for library, path in dependencies(name).items() if not path]
     if missing:
         return f'{missing[0]} is missing'
-    return str(error).strip().splitlines()[0] if str(error or '').strip() else 'it finds no GPU'
+    return reason_of(error, 300) if str(error or '').strip() else 'it finds no GPU'

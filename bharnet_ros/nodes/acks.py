@@ -10,8 +10,9 @@ POLL = 0.02  # seconds
 HEARTBEAT = 3.0  # seconds; so often Fast DDS asks for acknowledgements
 
 
-def wait_for_all_acked(publisher: Publisher, seconds: float,
-                       give_up: Callable[[], bool] = lambda: False) -> bool:
+def wait_for_all_acked(
+    publisher: Publisher, seconds: float, give_up: Callable[[], bool] = lambda: False
+) -> bool:
     """Tell whether every reliable subscription acknowledged all messages within that time.
 
     rclpy's own method holds Python's lock while it waits (7.1.6), and with it every thread of the

@@ -8,43 +8,81 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.task import Future
 from sensor_msgs.msg import CompressedImage, Image
 
-from bharnet_ros.detector import HolisticDetector
-from bharnet_ros.draw import draw_keypoints
-from bharnet_ros.latest import Latest
-from bharnet_ros.msg import Keypoints
+from bharnet_ros.detectors.holistic import HolisticDetector
+from bharnet_ros.msg import Keypoints as KeypointsMsg
 from bharnet_ros.nodes import messages
-from bharnet_ros.nodes.delivery import wait_for_all_acked
+from bharnet_ros.nodes.acks import wait_for_all_acked
 from bharnet_ros.nodes.diagnostics import ERROR, OK, WARN, Losses, Problems, Rate, Report
-from bharnet_ros.nodes.managed import HangsError, ManagedNode
+from bharnet_ros.nodes.lifecycle import HangsError, ManagedNode
 from bharnet_ros.nodes.parameters import Param
-from bharnet_ros.nodes.run import run_program
-from bharnet_ros.sources import Capture, Frame, Kind, SourceConfig, VideoReader
+from bharnet_ros.nodes.program import run_program
+from bharnet_ros.outputs.draw import draw_keypoints
+from bharnet_ros.sources.capture import Capture
+from bharnet_ros.sources.video import Kind, SourceConfig, VideoReader
+from bharnet_ros.system.slot import Slot
+from bharnet_ros.types import Frame
 
 TOPIC = 'topic'  # as a source: images come from a ROS topic
 SILENT = 2.0  # seconds after which a node without images says why
 
 PARAMS = (
-    Param('source', '0', 'Camera number or device, video file, URL, GStreamer pipeline, or '
-          "'topic' for an image topic."),
-    Param('image_transport', 'raw', "With source 'topic': subscribe to image or image/compressed.",
-          choices=('raw', 'compressed')),
-    Param('reliability', 'best_effort', "With source 'topic': QoS of the subscription. Raw images "
-          'above 512 KB need reliable or a larger shared-memory segment with Fast DDS.',
-          choices=('best_effort', 'reliable')),
+    Param(
+        'source',
+        '0',
+        'Camera number or device, video file, URL, GStreamer pipeline, or '
+        "'topic' for an image topic.",
+    ),
+    Param(
+        'image_transport',
+        'raw',
+        "With source 'topic': subscribe to image or image/compressed.",
+        choices=('raw', 'compressed'),
+    ),
+    Param(
+        'reliability',
+        'best_effort',
+        "With source 'topic': QoS of the subscription. Raw images "
+        'above 512 KB need reliable or a larger shared-memory segment with Fast DDS.',
+        choices=('best_effort', 'reliable'),
+    ),
     Param('frame_id', 'camera_optical_frame', 'Coordinate frame of own sources.'),
     Param('width', 0, 'Image width asked of a camera; 0 takes its default.', 0, 8192),
     Param('height', 0, 'Image height asked of a camera; 0 takes its default.', 0, 8192),
     Param('fps', 0.0, 'Frame rate asked of a camera; 0 takes its default.', 0, 1000),
-    Param('realtime', True, 'A file plays at its own rate; false: as fast as it is processed, '
-          'without dropping a frame.'),
-    Param('at_end', 'exit', 'What to do at the end of a file: end the process, start again, or '
-          'stay.', choices=('exit', 'loop', 'stay')),
-    Param('wait_for_subscriber', 5.0, 'Seconds that a file waits for subscribers of keypoints '
-          'before it starts.', 0, 600),
-    Param('subscribers', 1, 'How many subscribers a file waits for: one that is discovered later '
-          'than these misses the beginning.', 1, 100),
-    Param('reconnect_seconds', 2.0, 'Pause between attempts to open a lost camera or stream.',
-          0.1, 3600),
+    Param(
+        'realtime',
+        True,
+        'A file plays at its own rate; false: as fast as it is processed, '
+        'without dropping a frame.',
+    ),
+    Param(
+        'at_end',
+        'exit',
+        'What to do at the end of a file: end the process, start again, or stay.',
+        choices=('exit', 'loop', 'stay'),
+    ),
+    Param(
+        'wait_for_subscriber',
+        5.0,
+        'Seconds that a file waits for subscribers of keypoints before it starts.',
+        0,
+        600,
+    ),
+    Param(
+        'subscribers',
+        1,
+        'How many subscribers a file waits for: one that is discovered later '
+        'than these misses the beginning.',
+        1,
+        100,
+    ),
+    Param(
+        'reconnect_seconds',
+        2.0,
+        'Pause between attempts to open a lost camera or stream.',
+        0.1,
+        3600,
+    ),
     Param('min_detection', 0.5, 'Least score of a person to be found.', 0, 1),
     Param('min_tracking', 0.5, 'Least score of a person to be followed.', 0, 1),
 )
@@ -58,32 +96,40 @@ class CameraNode(ManagedNode):
         self._done = done or Future()
         self._detector = self._publisher = self._annotated = self._annotated_jpeg = None
         self._subscription = self._capture = self._worker = None
-        self._slot: Latest[Frame | Image | CompressedImage] = Latest()
+        self._slot: Slot[Frame | Image | CompressedImage] = Slot()
 
     def configure(self) -> None:
         """Load the detector and check the source."""
         p = self.params
         self._config = SourceConfig(
-            p['source'], p['width'], p['height'], p['fps'], p['realtime'], p['at_end'] == 'loop',
-            p['frame_id'])
+            p['source'],
+            p['width'],
+            p['height'],
+            p['fps'],
+            p['realtime'],
+            p['at_end'] == 'loop',
+            p['frame_id'],
+        )
         if p['source'] != TOPIC and self._config.kind is Kind.FILE:
             # A file does not come by itself, a camera may: only a file fails the transition.
             VideoReader(self._config).close()
         self._detector = self._make_detector()
-        self._publisher = self.create_lifecycle_publisher(Keypoints, 'keypoints', 10)
+        self._publisher = self.create_lifecycle_publisher(KeypointsMsg, 'keypoints', 10)
         self._annotated = self.create_lifecycle_publisher(Image, 'annotated', 1)
-        self._annotated_jpeg = self.create_lifecycle_publisher(CompressedImage,
-                                                               'annotated/compressed', 1)
+        self._annotated_jpeg = self.create_lifecycle_publisher(
+            CompressedImage, 'annotated/compressed', 1
+        )
 
     def _make_detector(self) -> HolisticDetector:
-        return HolisticDetector(min_detection=self.params['min_detection'],
-                                min_tracking=self.params['min_tracking'])
+        return HolisticDetector(
+            min_detection=self.params['min_detection'], min_tracking=self.params['min_tracking']
+        )
 
     def activate(self) -> None:
         """Start to grab and to detect."""
         if self._detector is None:  # the last one hung
             self._detector = self._make_detector()
-        self._slot = Latest()
+        self._slot = Slot()
         self._problems = Problems(self.get_logger().error)
         self._bad_images, self._processed, self._last_image = 0, 0, time.monotonic()
         self._busy_since: float | None = None  # detecting
@@ -93,25 +139,38 @@ class CameraNode(ManagedNode):
             self._subscribe()
         else:
             self._capture = Capture(
-                self._config, self._slot, epoch=self.get_clock().now().nanoseconds,
-                reconnect_seconds=self.params['reconnect_seconds'], report=self._on_source,
-                ready=lambda: (self._publisher.get_subscription_count()
-                               >= self.params['subscribers']),
-                wait_seconds=self.params['wait_for_subscriber'])
+                self._config,
+                self._slot,
+                epoch=self.get_clock().now().nanoseconds,
+                reconnect_seconds=self.params['reconnect_seconds'],
+                report=self._on_source,
+                ready=lambda: (
+                    self._publisher.get_subscription_count() >= self.params['subscribers']
+                ),
+                wait_seconds=self.params['wait_for_subscriber'],
+            )
             self._capture.start()
         self._worker = threading.Thread(
-            target=self._work, args=(self._capture, self._slot, self._detector), name='detector',
-            daemon=True)
+            target=self._work,
+            args=(self._capture, self._slot, self._detector),
+            name='detector',
+            daemon=True,
+        )
         self._worker.start()
 
     def _subscribe(self) -> None:
         reliable = self.params['reliability'] == 'reliable'
-        qos = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE if reliable
-                         else ReliabilityPolicy.BEST_EFFORT)
+        qos = QoSProfile(
+            depth=1,
+            reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
+        )
         compressed = self.params['image_transport'] == 'compressed'
         self._subscription = self.create_subscription(
             CompressedImage if compressed else Image,
-            'image/compressed' if compressed else 'image', self._on_image, qos)
+            'image/compressed' if compressed else 'image',
+            self._on_image,
+            qos,
+        )
 
     def deactivate(self) -> None:
         """Stop both threads."""
@@ -143,8 +202,11 @@ class CameraNode(ManagedNode):
 
     def _on_image(self, message: Image | CompressedImage, info: dict[str, int | None]) -> None:
         # Several publishers would each count on their own, and the message does not say whose.
-        self._losses(info['publication_sequence_number']
-                     if self._subscription.get_publisher_count() == 1 else None)
+        self._losses(
+            info['publication_sequence_number']
+            if self._subscription.get_publisher_count() == 1
+            else None
+        )
         self._slot.put(message)
 
     def _on_source(self, error: str | None) -> None:
@@ -159,17 +221,21 @@ class CameraNode(ManagedNode):
         """Decode what the slot holds: only frames that are used cost anything."""
         if isinstance(item, Frame):
             return item
-        frame = (messages.image_from_msg(item) if isinstance(item, Image)
-                 else messages.image_from_compressed_msg(item))
+        frame = (
+            messages.image_from_msg(item)
+            if isinstance(item, Image)
+            else messages.image_from_compressed_msg(item)
+        )
         if frame.stamp == 0:
-            self.get_logger().warning('images carry no stamp, taking the time of their arrival',
-                                      once=True)
+            self.get_logger().warning(
+                'images carry no stamp, taking the time of their arrival', once=True
+            )
             frame = replace(frame, stamp=self.get_clock().now().nanoseconds)
         return frame
 
     # Detection.
 
-    def _work(self, capture: Capture | None, slot: Latest, detector: HolisticDetector) -> None:
+    def _work(self, capture: Capture | None, slot: Slot, detector: HolisticDetector) -> None:
         # Its own slot and detector: where it hangs, the node goes on with others.
         self.consume(slot, lambda item: self._handle(item, slot, detector), self._refuse)
         if slot.abandoned:
@@ -177,8 +243,9 @@ class CameraNode(ManagedNode):
         elif capture is not None and not capture.stopping:
             self._on_end(capture)
 
-    def _handle(self, item: Frame | Image | CompressedImage, slot: Latest,
-                detector: HolisticDetector) -> None:
+    def _handle(
+        self, item: Frame | Image | CompressedImage, slot: Slot, detector: HolisticDetector
+    ) -> None:
         self._last_image = self._busy_since = time.monotonic()
         try:
             self._detect(item, slot, detector)
@@ -186,8 +253,9 @@ class CameraNode(ManagedNode):
             if not slot.abandoned:
                 self._busy_since = None
 
-    def _detect(self, item: Frame | Image | CompressedImage, slot: Latest,
-                detector: HolisticDetector) -> None:
+    def _detect(
+        self, item: Frame | Image | CompressedImage, slot: Slot, detector: HolisticDetector
+    ) -> None:
         frame = self._to_frame(item)
         began = time.perf_counter()
         people = detector.detect(frame)
@@ -235,9 +303,11 @@ class CameraNode(ManagedNode):
             topic = self._subscription.topic_name
             if not self.count_publishers(topic):
                 return f'nobody publishes {topic}; start the camera driver, or remap the topic'
-            return (f'none of {topic} arrives; a publisher that is at work may offer another '
-                    'reliability, or images too large for best effort: set reliability or '
-                    'image_transport')
+            return (
+                f'none of {topic} arrives; a publisher that is at work may offer another '
+                'reliability, or images too large for best effort: set reliability or '
+                'image_transport'
+            )
         if self._config.kind is not Kind.FILE:
             return f'the {self._config.kind.value} gives none; are cable and network in order?'
         if not self._capture.is_alive():
@@ -253,19 +323,28 @@ class CameraNode(ManagedNode):
             'source': self._config.display_name,
             'input_rate_hz': self._input_rate(self._slot.offered),
             'output_rate_hz': self._output_rate(self._processed),
-            'images_received': self._slot.offered, 'images_detected': self._processed,
-            'frames_dropped': self._slot.dropped, 'images_lost': self._losses.total,
-            'bad_images': self._bad_images, 'detect_ms': self._detect_time * 1e3,
-            'latency_ms': self._latency * 1e3, 'seconds_since_image': silence,
-            'detector': 'mediapipe holistic', 'last_error': self._problems.last,
+            'images_received': self._slot.offered,
+            'images_detected': self._processed,
+            'frames_dropped': self._slot.dropped,
+            'images_lost': self._losses.total,
+            'bad_images': self._bad_images,
+            'detect_ms': self._detect_time * 1e3,
+            'latency_ms': self._latency * 1e3,
+            'seconds_since_image': silence,
+            'detector': 'mediapipe holistic',
+            'last_error': self._problems.last,
         }
         if problem := str(self._problems):
             return Report(ERROR, problem, values)
         # An image is taken as soon as it comes, so none that waits goes unnoticed here.
         if busy_since is not None and (busy := time.monotonic() - busy_since) > SILENT:
-            return Report(WARN, f'detection has been at one image for {busy:.0f} s: is the '
-                          'machine overloaded? If it stays so, deactivate and activate the '
-                          'node', values)
+            return Report(
+                WARN,
+                f'detection has been at one image for {busy:.0f} s: is the '
+                'machine overloaded? If it stays so, deactivate and activate the '
+                'node',
+                values,
+            )
         if silence > SILENT:
             return Report(WARN, f'no image for {silence:.0f} s: {self._why_silent()}', values)
         return Report(OK, 'detecting', values)

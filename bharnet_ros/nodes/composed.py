@@ -3,9 +3,9 @@
 from rclpy.task import Future
 
 from bharnet_ros.nodes.camera_node import CameraNode
-from bharnet_ros.nodes.managed import ManagedNode
+from bharnet_ros.nodes.lifecycle import ManagedNode
+from bharnet_ros.nodes.program import run_program
 from bharnet_ros.nodes.recognition_node import RecognitionNode
-from bharnet_ros.nodes.run import run_program
 
 
 def make_nodes(done: Future) -> list[ManagedNode]:

@@ -95,11 +95,20 @@ def start_diagnostics(node: Node, collect: Callable[[], Report]) -> None:
 
     def publish() -> None:
         report = collect()
-        array = DiagnosticArray(status=[DiagnosticStatus(
-            level=report.level, name=node.get_fully_qualified_name().lstrip('/'),
-            message=report.message, hardware_id=node.get_name(),
-            values=[KeyValue(key=key, value=describe(value))
-                    for key, value in report.values.items()])])
+        array = DiagnosticArray(
+            status=[
+                DiagnosticStatus(
+                    level=report.level,
+                    name=node.get_fully_qualified_name().lstrip('/'),
+                    message=report.message,
+                    hardware_id=node.get_name(),
+                    values=[
+                        KeyValue(key=key, value=describe(value))
+                        for key, value in report.values.items()
+                    ],
+                )
+            ]
+        )
         array.header.stamp = node.get_clock().now().to_msg()
         publisher.publish(array)
 

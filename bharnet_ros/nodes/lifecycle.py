@@ -10,18 +10,21 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
-from bharnet_ros.latest import Latest
+from bharnet_ros.errors import BharnetError, reason_of
 from bharnet_ros.nodes.diagnostics import ERROR, OK, Report, start_diagnostics
 from bharnet_ros.nodes.parameters import Param, ParamTable
+from bharnet_ros.system.slot import Slot
 
 T = TypeVar('T')
 PATIENCE = 5.0  # seconds that a worker has to finish its item
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
-NEXT_STEP = {'unconfigured': 'unconfigured: waits to be configured and activated',
-             'inactive': 'inactive: waits to be activated'}
+NEXT_STEP = {
+    'unconfigured': 'unconfigured: waits to be configured and activated',
+    'inactive': 'inactive: waits to be activated',
+}
 
 
-class HangsError(RuntimeError):
+class HangsError(BharnetError):
     """A thread that does not end was left behind."""
 
 
@@ -36,13 +39,19 @@ class ManagedNode(LifecycleNode):
         super().__init__(name, **kwargs)
         self.state = 'unconfigured'
         self.fault = ''  # why the last transition failed
-        autostart = Param('autostart', False, 'Configure and activate at start, without a launch '
-                          'file or lifecycle manager.', read_only=True)
+        autostart = Param(
+            'autostart',
+            False,
+            'Configure and activate at start, without a launch file or lifecycle manager.',
+            read_only=True,
+        )
         self.params = ParamTable(self, [autostart, *params])
         self.add_on_set_parameters_callback(self._judge)
         start_diagnostics(self, self._collect)
         self._change_state, self._service_change_state.callback = (
-            self._service_change_state.callback, self._answer_change_state)
+            self._service_change_state.callback,
+            self._answer_change_state,
+        )
 
     # What subclasses implement.
 
@@ -70,9 +79,11 @@ class ManagedNode(LifecycleNode):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """See ManagedNode."""
+
         def step() -> None:
             self.params.check()
             self.configure()
+
         if not self._try('configure', step):
             self.cleanup()
             return FAILURE
@@ -110,14 +121,16 @@ class ManagedNode(LifecycleNode):
         self.state = 'finalized'
         return super().on_shutdown(state)
 
-    def _answer_change_state(self, request: ChangeState.Request, response: ChangeState.Response
-                             ) -> ChangeState.Response:
+    def _answer_change_state(
+        self, request: ChangeState.Request, response: ChangeState.Response
+    ) -> ChangeState.Response:
         # rclpy raises, and leaves the caller without an answer, if the state does not allow it.
         try:
             return self._change_state(request, response)
         except RuntimeError:
-            self.get_logger().warning(f'transition {request.transition.id} is not possible while '
-                                      f'{self.state}')
+            self.get_logger().warning(
+                f'transition {request.transition.id} is not possible while {self.state}'
+            )
             response.success = False
             return response
 
@@ -132,13 +145,14 @@ class ManagedNode(LifecycleNode):
         except Exception as error:
             self.fault = f'cannot {verb}: {error}'
             self.get_logger().error(self.fault)
-            if not isinstance(error, (ValueError, RuntimeError, OSError)):
+            if not isinstance(error, (BharnetError, ValueError, RuntimeError, OSError)):
                 self.get_logger().error(traceback.format_exc())  # a fault of ours
             return False
         return True
 
-    def consume(self, slot: Latest[T], handle: Callable[[T], None],
-                complain: Callable[[str], None]) -> None:
+    def consume(
+        self, slot: Slot[T], handle: Callable[[T], None], complain: Callable[[str], None]
+    ) -> None:
         """Handle items until the slot is closed; the body of a worker thread.
 
         An item that cannot be handled is complained of; it must not end the thread that all later
@@ -149,9 +163,9 @@ class ManagedNode(LifecycleNode):
                 handle(item)
             except Exception as error:
                 if not slot.abandoned:
-                    complain(str(error).strip().splitlines()[0] if str(error) else repr(error))
+                    complain(reason_of(error))
 
-    def join(self, worker: threading.Thread, slot: Latest[T]) -> None:
+    def join(self, worker: threading.Thread, slot: Slot[T]) -> None:
         """Close a worker's slot and wait until it has ended.
 
         HangsError if it hangs in a library: it is left behind and its slot abandoned, for a node
@@ -161,8 +175,10 @@ class ManagedNode(LifecycleNode):
         worker.join(PATIENCE)
         if worker.is_alive():
             slot.abandon()
-            raise HangsError(f'the thread "{worker.name}" hangs and is left behind; if that '
-                               'happens again, end this process and start it anew')
+            raise HangsError(
+                f'the thread "{worker.name}" hangs and is left behind; if that '
+                'happens again, end this process and start it anew'
+            )
 
     # Parameters and diagnostics.
 

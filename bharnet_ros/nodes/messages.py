@@ -8,26 +8,32 @@ from builtin_interfaces.msg import Duration, Time
 from sensor_msgs.msg import CompressedImage, Image
 
 import bharnet_ros.msg as msg
-from bharnet_ros.contract import Contract
-from bharnet_ros.decision import ActionEvent, State
-from bharnet_ros.keypoints import (
+from bharnet_ros.errors import BharnetError
+from bharnet_ros.inference.contract import Contract
+from bharnet_ros.system.opencv import cv2
+from bharnet_ros.types import (
     BODY_CHANNELS,
     HAND_CHANNELS,
+    SECOND,
     WORLD_CHANNELS,
-    FrameKeypoints,
+    Action,
+    Frame,
+    Keypoints,
     KeypointsError,
+    Scores,
+    State,
 )
-from bharnet_ros.opencv import cv2
-from bharnet_ros.pipeline import Scores
-from bharnet_ros.sources import Frame
-from bharnet_ros.window import SECOND
 
-CHANNELS = {'body': BODY_CHANNELS, 'body_world': WORLD_CHANNELS, 'left_hand': HAND_CHANNELS,
-            'right_hand': HAND_CHANNELS}
+CHANNELS = {
+    'body': BODY_CHANNELS,
+    'body_world': WORLD_CHANNELS,
+    'left_hand': HAND_CHANNELS,
+    'right_hand': HAND_CHANNELS,
+}
 MAX_FLOATS = 4096  # of one array; far more than any layout has
 
 
-class ImageError(ValueError):
+class ImageError(BharnetError):
     """An image message that cannot be used; the text says why."""
 
 
@@ -43,7 +49,7 @@ def from_time(time: Time) -> int:
 
 def to_duration(nanoseconds: int) -> Duration:
     """Return the duration as a message, within what its 32-bit seconds can hold."""
-    limit = (2 ** 31 - 1) * SECOND
+    limit = (2**31 - 1) * SECOND
     nanoseconds = max(-limit, min(limit, nanoseconds))
     return Duration(sec=nanoseconds // SECOND, nanosec=nanoseconds % SECOND)
 
@@ -56,25 +62,30 @@ def _floats(points: np.ndarray | None) -> array.array:
     return flat
 
 
-def keypoints_to_msg(frame: FrameKeypoints) -> msg.Keypoints:
+def keypoints_to_msg(frame: Keypoints) -> msg.Keypoints:
     """Fill a message; arrays that were not found stay empty."""
     message = msg.Keypoints(
-        person_id=frame.person_id, layout=frame.layout, image_width=frame.width,
-        image_height=frame.height, **{name: _floats(getattr(frame, name)) for name in CHANNELS})
+        person_id=frame.person_id,
+        layout=frame.layout,
+        image_width=frame.width,
+        image_height=frame.height,
+        **{name: _floats(getattr(frame, name)) for name in CHANNELS},
+    )
     message.header.stamp = to_time(frame.stamp)
     message.header.frame_id = frame.frame_id
     return message
 
 
-def keypoints_from_msg(message: msg.Keypoints) -> FrameKeypoints:
+def keypoints_from_msg(message: msg.Keypoints) -> Keypoints:
     """Read a message; KeypointsError if its stamp is no time or an array has broken joints.
 
-    Counts, NaN, texts and the layout are checked by `FrameKeypoints.check`.
+    Counts, NaN, texts and the layout are checked by `Keypoints.check`.
     """
     if message.header.stamp.nanosec >= SECOND:
         # Beyond the last second there is no stamp to publish an action with.
-        raise KeypointsError(f'its stamp has {message.header.stamp.nanosec} nanoseconds '
-                             'beside the seconds')
+        raise KeypointsError(
+            f'its stamp has {message.header.stamp.nanosec} nanoseconds beside the seconds'
+        )
     arrays = {}
     for name, channels in CHANNELS.items():
         flat = getattr(message, name)
@@ -82,17 +93,29 @@ def keypoints_from_msg(message: msg.Keypoints) -> FrameKeypoints:
             raise KeypointsError(f'{name} has {len(flat)} numbers, not {channels} a joint')
         # A copy: the message's memory must not live on in a window.
         arrays[name] = np.array(flat, np.float32).reshape(-1, channels) if len(flat) else None
-    return FrameKeypoints(
-        from_time(message.header.stamp), message.image_width, message.image_height,
-        message.person_id, layout=message.layout, frame_id=message.header.frame_id, **arrays)
+    return Keypoints(
+        from_time(message.header.stamp),
+        message.image_width,
+        message.image_height,
+        message.person_id,
+        layout=message.layout,
+        frame_id=message.header.frame_id,
+        **arrays,
+    )
 
 
-def action_to_msg(event: ActionEvent, frame_id: str, now: int) -> msg.Action:
+def action_to_msg(event: Action, frame_id: str, now: int) -> msg.Action:
     """Fill a message; `now` (nanoseconds) is the clock's time of publication."""
     message = msg.Action(
-        person_id=event.person_id, event_id=event.event_id, label=event.label,
-        class_id=event.class_id, confidence=event.confidence, phase=int(event.phase),
-        start_time=to_time(event.start), latency=to_duration(max(now - event.stamp, 0)))
+        person_id=event.person_id,
+        event_id=event.event_id,
+        label=event.label,
+        class_id=event.class_id,
+        confidence=event.confidence,
+        phase=int(event.phase),
+        start_time=to_time(event.start),
+        latency=to_duration(max(now - event.stamp, 0)),
+    )
     message.header.stamp = to_time(event.stamp)
     message.header.frame_id = frame_id
     return message
@@ -100,9 +123,13 @@ def action_to_msg(event: ActionEvent, frame_id: str, now: int) -> msg.Action:
 
 def scores_to_msg(scores: Scores, model_id: str, state: State) -> msg.Scores:
     """Fill a message."""
-    message = msg.Scores(person_id=scores.window.person_id, model_id=model_id,
-                         window_start=to_time(scores.window.start),
-                         probabilities=_floats(scores.probabilities), state=int(state))
+    message = msg.Scores(
+        person_id=scores.window.person_id,
+        model_id=model_id,
+        window_start=to_time(scores.window.start),
+        probabilities=_floats(scores.probabilities),
+        state=int(state),
+    )
     message.header.stamp = to_time(scores.window.stamp)
     message.header.frame_id = scores.window.frame_id
     return message
@@ -111,9 +138,14 @@ def scores_to_msg(scores: Scores, model_id: str, state: State) -> msg.Scores:
 def labels_to_msg(contract: Contract, model_id: str, now: Time) -> msg.LabelMap:
     """Fill a message."""
     message = msg.LabelMap(
-        model_name=contract.name, model_id=model_id, labels=list(contract.labels),
-        idle_class_id=contract.idle_id, unknown_class_id=contract.unknown_id,
-        layout=contract.layout, window_seconds=float(contract.window_seconds))
+        model_name=contract.name,
+        model_id=model_id,
+        labels=list(contract.labels),
+        idle_class_id=contract.idle_id,
+        unknown_class_id=contract.unknown_id,
+        layout=contract.layout,
+        window_seconds=float(contract.window_seconds),
+    )
     message.header.stamp = now
     return message
 
@@ -122,14 +154,18 @@ def image_from_msg(message: Image) -> Frame:
     """Return the image as BGR; ImageError for an encoding or a size that cannot be right."""
     channels = {'bgr8': 3, 'rgb8': 3, 'mono8': 1}.get(message.encoding)
     if channels is None:
-        raise ImageError(f"image encoding '{message.encoding}' is not supported "
-                         '(bgr8, rgb8 and mono8 are); set the camera driver to one of these, or '
-                         'image_transport to compressed')
+        raise ImageError(
+            f"image encoding '{message.encoding}' is not supported "
+            '(bgr8, rgb8 and mono8 are); set the camera driver to one of these, or '
+            'image_transport to compressed'
+        )
     height, width, step = message.height, message.width, message.step
     if not height or not width or step < width * channels or len(message.data) != height * step:
-        raise ImageError(f'image of {width} x {height} {message.encoding} with step {step} and '
-                         f'{len(message.data)} bytes does not fit together: mend its publisher')
-    rows = np.frombuffer(message.data, np.uint8).reshape(height, step)[:, :width * channels]
+        raise ImageError(
+            f'image of {width} x {height} {message.encoding} with step {step} and '
+            f'{len(message.data)} bytes does not fit together: mend its publisher'
+        )
+    rows = np.frombuffer(message.data, np.uint8).reshape(height, step)[:, : width * channels]
     image = rows.reshape(height, width, channels)
     if message.encoding == 'rgb8':
         image = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
@@ -145,8 +181,10 @@ def image_from_compressed_msg(message: CompressedImage) -> Frame:
     with suppress(cv2.error):  # larger than OpenCV is allowed to unpack
         image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
     if image is None:
-        raise ImageError(f"compressed image of format '{message.format}' and {len(data)} bytes "
-                         'cannot be decoded; publish JPEG or PNG of at most 8K')
+        raise ImageError(
+            f"compressed image of format '{message.format}' and {len(data)} bytes "
+            'cannot be decoded; publish JPEG or PNG of at most 8K'
+        )
     return Frame(image, from_time(message.header.stamp), message.header.frame_id)
 
 

@@ -29,18 +29,28 @@ class Param:
 
     def descriptor(self) -> ParameterDescriptor:
         """Return what `ros2 param describe` shows."""
-        when = ('Fixed at start.' if self.read_only else
-                'Applied at once.' if self.live else 'Applied at configure.')
+        when = (
+            'Fixed at start.'
+            if self.read_only
+            else 'Applied at once.'
+            if self.live
+            else 'Applied at configure.'
+        )
         descriptor = ParameterDescriptor(
-            name=self.name, description=f'{self.description} {when}', read_only=self.read_only,
-            additional_constraints=' | '.join(self.choices))
+            name=self.name,
+            description=f'{self.description} {when}',
+            read_only=self.read_only,
+            additional_constraints=' | '.join(self.choices),
+        )
         if self.low is not None:
             if isinstance(self.default, float):
                 descriptor.floating_point_range = [
-                    FloatingPointRange(from_value=float(self.low), to_value=float(self.high))]
+                    FloatingPointRange(from_value=float(self.low), to_value=float(self.high))
+                ]
             else:
                 descriptor.integer_range = [
-                    IntegerRange(from_value=int(self.low), to_value=int(self.high), step=1)]
+                    IntegerRange(from_value=int(self.low), to_value=int(self.high), step=1)
+                ]
         return descriptor
 
     def reject_reason(self, value: Any) -> str:
@@ -75,8 +85,10 @@ class ParamTable:
                 continue
             reason = param.reject_reason(change.value)
             if not reason and configured and not param.live:
-                reason = (f'{change.name} is read when the node is configured: clean the node up '
-                          '(lifecycle) before you change it')
+                reason = (
+                    f'{change.name} is read when the node is configured: clean the node up '
+                    '(lifecycle) before you change it'
+                )
             if reason:
                 return SetParametersResult(successful=False, reason=reason)
         return SetParametersResult(successful=True)

@@ -13,7 +13,8 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
-from bharnet_ros.ending import at_signals
+from bharnet_ros.errors import BharnetError
+from bharnet_ros.system.signals import at_signals
 
 
 def run(make_nodes: Callable[[Future], Sequence[Node]], args: Sequence[str] | None = None) -> int:
@@ -79,13 +80,15 @@ def start(node: Node) -> bool:
     """Configure and activate a lifecycle node that asks for it; False if that failed."""
     if not isinstance(node, LifecycleNode) or not node.get_parameter('autostart').value:
         return True
-    return (node.trigger_configure() == TransitionCallbackReturn.SUCCESS
-            and node.trigger_activate() == TransitionCallbackReturn.SUCCESS)
+    return (
+        node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+        and node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+    )
 
 
 def run_program(make_nodes: Callable[[Future], Sequence[Node]]) -> None:
     """Run as a program; an error at start is one line on stderr."""
     try:
         sys.exit(run(make_nodes))
-    except (ValueError, RuntimeError, ParameterException) as error:
+    except (BharnetError, ValueError, RuntimeError, ParameterException) as error:
         sys.exit(f'error: {error}')

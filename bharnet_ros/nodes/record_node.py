@@ -10,19 +10,21 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.task import Future
 
-from bharnet_ros.bag import BagError, BagWriter
-from bharnet_ros.bag_storage import CHUNK_SECONDS
-from bharnet_ros.bag_time import ForwardTime
-from bharnet_ros.msg import Action, Keypoints, Scores
+from bharnet_ros.bags.bag import BagError, BagWriter
+from bharnet_ros.bags.storage import CHUNK_SECONDS
+from bharnet_ros.bags.times import ForwardTime
+from bharnet_ros.msg import Action as ActionMsg
+from bharnet_ros.msg import Keypoints as KeypointsMsg
+from bharnet_ros.msg import Scores as ScoresMsg
 from bharnet_ros.nodes.diagnostics import OK, WARN, Rate, Report, start_diagnostics
 from bharnet_ros.nodes.parameters import Param, ParamTable
-from bharnet_ros.nodes.run import run_program
+from bharnet_ros.nodes.program import run_program
 
 PARAMS = (
     Param('bag', '', 'Folder to write, which must not exist.', read_only=True),
     Param('topics', ['keypoints', 'scores', 'actions'], 'What to record.', read_only=True),
 )
-TYPES = {'keypoints': Keypoints, 'scores': Scores, 'actions': Action}
+TYPES = {'keypoints': KeypointsMsg, 'scores': ScoresMsg, 'actions': ActionMsg}
 LOW_DISK_MB = 200.0  # more than an hour of one person at 30 Hz
 
 
@@ -41,26 +43,34 @@ class RecordNode(Node):
             raise ValueError("parameter 'bag' names no folder; give -p bag:=FOLDER")
         unknown = set(self.params['topics']) - set(TYPES)
         if unknown:
-            raise ValueError(f"cannot record {', '.join(sorted(unknown))}; known: "
-                             f"{', '.join(TYPES)}")
+            raise ValueError(
+                f'cannot record {", ".join(sorted(unknown))}; known: {", ".join(TYPES)}'
+            )
         self._writer = BagWriter(Path(self.params['bag']).expanduser())
         self._counts, self._rate, self._log_time = Counter(), Rate(), ForwardTime()
         for topic in self.params['topics']:
             # Raw: the bytes go to disk as they came, no message is built.
             self.create_subscription(
-                TYPES[topic], topic, lambda data, topic=topic: self._write(topic, data),
-                QoSProfile(depth=1000), raw=True)
+                TYPES[topic],
+                topic,
+                lambda data, topic=topic: self._write(topic, data),
+                QoSProfile(depth=1000),
+                raw=True,
+            )
         self._names = ', '.join(map(self.resolve_topic_name, self.params['topics']))
         self.get_logger().info(f'recording {self._names} to {self._writer.path}')
-        self.create_timer(CHUNK_SECONDS, self._sync,
-                          clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self.create_timer(CHUNK_SECONDS, self._sync, clock=Clock(clock_type=ClockType.STEADY_TIME))
         start_diagnostics(self, self._report)
 
     def _write(self, topic: str, data: bytes) -> None:
         stamp = self._log_time(self.get_clock().now().nanoseconds, time.monotonic_ns())
         try:
-            self._writer.write_raw(self.resolve_topic_name(topic),
-                                   f'bharnet_ros/msg/{TYPES[topic].__name__}', stamp, data)
+            self._writer.write_raw(
+                self.resolve_topic_name(topic),
+                f'bharnet_ros/msg/{TYPES[topic].__name__}',
+                stamp,
+                data,
+            )
             self._counts[topic] += 1
         except BagError as error:
             self._end(error)
@@ -78,22 +88,37 @@ class RecordNode(Node):
             self._done.set_result(1)
 
     def _report(self) -> Report:
-        values = {'bag': self._writer.path, 'topics': self._names,
-                  'messages': self._writer.count, 'messages_on_disk': self._writer.safe,
-                  'rate_hz': self._rate(self._writer.count)}
+        values = {
+            'bag': self._writer.path,
+            'topics': self._names,
+            'messages': self._writer.count,
+            'messages_on_disk': self._writer.safe,
+            'rate_hz': self._rate(self._writer.count),
+        }
         values |= {f'messages_{topic}': self._counts[topic] for topic in self.params['topics']}
         try:
             free = shutil.disk_usage(self._writer.path).free / 1e6
         except OSError as error:
-            return Report(WARN, f'the folder of the bag cannot be seen: {error.strerror}; is the '
-                          'disk still there?', values)
+            return Report(
+                WARN,
+                f'the folder of the bag cannot be seen: {error.strerror}; is the '
+                'disk still there?',
+                values,
+            )
         values['free_disk_mb'] = free
         if free < LOW_DISK_MB:
-            return Report(WARN, f'only {free:.0f} MB of disk are free: make room, or stop '
-                          'recording in time', values)
+            return Report(
+                WARN,
+                f'only {free:.0f} MB of disk are free: make room, or stop recording in time',
+                values,
+            )
         if not self._writer.count:
-            return Report(WARN, f'nothing to record yet: nobody publishes {self._names}; are '
-                          'camera_node and recognition_node active?', values)
+            return Report(
+                WARN,
+                f'nothing to record yet: nobody publishes {self._names}; are '
+                'camera_node and recognition_node active?',
+                values,
+            )
         return Report(OK, f'recording {self._names} to {self._writer.path}', values)
 
     def destroy_node(self) -> None:

@@ -10,27 +10,45 @@ from rclpy.serialization import deserialize_message
 from rclpy.task import Future
 from rosgraph_msgs.msg import Clock
 
-from bharnet_ros.bag import read_raw
-from bharnet_ros.bag_time import LONGEST_PAUSE, PlayTime, SourceClock
-from bharnet_ros.msg import Keypoints
-from bharnet_ros.nodes.delivery import wait_for_all_acked
+from bharnet_ros.bags.bag import read_raw
+from bharnet_ros.bags.times import LONGEST_PAUSE, PlayTime, SourceClock
+from bharnet_ros.msg import Keypoints as KeypointsMsg
+from bharnet_ros.nodes.acks import wait_for_all_acked
 from bharnet_ros.nodes.messages import from_time, to_time
 from bharnet_ros.nodes.parameters import Param, ParamTable
-from bharnet_ros.nodes.run import run_program
-from bharnet_ros.window import SECOND
+from bharnet_ros.nodes.program import run_program
+from bharnet_ros.types import SECOND
 
 PARAMS = (
     Param('bag', '', 'Folder of the bag.', read_only=True),
-    Param('topic', '', 'Topic in the bag; needed if it holds keypoints of several.',
-          read_only=True),
+    Param(
+        'topic', '', 'Topic in the bag; needed if it holds keypoints of several.', read_only=True
+    ),
     Param('speed', 1.0, 'Times its own rate.', 0.1, 10, read_only=True),
     Param('loop', False, 'Start again at the end.', read_only=True),
-    Param('clock', True, "Publish /clock with the keypoints' stamps, for use_sim_time.",
-          read_only=True),
-    Param('wait_for_subscriber', 10.0, 'Seconds to wait for subscribers before the first '
-          'message.', 0, 600, read_only=True),
-    Param('subscribers', 1, 'How many subscribers to wait for: one that is discovered later than '
-          'the first misses the beginning.', 1, 100, read_only=True),
+    Param(
+        'clock',
+        True,
+        "Publish /clock with the keypoints' stamps, for use_sim_time.",
+        read_only=True,
+    ),
+    Param(
+        'wait_for_subscriber',
+        10.0,
+        'Seconds to wait for subscribers before the first message.',
+        0,
+        600,
+        read_only=True,
+    ),
+    Param(
+        'subscribers',
+        1,
+        'How many subscribers to wait for: one that is discovered later than '
+        'the first misses the beginning.',
+        1,
+        100,
+        read_only=True,
+    ),
 )
 
 
@@ -45,17 +63,19 @@ class ReplayNode(Node):
         self._bag = Path(self.params['bag']).expanduser()
         # A bad bag is an error now, not later in a thread.
         next(read_raw(self._bag, self.params['topic']))
-        self._publisher = self.create_publisher(Keypoints, 'keypoints', QoSProfile(depth=100))
-        self._clock = (self.create_publisher(Clock, '/clock', 10) if self.params['clock']
-                       else None)
+        self._publisher = self.create_publisher(KeypointsMsg, 'keypoints', QoSProfile(depth=100))
+        self._clock = self.create_publisher(Clock, '/clock', 10) if self.params['clock'] else None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._play, name='replay', daemon=True)
         self._thread.start()
 
     def _play(self) -> None:
         deadline = time.monotonic() + self.params['wait_for_subscriber']
-        while (self._publisher.get_subscription_count() < self.params['subscribers']
-               and time.monotonic() < deadline and not self._stopping.wait(0.05)):
+        while (
+            self._publisher.get_subscription_count() < self.params['subscribers']
+            and time.monotonic() < deadline
+            and not self._stopping.wait(0.05)
+        ):
             pass
         try:
             self._play_once()
@@ -81,14 +101,18 @@ class ReplayNode(Node):
             if left_out:
                 self.get_logger().warning(
                     f'a pause of {(left_out + LONGEST_PAUSE) / SECOND:.0f} s in the bag, or its '
-                    f'clock was set: going on after {LONGEST_PAUSE / SECOND / speed:.0f} s')
+                    f'clock was set: going on after {LONGEST_PAUSE / SECOND / speed:.0f} s'
+                )
             ahead = due / SECOND / speed - (time.monotonic() - began)
             if self._stopping.wait(max(ahead, 0)):
                 return
             if self._clock is not None:
-                message = deserialize_message(data, Keypoints)
-                now = clock(f'{message.header.frame_id} {message.person_id}',
-                            from_time(message.header.stamp), due)
+                message = deserialize_message(data, KeypointsMsg)
+                now = clock(
+                    f'{message.header.frame_id} {message.person_id}',
+                    from_time(message.header.stamp),
+                    due,
+                )
                 if now is not None:
                     self._clock.publish(Clock(clock=to_time(now)))
             self._publisher.publish(data)

@@ -4,30 +4,39 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from bharnet_ros.keypoints import FrameKeypoints
 from bharnet_ros.layouts import DETECTOR_LAYOUTS, Layout
-from bharnet_ros.opencv import cv2
+from bharnet_ros.system.opencv import cv2
+from bharnet_ros.types import Keypoints
 
 COLOURS = {'body': (200, 200, 200), 'left_hand': (80, 80, 240), 'right_hand': (240, 160, 60)}
 MIN_VISIBILITY = 0.3
 
 
-def draw_keypoints(image: np.ndarray, people: Iterable[FrameKeypoints]) -> np.ndarray:
+def draw_keypoints(image: np.ndarray, people: Iterable[Keypoints]) -> np.ndarray:
     """Draw skeletons into an (H, W, 3) uint8 BGR image, in place; return it."""
     height, width = image.shape[:2]
     thick = max(1, round(width / 480))
     for person in people:
         layout = DETECTOR_LAYOUTS[person.layout]
-        for name, part in (('body', layout.body), ('left_hand', layout.hand),
-                           ('right_hand', layout.hand)):
+        for name, part in (
+            ('body', layout.body),
+            ('left_hand', layout.hand),
+            ('right_hand', layout.hand),
+        ):
             points = getattr(person, name)
             if points is not None:
                 _draw_part(image, points, part, COLOURS[name], (width, height), thick)
     return image
 
 
-def _draw_part(image: np.ndarray, points: np.ndarray, layout: Layout,
-               colour: tuple[int, int, int], size: tuple[int, int], thick: int) -> None:
+def _draw_part(
+    image: np.ndarray,
+    points: np.ndarray,
+    layout: Layout,
+    colour: tuple[int, int, int],
+    size: tuple[int, int],
+    thick: int,
+) -> None:
     # Far-off points of hidden limbs would overflow OpenCV's integers.
     pixels = np.clip(points[:, :2], -2, 3) * size
     shown = points[:, 3] >= MIN_VISIBILITY if points.shape[1] > 3 else np.ones(len(points), bool)
@@ -43,6 +52,14 @@ def draw_caption(image: np.ndarray, text: str) -> np.ndarray:
     scale = width / 900
     place = (int(width * 0.02), int(height * 0.95))
     for colour, extra in (((0, 0, 0), 3), ((255, 255, 255), 0)):
-        cv2.putText(image, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, colour,
-                    max(1, round(2 * scale)) + extra, cv2.LINE_AA)
+        cv2.putText(
+            image,
+            text,
+            place,
+            cv2.FONT_HERSHEY_SIMPLEX,
+            scale,
+            colour,
+            max(1, round(2 * scale)) + extra,
+            cv2.LINE_AA,
+        )
     return image

@@ -6,10 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from bharnet_ros.opencv import cv2
-from bharnet_ros.sources import SourceError
+from bharnet_ros.errors import BharnetError
+from bharnet_ros.system.opencv import cv2
 
 MIN_FREE = 50_000_000  # bytes on the disk below which a video ends: it must still be completed
+
+
+class OutputError(BharnetError):
+    """A file that cannot be written as asked; the text says why."""
 
 
 class JsonLines:
@@ -27,14 +31,15 @@ class JsonLines:
         left = f'{line}\n'.encode()
         try:
             while left:
-                left = left[self._file.write(left):]
+                left = left[self._file.write(left) :]
         except OSError as error:
             with suppress(OSError):
                 self._file.truncate(self._end)
             self.close()
-            raise OSError(f'cannot write more to {self._path}: {error.strerror}; the '
-                          f'{self._count} lines in it are whole; make room, then take a new file'
-                          ) from error
+            raise OSError(
+                f'cannot write more to {self._path}: {error.strerror}; the '
+                f'{self._count} lines in it are whole; make room, then take a new file'
+            ) from error
         self._count, self._end = self._count + 1, self._file.tell()
 
     def close(self) -> None:
@@ -46,17 +51,20 @@ class AnnotatedVideo:
     """A new video file. OpenCV does not say when writing fails, so this looks for itself."""
 
     def __init__(self, path: Path, fps: float, size: tuple[int, int]):
-        """Open it; `size` is (width, height). SourceError if OpenCV cannot."""
+        """Open it; `size` is (width, height). OutputError if OpenCV cannot."""
         self._path, self._count, self._look_every = path, 0, max(round(fps), 1)
-        self._writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG,
-                                       cv2.VideoWriter_fourcc(*'mp4v'), fps, size)
+        self._writer = cv2.VideoWriter(
+            str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*'mp4v'), fps, size
+        )
         if not self._writer.isOpened():
-            raise SourceError(f'cannot write video {path}: is there such a folder, and does '
-                              'the name end like a video, .mp4 for instance?')
+            raise OutputError(
+                f'cannot write video {path}: is there such a folder, and does '
+                'the name end like a video, .mp4 for instance?'
+            )
 
     @staticmethod
     def check(path: Path) -> None:
-        """Raise SourceError if OpenCV cannot write a video of this name; `path` is new."""
+        """Raise OutputError if OpenCV cannot write a video of this name; `path` is new."""
         try:
             AnnotatedVideo(path, 30.0, (64, 64)).close()
         finally:
@@ -68,9 +76,11 @@ class AnnotatedVideo:
         if self._count % self._look_every == 0:
             free = shutil.disk_usage(self._path.absolute().parent).free
             if free < MIN_FREE:
-                raise OSError(f'the video {self._path} ends after {self._count} frames, while it '
-                              f'can still be completed: only {free / 1e6:.0f} MB of disk are '
-                              'free; make room, then take a new file')
+                raise OSError(
+                    f'the video {self._path} ends after {self._count} frames, while it '
+                    f'can still be completed: only {free / 1e6:.0f} MB of disk are '
+                    'free; make room, then take a new file'
+                )
         self._writer.write(image)
         self._count += 1
 
@@ -81,5 +91,7 @@ class AnnotatedVideo:
         found = int(reader.get(cv2.CAP_PROP_FRAME_COUNT)) if reader.isOpened() else 0
         reader.release()
         if found < 0.98 * self._count - 1:  # containers round their frame count
-            raise OSError(f'the video {self._path} holds {found} of the {self._count} frames '
-                          'written to it: is the disk full?')
+            raise OSError(
+                f'the video {self._path} holds {found} of the {self._count} frames '
+                'written to it: is the disk full?'
+            )

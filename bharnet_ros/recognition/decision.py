@@ -2,48 +2,16 @@
 
 import math
 from dataclasses import dataclass
-from enum import IntEnum
-from textwrap import shorten
 
 import numpy as np
 
-from bharnet_ros.contract import Contract
-from bharnet_ros.window import SECOND
+from bharnet_ros.errors import one_line
+from bharnet_ros.inference.contract import Contract
+from bharnet_ros.types import SECOND, Action, Phase, State
 
 OWN_THRESHOLD = 0.6  # of a model that carries no rejection threshold
 EXIT_SHARE = 2 / 3
 NOTHING, STRANGE = -1, -2  # in place of a class: the person idles; no action that may start
-
-
-class Phase(IntEnum):
-    """Where in its life an action is; the values are those of msg/Action.msg."""
-
-    STARTED = 0
-    ONGOING = 1
-    ENDED = 2
-
-
-@dataclass(frozen=True)
-class ActionEvent:
-    """One step in the life of an action. Times are stamps of images, nanoseconds."""
-
-    stamp: int
-    person_id: str
-    event_id: int
-    label: str
-    class_id: int
-    confidence: float
-    phase: Phase
-    start: int
-
-
-class State(IntEnum):
-    """What a person does, as far as can be told; the values are those of msg/Scores.msg."""
-
-    IDLE = 0
-    CANDIDATE = 1
-    UNKNOWN = 2
-    ACTIVE = 3
 
 
 @dataclass(frozen=True)
@@ -70,13 +38,16 @@ class DecisionConfig:
 
     def __post_init__(self):
         if not (0 <= self.threshold <= 1 and 0 <= self.exit_threshold <= 1):
-            raise ValueError('threshold and exit_threshold are from 0 to 1, not '
-                             f'{self.threshold} and {self.exit_threshold}')
+            raise ValueError(
+                'threshold and exit_threshold are from 0 to 1, not '
+                f'{self.threshold} and {self.exit_threshold}'
+            )
         if not 0 < self.max_idle <= 1:
             raise ValueError(f'max_idle is above 0 and at most 1, not {self.max_idle}')
         if 0 < self.threshold < self.exit_threshold:
-            raise ValueError(f'exit_threshold, {self.exit_threshold:g}, is above threshold, '
-                             f'{self.threshold:g}')
+            raise ValueError(
+                f'exit_threshold, {self.exit_threshold:g}, is above threshold, {self.threshold:g}'
+            )
         if not all(seconds >= 0 for seconds in (self.min_duration, self.hold, self.smoothing)):
             raise ValueError('min_duration, hold and smoothing are seconds, not negative')
 
@@ -99,36 +70,51 @@ class Policy:
         threshold = config.threshold or contract.rejection_threshold or OWN_THRESHOLD
         exit_threshold = config.exit_threshold or EXIT_SHARE * threshold
         if exit_threshold > threshold:
-            raise ValueError(f'exit_threshold, {exit_threshold:g}, is above the threshold of '
-                             f'{one_line(contract.name)}, {threshold:g}')
+            raise ValueError(
+                f'exit_threshold, {exit_threshold:g}, is above the threshold of '
+                f'{one_line(contract.name)}, {threshold:g}'
+            )
         actions = contract.actions
-        for field, names in (('labels_allow', config.labels_allow),
-                             ('labels_deny', config.labels_deny)):
+        for field, names in (
+            ('labels_allow', config.labels_allow),
+            ('labels_deny', config.labels_deny),
+        ):
             if missing := [name for name in names if name not in actions]:
-                raise ValueError(one_line(f"{field}: {contract.name} has no action "
-                                          f"'{missing[0]}'; there are {', '.join(actions)}"))
-        allowed = np.array([name in (config.labels_allow or actions)
-                            and name not in config.labels_deny for name in contract.labels])
+                raise ValueError(
+                    one_line(
+                        f'{field}: {contract.name} has no action '
+                        f"'{missing[0]}'; there are {', '.join(actions)}"
+                    )
+                )
+        allowed = np.array(
+            [
+                name in (config.labels_allow or actions) and name not in config.labels_deny
+                for name in contract.labels
+            ]
+        )
         if not allowed.any():
-            raise ValueError('labels_allow and labels_deny leave no action of '
-                             + one_line(contract.name))
+            raise ValueError(
+                'labels_allow and labels_deny leave no action of ' + one_line(contract.name)
+            )
         silent = np.array([name not in actions for name in contract.labels])
-        return cls(config, contract.labels, contract.idle_id, threshold, exit_threshold, allowed,
-                   silent)
+        return cls(
+            config, contract.labels, contract.idle_id, threshold, exit_threshold, allowed, silent
+        )
 
     def favoured(self, probabilities: np.ndarray) -> int:
         """Return the class that would start by these (K,) probabilities, NOTHING or STRANGE."""
         best = int(probabilities.argmax())
         if best == self.idle_id:
             return NOTHING
-        return best if (self.allowed[best] and probabilities[best] >= self.threshold
-                        and probabilities[self.silent].sum() <= self.config.max_idle
-                        ) else STRANGE
-
-
-def one_line(text: str) -> str:
-    """Return a text, parts of which may be anybody's, as one line of bearable length."""
-    return shorten(''.join(c if c.isprintable() else ' ' for c in text), 400, placeholder=' ...')
+        return (
+            best
+            if (
+                self.allowed[best]
+                and probabilities[best] >= self.threshold
+                and probabilities[self.silent].sum() <= self.config.max_idle
+            )
+            else STRANGE
+        )
 
 
 class EventCounter:
@@ -151,7 +137,7 @@ class Decider:
         self._smooth: np.ndarray | None = None
         self._stamp = 0
         self._favoured, self._since = NOTHING, 0  # a class, or else, and when it became so
-        self._active: ActionEvent | None = None
+        self._active: Action | None = None
         self._weak_since: int | None = None
 
     @property
@@ -162,20 +148,21 @@ class Decider:
         if self._favoured == NOTHING:
             return State.IDLE
         # Between idle and an action there is often a moment that is neither.
-        return (State.UNKNOWN if self._favoured == STRANGE and self._is_settled()
-                else State.CANDIDATE)
+        return (
+            State.UNKNOWN if self._favoured == STRANGE and self._is_settled() else State.CANDIDATE
+        )
 
     def _is_settled(self) -> bool:
         return self._stamp - self._since >= self._policy.config.min_duration * SECOND
 
-    def follow(self, policy: Policy) -> list[ActionEvent]:
+    def follow(self, policy: Policy) -> list[Action]:
         """Decide by another policy of the same model; ends an action that it does not allow."""
         self._policy = policy
         if self._active is not None and not policy.allowed[self._active.class_id]:
             return self.end(self._stamp)
         return []
 
-    def update(self, stamp: int, probabilities: np.ndarray) -> list[ActionEvent]:
+    def update(self, stamp: int, probabilities: np.ndarray) -> list[Action]:
         """Take the (K,) probabilities of the window that ends at `stamp`; return what happened."""
         smoothing = self._policy.config.smoothing
         if self._smooth is None or smoothing == 0:
@@ -192,20 +179,30 @@ class Decider:
         events = []
         if self._active is not None:
             events += self._continue(stamp)
-        if favoured >= 0 and self._is_settled() and (self._active is None
-                                                     or self._active.class_id != favoured):
+        if (
+            favoured >= 0
+            and self._is_settled()
+            and (self._active is None or self._active.class_id != favoured)
+        ):
             events += self.end(stamp)
             events.append(self._begin(stamp, favoured))
         return events
 
-    def _begin(self, stamp: int, class_id: int) -> ActionEvent:
-        self._active = ActionEvent(stamp, self.person_id, self._next_event(),
-                                   self._policy.labels[class_id], class_id,
-                                   float(self._smooth[class_id]), Phase.STARTED, self._since)
+    def _begin(self, stamp: int, class_id: int) -> Action:
+        self._active = Action(
+            stamp,
+            self.person_id,
+            self._next_event(),
+            self._policy.labels[class_id],
+            class_id,
+            float(self._smooth[class_id]),
+            Phase.STARTED,
+            self._since,
+        )
         self._weak_since = None
         return self._active
 
-    def _continue(self, stamp: int) -> list[ActionEvent]:
+    def _continue(self, stamp: int) -> list[Action]:
         active = self._active
         confidence = float(self._smooth[active.class_id])
         if confidence < self._policy.exit_threshold:
@@ -215,14 +212,32 @@ class Decider:
                 return self.end(stamp)
             return []
         self._weak_since = None
-        self._active = ActionEvent(stamp, active.person_id, active.event_id, active.label,
-                                   active.class_id, confidence, Phase.ONGOING, active.start)
+        self._active = Action(
+            stamp,
+            active.person_id,
+            active.event_id,
+            active.label,
+            active.class_id,
+            confidence,
+            Phase.ONGOING,
+            active.start,
+        )
         return [self._active]
 
-    def end(self, stamp: int) -> list[ActionEvent]:
+    def end(self, stamp: int) -> list[Action]:
         """End the action that goes on, if any: the person left, or the input stopped."""
         active, self._active, self._weak_since = self._active, None, None
         if active is None:
             return []
-        return [ActionEvent(stamp, active.person_id, active.event_id, active.label,
-                            active.class_id, active.confidence, Phase.ENDED, active.start)]
+        return [
+            Action(
+                stamp,
+                active.person_id,
+                active.event_id,
+                active.label,
+                active.class_id,
+                active.confidence,
+                Phase.ENDED,
+                active.start,
+            )
+        ]

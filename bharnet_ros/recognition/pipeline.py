@@ -1,28 +1,27 @@
 """Keypoints to actions: a window and a decision state for each person.
 
 The three steps are apart, because inference may run in another thread than the rest:
-`push` -> due windows, `Recognizer.infer` -> scores, `decide` -> events. `process` does all three.
+`push` -> due windows, `Model.infer` -> scores, `decide` -> events. `process` does all three.
 """
 
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
-from bharnet_ros.contract import Contract
-from bharnet_ros.decision import (
-    ActionEvent,
-    Decider,
-    DecisionConfig,
-    EventCounter,
-    Policy,
-    State,
-)
-from bharnet_ros.keypoints import FrameKeypoints, KeypointsError
+from bharnet_ros.inference.contract import Contract
+from bharnet_ros.inference.model import Model
 from bharnet_ros.layouts import DETECTOR_LAYOUTS
-from bharnet_ros.pace import Pace
-from bharnet_ros.recognizer import Recognizer
-from bharnet_ros.window import SECOND, Clip, SlidingWindow
+from bharnet_ros.recognition.decision import Decider, DecisionConfig, EventCounter, Policy
+from bharnet_ros.recognition.rate_limit import RateLimit
+from bharnet_ros.recognition.window import SlidingWindow
+from bharnet_ros.types import (
+    SECOND,
+    Action,
+    Keypoints,
+    KeypointsError,
+    Scores,
+    State,
+    Window,
+)
 
 FASTEST = 240  # frames a second that a window keeps
 
@@ -37,26 +36,6 @@ class PipelineConfig:
     min_fill: float = 0.5  # share of the window that must be there before the first decision
     max_persons: int = 8  # the person seen longest ago is forgotten beyond this
     decision: DecisionConfig = field(default_factory=DecisionConfig)
-
-
-@dataclass(frozen=True)
-class DueWindow:
-    """A window that wants scores."""
-
-    person_id: str
-    stamp: int  # newest image, nanoseconds
-    start: int  # oldest image
-    frame_id: str
-    clip: Clip
-    arrival: int  # of the person; scores of an earlier stay are void
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Class probabilities (K,) of one window."""
-
-    window: DueWindow
-    probabilities: np.ndarray
 
 
 @dataclass
@@ -91,7 +70,7 @@ class ActionPipeline:
         """Serve a model; ValueError, in one plain line, if the decision does not fit it."""
         self.contract, self.config, self.counters = contract, config, Counters()
         self._policy = Policy.of(config.decision, contract)
-        self.pace = Pace(config.rate, config.max_load)
+        self.pace = RateLimit(config.rate, config.max_load)
         self._people: OrderedDict[str, Person] = OrderedDict()
         self._now: int | None = None  # newest stamp
         self._next_event = EventCounter()
@@ -102,18 +81,22 @@ class ActionPipeline:
         """Number of persons who are followed at present."""
         return len(self._people)
 
-    def set_decision(self, config: DecisionConfig) -> list[ActionEvent]:
+    def set_decision(self, config: DecisionConfig) -> list[Action]:
         """Decide otherwise from the next decision on; ends the actions that are denied now.
 
         Raises ValueError, with nothing changed, if it does not fit the model.
         """
         self._policy = Policy.of(config, self.contract)
         self.config = replace(self.config, decision=config)
-        return [event for person in self._people.values()
-                for event in person.decider.follow(self._policy)]
+        return [
+            event
+            for person in self._people.values()
+            for event in person.decider.follow(self._policy)
+        ]
 
-    def set_contract(self, contract: Contract, decision: DecisionConfig | None = None
-                     ) -> list[ActionEvent]:
+    def set_contract(
+        self, contract: Contract, decision: DecisionConfig | None = None
+    ) -> list[Action]:
         """Serve another model from the next frame on: ends all actions, empties all windows.
 
         Windows that are out are void; event ids go on. `decision` comes with it, if given. Raises
@@ -122,10 +105,12 @@ class ActionPipeline:
         decision = decision or self.config.decision
         self._policy = Policy.of(decision, contract)
         self.contract, self.config = contract, replace(self.config, decision=decision)
-        self.pace = Pace(self.config.rate, self.config.max_load)  # what the old model cost is past
+        self.pace = RateLimit(
+            self.config.rate, self.config.max_load
+        )  # what the old model cost is past
         return self.flush()
 
-    def push(self, frame: FrameKeypoints) -> tuple[list[ActionEvent], DueWindow | None]:
+    def push(self, frame: Keypoints) -> tuple[list[Action], Window | None]:
         """Take one person's keypoints, or the news that nobody is there.
 
         Returns the actions that end because somebody left, and a window if a decision is due.
@@ -133,8 +118,9 @@ class ActionPipeline:
         """
         frame.check()
         if frame.layout != self.contract.layout:
-            raise KeypointsError(f"keypoints have layout '{frame.layout}', the model needs "
-                                 f"'{self.contract.layout}'")
+            raise KeypointsError(
+                f"keypoints have layout '{frame.layout}', the model needs '{self.contract.layout}'"
+            )
         events = []
         if self._now is not None and frame.stamp < self._now - self.config.max_gap * SECOND:
             # A bag loops or a clock was set: nothing before this can be compared with it.
@@ -159,7 +145,7 @@ class ActionPipeline:
         return events, self._due_window(frame, person)
 
     @staticmethod
-    def _is_surplus(frame: FrameKeypoints, person: Person) -> bool:
+    def _is_surplus(frame: Keypoints, person: Person) -> bool:
         """Tell whether a window does better without a frame that follows this soon.
 
         More frames than its ring holds would push each other out, until the window is so short
@@ -168,7 +154,7 @@ class ActionPipeline:
         last = person.window.last_stamp
         return last is not None and 0 < frame.stamp - last < SECOND // FASTEST
 
-    def _person(self, frame: FrameKeypoints, events: list[ActionEvent]) -> Person:
+    def _person(self, frame: Keypoints, events: list[Action]) -> Person:
         person = self._people.get(frame.person_id)
         if person is None:
             while len(self._people) >= self.config.max_persons:
@@ -178,15 +164,22 @@ class ActionPipeline:
             contract = self.contract
             self._arrivals += 1
             person = self._people[frame.person_id] = Person(
-                SlidingWindow(DETECTOR_LAYOUTS[contract.layout], contract.window_seconds,
-                              contract.window_steps, self.config.max_gap,
-                              max(512, int(contract.window_seconds * FASTEST))),
+                SlidingWindow(
+                    DETECTOR_LAYOUTS[contract.layout],
+                    contract.window_seconds,
+                    contract.window_steps,
+                    self.config.max_gap,
+                    max(512, int(contract.window_seconds * FASTEST)),
+                ),
                 Decider(self._policy, frame.person_id, self._next_event),
-                frame.stamp, frame.stamp, self._arrivals)
+                frame.stamp,
+                frame.stamp,
+                self._arrivals,
+            )
         self._people.move_to_end(frame.person_id)
         return person
 
-    def _due_window(self, frame: FrameKeypoints, person: Person) -> DueWindow | None:
+    def _due_window(self, frame: Keypoints, person: Person) -> Window | None:
         if frame.stamp < person.due or person.window.filled < self.config.min_fill:
             return None
         # From the last due time, not from this frame, so that the rate holds on average; but
@@ -194,38 +187,47 @@ class ActionPipeline:
         period = int(SECOND / self.pace.rate(len(self._people)))
         person.due = max(person.due + period, frame.stamp + period // 2)
         clip = person.window.clip()
-        return DueWindow(frame.person_id, frame.stamp, person.window.first_stamp, frame.frame_id,
-                         clip, person.arrival)
+        return Window(
+            frame.person_id,
+            frame.stamp,
+            person.window.first_stamp,
+            frame.frame_id,
+            clip,
+            person.arrival,
+        )
 
-    def _forget_absent(self) -> list[ActionEvent]:
-        gone = [name for name, person in self._people.items()
-                if self._now - person.seen > self.config.max_gap * SECOND]
+    def _forget_absent(self) -> list[Action]:
+        gone = [
+            name
+            for name, person in self._people.items()
+            if self._now - person.seen > self.config.max_gap * SECOND
+        ]
         return [event for name in gone for event in self._people.pop(name).decider.end(self._now)]
 
-    def decide(self, scores: Scores) -> list[ActionEvent]:
+    def decide(self, scores: Scores) -> list[Action]:
         """Judge the scores of a window; void if the person left or the clock stepped since."""
         decider = self._decider(scores.window)
         return decider.update(scores.window.stamp, scores.probabilities) if decider else []
 
-    def state(self, window: DueWindow) -> State:
+    def state(self, window: Window) -> State:
         """Return what the person of a window does, as of the last decision; IDLE if he left."""
         decider = self._decider(window)
         return decider.state if decider else State.IDLE
 
-    def _decider(self, window: DueWindow) -> Decider | None:
+    def _decider(self, window: Window) -> Decider | None:
         person = self._people.get(window.person_id)
         return person.decider if person is not None and window.arrival == person.arrival else None
 
-    def flush(self) -> list[ActionEvent]:
+    def flush(self) -> list[Action]:
         """Forget everybody: the input ended, or stamps cannot be compared. Ends all actions."""
-        events = [event for person in self._people.values()
-                  for event in person.decider.end(self._now)]
+        events = [
+            event for person in self._people.values() for event in person.decider.end(self._now)
+        ]
         self._people.clear()
         self._now = None
         return events
 
-    def process(self, frame: FrameKeypoints, recognizer: Recognizer
-                ) -> tuple[list[ActionEvent], Scores | None]:
+    def process(self, frame: Keypoints, recognizer: Model) -> tuple[list[Action], Scores | None]:
         """Push, infer and decide in this thread."""
         events, window = self.push(frame)
         if window is None:

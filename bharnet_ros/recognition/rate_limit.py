@@ -4,7 +4,7 @@ SMOOTHING = 0.2  # weight of the newest measurement
 SLOWED = 0.9  # of the wanted rate; below it the pace counts as slowed
 
 
-class Pace:
+class RateLimit:
     """The time between two decisions of one person.
 
     At the wanted rate while that takes no more than `max_load` of the time of one core; else as
@@ -21,8 +21,9 @@ class Pace:
 
     def took(self, seconds: float) -> None:
         """Tell what a decision cost."""
-        self._cost = (seconds if self._cost is None else
-                      self._cost + SMOOTHING * (seconds - self._cost))
+        self._cost = (
+            seconds if self._cost is None else self._cost + SMOOTHING * (seconds - self._cost)
+        )
 
     def rate(self, persons: int) -> float:
         """Return the decisions a second for each of so many persons."""

@@ -4,25 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bharnet_ros.keypoints import BODY_CHANNELS, HAND_CHANNELS, FrameKeypoints
 from bharnet_ros.layouts import BodyHandLayout
-
-PARTS = ('body', 'left_hand', 'right_hand')
-SECOND = 1_000_000_000  # nanoseconds
-
-
-@dataclass(frozen=True)
-class Clip:
-    """T time steps of one person: the raw input of a model, before any preprocessing.
-
-    Entries of a part that is missing at a step are zero there, with mask 0.
-    """
-
-    body: np.ndarray  # (T, V_body, 4) float32
-    left_hand: np.ndarray  # (T, V_hand, 3) float32
-    right_hand: np.ndarray  # (T, V_hand, 3) float32
-    mask: np.ndarray  # (T, 3) float32, 1 where body, left hand, right hand were seen
-    aspect: float  # image height / width
+from bharnet_ros.types import BODY_CHANNELS, HAND_CHANNELS, PARTS, SECOND, Clip, Keypoints
 
 
 @dataclass(frozen=True)
@@ -56,12 +39,12 @@ def places(times: np.ndarray, at: np.ndarray, max_gap: float) -> Places:
     before = np.where(times[after] <= at, after, np.clip(after - 1, 0, None))
     span = np.asarray(times[after] - times[before], np.float64)
     weight = np.where(span > 0, (at - times[before]) / np.where(span > 0, span, 1.0), 0.0)
-    return Places(before, after, weight,
-                  (at >= times[0]) & (at <= times[-1]) & (span <= max_gap))
+    return Places(before, after, weight, (at >= times[0]) & (at <= times[-1]) & (span <= max_gap))
 
 
-def resample(times: np.ndarray, values: np.ndarray, valid: np.ndarray, at: np.ndarray,
-             max_gap: float) -> tuple[np.ndarray, np.ndarray]:
+def resample(
+    times: np.ndarray, values: np.ndarray, valid: np.ndarray, at: np.ndarray, max_gap: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Sample a track with missing entries at other times.
 
     Between two valid neighbours it interpolates linearly. Where only one of them is valid the
@@ -90,8 +73,14 @@ class SlidingWindow:
     from before it say nothing about the motion after it.
     """
 
-    def __init__(self, layout: BodyHandLayout, seconds: float, steps: int, max_gap: float,
-                 capacity: int = 512):
+    def __init__(
+        self,
+        layout: BodyHandLayout,
+        seconds: float,
+        steps: int,
+        max_gap: float,
+        capacity: int = 512,
+    ):
         """Args: seconds and steps as the model was trained; max_gap in seconds."""
         self.seconds, self.steps, self.max_gap = seconds, steps, max_gap
         body, hand = len(layout.body), len(layout.hand)
@@ -124,7 +113,7 @@ class SlidingWindow:
         start = self.last_stamp - int(self.seconds * SECOND)
         return int(next(stamp for stamp in self._stamps[slots] if stamp >= start))
 
-    def push(self, frame: FrameKeypoints) -> bool:
+    def push(self, frame: Keypoints) -> bool:
         """Add a frame (already checked); False if its stamp is not newer than the last one."""
         last = self.last_stamp
         if last is not None:
@@ -146,9 +135,13 @@ class SlidingWindow:
         """Ring slots inside the window plus the one before it, oldest first."""
         count = min(self._end, len(self._stamps))
         slots = np.arange(self._end - count, self._end) % len(self._stamps)
-        first = np.searchsorted(self._stamps[slots],
-                                self.last_stamp - int(self.seconds * SECOND), side='right') - 1
-        return slots[max(first, 0):]
+        first = (
+            np.searchsorted(
+                self._stamps[slots], self.last_stamp - int(self.seconds * SECOND), side='right'
+            )
+            - 1
+        )
+        return slots[max(first, 0) :]
 
     @property
     def filled(self) -> float:

@@ -10,7 +10,7 @@ import os
 os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
 os.environ.setdefault('OPENCV_LOG_LEVEL', 'SILENT')
 # A compressed image of some kB can claim any size; 8K is 33.2 million pixels.
-os.environ.setdefault('OPENCV_IO_MAX_IMAGE_PIXELS', str(2 ** 25))
+os.environ.setdefault('OPENCV_IO_MAX_IMAGE_PIXELS', str(2**25))
 
 import cv2
 

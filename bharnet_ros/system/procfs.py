@@ -25,6 +25,9 @@ def usage(pid: int) -> Usage:
     status = dict(line.split(':', 1) for line in (folder / 'status').read_text().splitlines())
     if 'VmRSS' not in status:
         raise ProcessLookupError(f'process {pid} has ended')  # nobody has waited for it yet
-    return Usage(rss_mb=int(status['VmRSS'].split()[0]) * 1024 / 1e6,
-                 threads=int(status['Threads']), handles=len(list((folder / 'fd').iterdir())),
-                 cpu_seconds=(int(numbers[11]) + int(numbers[12])) / TICKS)
+    return Usage(
+        rss_mb=int(status['VmRSS'].split()[0]) * 1024 / 1e6,
+        threads=int(status['Threads']),
+        handles=len(list((folder / 'fd').iterdir())),
+        cpu_seconds=(int(numbers[11]) + int(numbers[12])) / TICKS,
+    )

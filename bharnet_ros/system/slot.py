@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 T = TypeVar('T')
 
 
-class Latest(Generic[T]):
+class Slot(Generic[T]):
     """Holds at most one item a key. `put` replaces what nobody took and counts it as dropped.
 
     With a `limit` of keys, the item offered longest ago makes room for one with a new key.

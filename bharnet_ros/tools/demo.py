@@ -8,14 +8,15 @@ from pathlib import Path
 import rclpy
 from rclpy.node import Node
 
-from bharnet_ros.ending import ended_by_signals
-from bharnet_ros.msg import Action, Keypoints
+from bharnet_ros.msg import Action as ActionMsg
+from bharnet_ros.msg import Keypoints as KeypointsMsg
 from bharnet_ros.nodes.messages import from_time
-from bharnet_ros.nodes.processes import ros, start_graph, stop
-from bharnet_ros.window import SECOND
+from bharnet_ros.system.signals import ended_by_signals
+from bharnet_ros.tools.graph import ros, start_graph, stop
+from bharnet_ros.types import SECOND
 
 SETTLED = 0.5  # seconds in which a publisher that we know has come to know us
-PHASES = {Action.STARTED: 'started', Action.ONGOING: 'ongoing', Action.ENDED: 'ended'}
+PHASES = {ActionMsg.STARTED: 'started', ActionMsg.ONGOING: 'ongoing', ActionMsg.ENDED: 'ended'}
 
 
 class Printer(Node):
@@ -25,7 +26,7 @@ class Printer(Node):
         super().__init__('bharnet_demo')
         self.live, self.frames, self.actions = live, 0, 0
         self._first: int | None = None
-        self.create_subscription(Action, 'actions', self._on_action, 100)
+        self.create_subscription(ActionMsg, 'actions', self._on_action, 100)
         self._timer = self.create_timer(SETTLED, self._await_actions)
         self._seen = False  # recognition_node, at the last look
 
@@ -33,31 +34,38 @@ class Printer(Node):
         # The source waits until somebody listens to keypoints. That is said last, when whoever
         # publishes actions has had time to find us, or the first one would be lost.
         if self._seen:
-            self.create_subscription(Keypoints, 'keypoints', self._on_keypoints, 100)
+            self.create_subscription(KeypointsMsg, 'keypoints', self._on_keypoints, 100)
             self._timer.cancel()
         self._seen = self.count_publishers('actions') > 0
 
-    def _on_keypoints(self, message: Keypoints) -> None:
+    def _on_keypoints(self, message: KeypointsMsg) -> None:
         self.frames += 1
         if self._first is None:
             self._first = from_time(message.header.stamp)
 
-    def _on_action(self, message: Action) -> None:
-        if message.phase == Action.ONGOING:
+    def _on_action(self, message: ActionMsg) -> None:
+        if message.phase == ActionMsg.ONGOING:
             return
-        self.actions += message.phase == Action.STARTED
+        self.actions += message.phase == ActionMsg.STARTED
         since = (from_time(message.header.stamp) - (self._first or 0)) / SECOND
         latency = message.latency.sec + message.latency.nanosec / SECOND
-        print(f'{since:7.2f} s  {message.person_id:<7} {message.label:<12} '
-              f'{PHASES[message.phase]:<8} {message.confidence:5.0%}'
-              + (f'   {latency * 1e3:.0f} ms after the image' if self.live else ''), flush=True)
+        print(
+            f'{since:7.2f} s  {message.person_id:<7} {message.label:<12} '
+            f'{PHASES[message.phase]:<8} {message.confidence:5.0%}'
+            + (f'   {latency * 1e3:.0f} ms after the image' if self.live else ''),
+            flush=True,
+        )
 
 
 def main() -> None:
     """Run until the input ends, status 0 if keypoints came through, or a signal comes."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--source', default='', help='camera, file or URL (default: the webcam if '
-                        'there is one, else the recording that came with the package)')
+    parser.add_argument(
+        '--source',
+        default='',
+        help='camera, file or URL (default: the webcam if '
+        'there is one, else the recording that came with the package)',
+    )
     parser.add_argument('--model', default='asl_words')
     parser.add_argument('--seconds', type=float, default=120, help='longest run')
     args = parser.parse_args()
@@ -68,8 +76,11 @@ def main() -> None:
 def demo(source: str, model: str, seconds: float) -> int | str:
     """Run the graph and print; return what to end with: a status, or what went wrong."""
     source = source or ('0' if Path('/dev/video0').exists() else '')
-    print(f'input: {source or "the recording of class prototypes in models/demo_keypoints"}; '
-          'Ctrl-C ends the demo\n', flush=True)
+    print(
+        f'input: {source or "the recording of class prototypes in models/demo_keypoints"}; '
+        'Ctrl-C ends the demo\n',
+        flush=True,
+    )
     printer = Printer(live=bool(source))
     processes = start_graph(source, model)
     try:

@@ -13,13 +13,14 @@ from ament_index_python.packages import get_package_prefix
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
-from bharnet_ros.child import command
-from bharnet_ros.resources import share_dir
+from bharnet_ros.errors import BharnetError
+from bharnet_ros.system.child import command
+from bharnet_ros.system.resources import share_dir
 
 PATIENCE = 10.0  # seconds that a node has to end in order
 
 
-class ProcessDiedError(ChildProcessError):
+class ProcessDiedError(BharnetError):
     """A process that should go on has ended; the text says which, and its status."""
 
 
@@ -58,19 +59,32 @@ def start_graph(source: str, model: str, loop: bool = False) -> dict[str, subpro
     last entry, ends by itself unless it is to `loop`.
     """
     listeners = {'subscribers': 2, 'wait_for_subscriber': 20.0}
-    processes = {'recognition_node': start('recognition_node', autostart=True, model=model,
-                                           use_sim_time=not source)}
+    processes = {
+        'recognition_node': start(
+            'recognition_node', autostart=True, model=model, use_sim_time=not source
+        )
+    }
     if source:
-        processes['camera_node'] = start('camera_node', autostart=True, source=f"'{source}'",
-                                         at_end='loop' if loop else 'exit', **listeners)
+        processes['camera_node'] = start(
+            'camera_node',
+            autostart=True,
+            source=f"'{source}'",
+            at_end='loop' if loop else 'exit',
+            **listeners,
+        )
     else:
-        processes['replay_node'] = start('replay_node', loop=loop, **listeners,
-                                         bag=share_dir() / 'models' / 'demo_keypoints')
+        processes['replay_node'] = start(
+            'replay_node', loop=loop, **listeners, bag=share_dir() / 'models' / 'demo_keypoints'
+        )
     return processes
 
 
-def spin_until(node: Node, processes: Mapping[str, subprocess.Popen], deadline: float,
-               ready: Callable[[], object] = lambda: False) -> bool:
+def spin_until(
+    node: Node,
+    processes: Mapping[str, subprocess.Popen],
+    deadline: float,
+    ready: Callable[[], object] = lambda: False,
+) -> bool:
     """Handle a node's messages until ready, or a time of `time.monotonic`; tell whether ready.
 
     Raises ProcessDiedError as soon as one of the processes ends.

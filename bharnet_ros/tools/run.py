@@ -10,19 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from bharnet_ros.bag import BagWriter
-from bharnet_ros.decision import ActionEvent, DecisionConfig, Phase, State
-from bharnet_ros.detector import HolisticDetector
-from bharnet_ros.draw import draw_caption, draw_keypoints
-from bharnet_ros.ending import at_signals
-from bharnet_ros.keypoints import FrameKeypoints
-from bharnet_ros.latest import Latest
-from bharnet_ros.opencv import cv2
-from bharnet_ros.outputs import AnnotatedVideo, JsonLines
-from bharnet_ros.pipeline import ActionPipeline, PipelineConfig
-from bharnet_ros.recognizer import Recognizer
-from bharnet_ros.sources import Capture, Frame, Kind, SourceConfig, SourceError, VideoReader
-from bharnet_ros.window import SECOND
+from bharnet_ros.bags.bag import BagWriter
+from bharnet_ros.detectors.holistic import HolisticDetector
+from bharnet_ros.inference.model import Model
+from bharnet_ros.outputs.draw import draw_caption, draw_keypoints
+from bharnet_ros.outputs.files import AnnotatedVideo, JsonLines
+from bharnet_ros.recognition.decision import DecisionConfig
+from bharnet_ros.recognition.pipeline import ActionPipeline, PipelineConfig
+from bharnet_ros.sources.capture import Capture
+from bharnet_ros.sources.video import Kind, SourceConfig, SourceError, VideoReader
+from bharnet_ros.system.opencv import cv2
+from bharnet_ros.system.signals import at_signals
+from bharnet_ros.system.slot import Slot
+from bharnet_ros.types import SECOND, Action, Frame, Keypoints, Phase, State
 
 UNKNOWN = '?'  # caption of somebody who does something that is no action of the model
 T = TypeVar('T', JsonLines, AnnotatedVideo)
@@ -44,20 +44,30 @@ class RunOptions:
     decision: DecisionConfig = DecisionConfig()
 
 
-def event_to_json(event: ActionEvent) -> str:
+def event_to_json(event: Action) -> str:
     """Return one line; times in seconds, of a file from its start."""
-    return json.dumps({
-        'stamp': event.stamp / SECOND, 'person_id': event.person_id, 'event_id': event.event_id,
-        'label': event.label, 'class_id': event.class_id, 'confidence': round(event.confidence, 4),
-        'phase': event.phase.name.lower(), 'start': event.start / SECOND})
+    return json.dumps(
+        {
+            'stamp': event.stamp / SECOND,
+            'person_id': event.person_id,
+            'event_id': event.event_id,
+            'label': event.label,
+            'class_id': event.class_id,
+            'confidence': round(event.confidence, 4),
+            'phase': event.phase.name.lower(),
+            'start': event.start / SECOND,
+        }
+    )
 
 
-def describe(event: ActionEvent) -> str:
+def describe(event: Action) -> str:
     """Return one line for a person to read."""
     after = (event.stamp - event.start) / SECOND
-    return (f'{event.stamp / SECOND:9.2f} s  {event.person_id}  {event.label:<12} '
-            f'{event.phase.name.lower():<8} {event.confidence:4.0%}  '
-            + (f'after {after:.1f} s' if event.phase is Phase.ENDED else ''))
+    return (
+        f'{event.stamp / SECOND:9.2f} s  {event.person_id}  {event.label:<12} '
+        f'{event.phase.name.lower():<8} {event.confidence:4.0%}  '
+        + (f'after {after:.1f} s' if event.phase is Phase.ENDED else '')
+    )
 
 
 class Outputs:
@@ -94,12 +104,12 @@ class Outputs:
         self._files.callback(output.close)
         return output
 
-    def keypoints(self, person: FrameKeypoints) -> None:
+    def keypoints(self, person: Keypoints) -> None:
         """Record keypoints."""
         if self._bag:
             self._bag.write(person)
 
-    def events(self, events: list[ActionEvent]) -> None:
+    def events(self, events: list[Action]) -> None:
         """Print and write events."""
         for event in events:
             if self._json:
@@ -113,18 +123,21 @@ class Outputs:
         """Take what the person does by the newest decision, for the annotated image."""
         self._unknown = state is State.UNKNOWN
 
-    def frame(self, frame: Frame, people: list[FrameKeypoints], fps: float) -> bool:
+    def frame(self, frame: Frame, people: list[Keypoints], fps: float) -> bool:
         """Show and save an annotated image; False when the user closed the window."""
         if not self._options.show and not self._options.save:
             return True
         unknown = self._unknown and any(person.body is not None for person in people)
-        drawn = draw_caption(draw_keypoints(frame.image.copy(), people),
-                             self._caption or (UNKNOWN if unknown else ''))
+        drawn = draw_caption(
+            draw_keypoints(frame.image.copy(), people),
+            self._caption or (UNKNOWN if unknown else ''),
+        )
         if self._options.save:
             if self._video is None:
                 height, width = drawn.shape[:2]
                 self._video = self._closed_later(
-                    AnnotatedVideo(self._options.save, fps, (width, height)))
+                    AnnotatedVideo(self._options.save, fps, (width, height))
+                )
             self._video.write(drawn)
         if self._options.show:
             cv2.imshow('bharnet', drawn)
@@ -140,8 +153,13 @@ def run(options: RunOptions, note: Callable[[str], None]) -> None:
     if options.show and not {'DISPLAY', 'WAYLAND_DISPLAY'} & set(os.environ):
         # OpenCV's window library would abort the process.
         raise SourceError('no display to open a window on; run without --show')
-    recognizer = Recognizer(options.model, options.provider, precision=options.precision,
-                            require_provider=options.require_provider, note=note)
+    recognizer = Model(
+        options.model,
+        options.provider,
+        precision=options.precision,
+        require_provider=options.require_provider,
+        note=note,
+    )
     if recognizer.caveat:
         note(f'warning: {recognizer.caveat}')
     pipeline = ActionPipeline(recognizer.contract, PipelineConfig(decision=options.decision))
@@ -150,7 +168,7 @@ def run(options: RunOptions, note: Callable[[str], None]) -> None:
         with VideoReader(options.source) as reader:
             fps = reader.fps
     detector = HolisticDetector()
-    slot: Latest[Frame] = Latest()
+    slot: Slot[Frame] = Slot()
     stopped = threading.Event()
 
     def stop(number: int, _: object) -> None:
@@ -162,8 +180,10 @@ def run(options: RunOptions, note: Callable[[str], None]) -> None:
 
     at_signals(stop)  # files are completed whoever ends the run
     capture = Capture(options.source, slot, reconnect_seconds=None)
-    note(f'{recognizer.contract.name} ({recognizer.model_id}) on {recognizer.provider}, '
-         f'{options.source.kind.value} {options.source.display_name}')
+    note(
+        f'{recognizer.contract.name} ({recognizer.model_id}) on {recognizer.provider}, '
+        f'{options.source.kind.value} {options.source.display_name}'
+    )
     frames = 0
     with Outputs(options) as out:
         capture.start()

@@ -3,30 +3,47 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
-from conftest import ROOT
-from helpers import nobody, person
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from rosbags.rosbag2 import StoragePlugin, Writer
 
-from bharnet_ros.bag import KEYPOINTS, BagError, BagWriter, read_keypoints, read_raw, typestore
-from bharnet_ros.bag_time import LONGEST_PAUSE, ForwardTime, PlayTime, SourceClock
-from bharnet_ros.keypoints import FrameKeypoints
+from bharnet_ros.bags.bag import (
+    KEYPOINTS,
+    BagError,
+    BagWriter,
+    read_keypoints,
+    read_raw,
+    typestore,
+)
+from bharnet_ros.bags.times import LONGEST_PAUSE, ForwardTime, PlayTime, SourceClock
+from bharnet_ros.types import Keypoints
+from support.keypoints import nobody, person
+from support.paths import ROOT
 
 ARRAYS = ('body', 'body_world', 'left_hand', 'right_hand')
 names = st.text(st.characters(codec='utf-8', exclude_characters='\0'), max_size=12)
 
 
 def points(joints, channels):
-    return st.none() | arrays(np.float32, (joints, channels),
-                              elements=st.floats(-10, 10, width=32), fill=st.just(0.5))
+    return st.none() | arrays(
+        np.float32, (joints, channels), elements=st.floats(-10, 10, width=32), fill=st.just(0.5)
+    )
 
 
 frames = st.builds(
-    FrameKeypoints, stamp=st.integers(0, 2**31 * 10**9 - 1), width=st.integers(1, 65535),
-    height=st.integers(1, 65535), person_id=names, body=points(33, 4), body_world=points(33, 3),
-    left_hand=points(21, 3), right_hand=points(21, 3), layout=names, frame_id=names)
+    Keypoints,
+    stamp=st.integers(0, 2**31 * 10**9 - 1),
+    width=st.integers(1, 65535),
+    height=st.integers(1, 65535),
+    person_id=names,
+    body=points(33, 4),
+    body_world=points(33, 3),
+    left_hand=points(21, 3),
+    right_hand=points(21, 3),
+    layout=names,
+    frame_id=names,
+)
 
 
 def assert_same(a, b):
@@ -58,8 +75,9 @@ def test_what_is_written_is_read(recorded):
 
 
 def test_a_hand_that_was_not_found_stays_missing(tmp_path):
-    found = list(read_keypoints(write(tmp_path / 'bag', [
-        person(1), person(2, hand=True), nobody(3)])))
+    found = list(
+        read_keypoints(write(tmp_path / 'bag', [person(1), person(2, hand=True), nobody(3)]))
+    )
     assert [frame.right_hand is not None for frame in found] == [False, True, False]
     assert [frame.body is not None for frame in found] == [True, True, False]
     assert found[2].person_id == ''
@@ -160,13 +178,23 @@ def bad_bag(kind, path):
             storage.write_bytes(bytes(storage.stat().st_size))
         else:
             data = storage.read_bytes()
-            storage.write_bytes(data[:len(data) // 2])
+            storage.write_bytes(data[: len(data) // 2])
     return path
 
 
-@pytest.mark.parametrize('kind', [
-    'an empty folder', 'a text file', 'other files', 'metadata that is no yaml', 'no storage',
-    'an empty storage', 'zeros in the storage', 'half a storage'])
+@pytest.mark.parametrize(
+    'kind',
+    [
+        'an empty folder',
+        'a text file',
+        'other files',
+        'metadata that is no yaml',
+        'no storage',
+        'an empty storage',
+        'zeros in the storage',
+        'half a storage',
+    ],
+)
 def test_what_is_no_whole_bag_is_refused(tmp_path, kind):
     path = bad_bag(kind, tmp_path / 'bag')
     with pytest.raises(BagError) as error:
@@ -177,7 +205,7 @@ def test_what_is_no_whole_bag_is_refused(tmp_path, kind):
 @settings(max_examples=40)
 @given(st.data())
 def test_a_damaged_bag_is_read_or_refused_and_nothing_else(whole_bag, data):
-    """What is read of it may be wrong, `FrameKeypoints.check` is for that."""
+    """What is read of it may be wrong, `Keypoints.check` is for that."""
     storage, content = whole_bag
     damaged = bytearray(content)
     for _ in range(data.draw(st.integers(1, 10))):
@@ -267,8 +295,10 @@ def test_a_replay_keeps_intervals_never_goes_back_and_never_waits_long(logged):
         before, last = due, moment
 
 
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 10**6)), max_size=50),
-       st.lists(st.integers(-10**15, 10**15), min_size=4, max_size=4))
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 10**6)), max_size=50),
+    st.lists(st.integers(-(10**15), 10**15), min_size=4, max_size=4),
+)
 def test_the_clock_of_sources_that_run_forward_runs_forward(steps, offsets):
     clock, true, told = SourceClock(), 10**16, []
     for source, step in steps:

@@ -9,13 +9,14 @@ import lz4.frame
 import numpy as np
 import pytest
 from backports import zstd
-from bag_helpers import COUNT, contents, first, frame, python, refused, stamps
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rosbags.rosbag2 import StoragePlugin, Writer
 
-from bharnet_ros.bag import KEYPOINTS, BagError, BagWriter, read_keypoints, typestore
-from bharnet_ros.bag_recovery import LARGEST, recover
+from bharnet_ros.bags.bag import KEYPOINTS, BagError, BagWriter, read_keypoints, typestore
+from bharnet_ros.bags.mcap_salvage import LARGEST
+from bharnet_ros.bags.recovery import recover
+from support.bags import COUNT, contents, first, frame, python, refused, stamps
 
 
 @dataclass(repr=False)
@@ -45,8 +46,8 @@ def whole(tmp_path_factory):
 RECOVERED_ON_A_FULL_DISK = """
 import json, resource, sys
 from pathlib import Path
-from bharnet_ros.bag import BagError
-from bharnet_ros.bag_recovery import recover
+from bharnet_ros.bags.bag import BagError
+from bharnet_ros.bags.recovery import recover
 bag, target, hard = Path(sys.argv[1]), Path(sys.argv[2]), resource.RLIM_INFINITY
 for limit in json.loads(sys.argv[3]):
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
@@ -88,6 +89,7 @@ def test_a_bag_that_is_there_already_is_not_removed(whole, tmp_path):
 
 
 # Bags that were cut or damaged anywhere.
+
 
 def attempt(whole, content: bytes, folder: Path):
     """Recover the bag with another content; None if nothing of it can be."""
@@ -142,8 +144,9 @@ def test_a_whole_bag_is_copied_as_it_is(tmp_path):
     found = recover(tmp_path / 'bag')
     assert found.path == tmp_path / 'bag_recovered'
     assert (found.messages, found.damaged) == ({'/keypoints': COUNT}, 0)
-    for one, other in zip(read_keypoints(tmp_path / 'bag'), read_keypoints(found.path),
-                          strict=True):
+    for one, other in zip(
+        read_keypoints(tmp_path / 'bag'), read_keypoints(found.path), strict=True
+    ):
         assert one.stamp == other.stamp and one.person_id == other.person_id
         np.testing.assert_array_equal(one.body, other.body)
 
@@ -154,8 +157,7 @@ def test_messages_of_unknown_types_are_counted_and_left_out(tmp_path):
         known = bag.add_connection('/keypoints', KEYPOINTS, typestore=store)
         other = bag.add_connection('/other', 'their_msgs/msg/Odd', msgdef='int8 a\n', rihs01='x')
         bag.write(other, 1, b'\0' * 5)
-        bag.write(known, 2, bytes(store.serialize_cdr(
-            next(iter_messages(tmp_path)), KEYPOINTS)))
+        bag.write(known, 2, bytes(store.serialize_cdr(next(iter_messages(tmp_path)), KEYPOINTS)))
     found = recover(path)
     assert found.messages == {'/keypoints': 1} and found.foreign == {'their_msgs/msg/Odd': 1}
     assert '1 messages of type their_msgs/msg/Odd' in found.describe()
@@ -163,7 +165,8 @@ def test_messages_of_unknown_types_are_counted_and_left_out(tmp_path):
 
 def iter_messages(folder: Path):
     """Yield rosbags' objects of one recorded frame."""
-    from bharnet_ros.bag import read_raw
+    from bharnet_ros.bags.bag import read_raw
+
     with BagWriter(folder / 'one') as bag:
         bag.write(frame(0))
     for _, data in read_raw(folder / 'one'):
@@ -183,8 +186,7 @@ def test_an_sqlite_bag_is_told_that_only_mcap_can_be_recovered(tmp_path):
     path, store = tmp_path / 'bag', typestore()
     with Writer(path, version=9, storage_plugin=StoragePlugin.SQLITE3) as bag:
         known = bag.add_connection('/keypoints', KEYPOINTS, typestore=store)
-        bag.write(known, 2, bytes(store.serialize_cdr(
-            next(iter_messages(tmp_path)), KEYPOINTS)))
+        bag.write(known, 2, bytes(store.serialize_cdr(next(iter_messages(tmp_path)), KEYPOINTS)))
     for given_path in (path, path / 'bag.db3'):
         said = refused(lambda given_path=given_path: recover(given_path))
         assert str(given_path) in said and 'only MCAP' in said and '.db3' in said
@@ -197,11 +199,16 @@ PACKERS = {'lz4': lz4.frame.compress, 'zstd': zstd.compress, '': bytes}
 
 def with_chunk(whole, folder: Path, name: str, packed: bytes, size: int) -> Path:
     """Write the first chunk of the bag, and behind it one more, without a checksum."""
-    body = (struct.pack('<QQQII', 0, 0, size, 0, len(name)) + name.encode()
-            + struct.pack('<Q', len(packed)) + packed)
+    body = (
+        struct.pack('<QQQII', 0, 0, size, 0, len(name))
+        + name.encode()
+        + struct.pack('<Q', len(packed))
+        + packed
+    )
     path = folder / 'bag.mcap'
-    path.write_bytes(whole.content[:min(whole.sizes)]
-                     + struct.pack('<BQ', 0x06, len(body)) + body)
+    path.write_bytes(
+        whole.content[: min(whole.sizes)] + struct.pack('<BQ', 0x06, len(body)) + body
+    )
     return path
 
 
@@ -211,7 +218,7 @@ def content_of_first_chunk(whole) -> bytes:
     kind, _, _, _, size, _, names = struct.unpack_from('<BQQQQII', whole.content, header)
     assert (kind, names) == (0x06, 0)
     start = header + 9 + 32 + 8
-    return whole.content[start:start + size]
+    return whole.content[start : start + size]
 
 
 @pytest.mark.parametrize('name', PACKERS)
@@ -237,7 +244,7 @@ def test_a_chunk_that_does_not_unpack_to_what_it_claims_is_left_out(whole, tmp_p
 BOMB = """
 import resource, sys
 from pathlib import Path
-from bharnet_ros.bag_recovery import recover
+from bharnet_ros.bags.recovery import recover
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 found = recover(Path(sys.argv[1]), Path(sys.argv[2]))
 print(found.messages['/keypoints'], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
@@ -248,8 +255,8 @@ print(found.messages['/keypoints'], resource.getrusage(resource.RUSAGE_SELF).ru_
 @pytest.mark.parametrize('honest', [True, False])
 def test_a_small_file_that_unpacks_to_much_takes_no_memory(whole, tmp_path, name, honest):
     size = LARGEST + 1
-    packer = (zstd.ZstdCompressor() if name == 'zstd' else lz4.frame.LZ4FrameCompressor())
-    zeros, rest = bytes(2 ** 20), size
+    packer = zstd.ZstdCompressor() if name == 'zstd' else lz4.frame.LZ4FrameCompressor()
+    zeros, rest = bytes(2**20), size
     packed = [packer.begin()] if name == 'lz4' else []
     while rest > 0:
         packed.append(packer.compress(zeros[:rest]))
@@ -262,9 +269,16 @@ def test_a_small_file_that_unpacks_to_much_takes_no_memory(whole, tmp_path, name
     assert count == 3 and kilobytes < 60_000
 
 
-@pytest.mark.parametrize('make', [
-    lambda path: None, lambda path: path.mkdir(), lambda path: path.write_text('hello'),
-    lambda path: path.write_bytes(b'')], ids=['missing', 'empty folder', 'text', 'empty file'])
+@pytest.mark.parametrize(
+    'make',
+    [
+        lambda path: None,
+        lambda path: path.mkdir(),
+        lambda path: path.write_text('hello'),
+        lambda path: path.write_bytes(b''),
+    ],
+    ids=['missing', 'empty folder', 'text', 'empty file'],
+)
 def test_what_is_no_bag_cannot_be_recovered(tmp_path, make):
     make(tmp_path / 'bag')
     assert str(tmp_path / 'bag') in refused(lambda: recover(tmp_path / 'bag'))

@@ -8,18 +8,18 @@ import time
 from pathlib import Path
 
 import pytest
-from bag_helpers import contents, first, frame, python, refused, stamps
 
-from bharnet_ros.bag import BagWriter
-from bharnet_ros.bag_recovery import recover
+from bharnet_ros.bags.bag import BagWriter
+from bharnet_ros.bags.recovery import recover
+from support.bags import contents, first, frame, python, refused, stamps
 
 # A recorder that is killed.
 
 KILLED = """
 import sys, time
 from pathlib import Path
-from bag_helpers import frame
-from bharnet_ros.bag import BagWriter
+from support.bags import frame
+from bharnet_ros.bags.bag import BagWriter
 bag, number = BagWriter(Path(sys.argv[1])), 0
 while True:
     bag.write(frame(number))
@@ -39,7 +39,7 @@ def killed(tmp_path_factory):
             said += writer.stdout.readline()
         writer.kill()
         said += writer.stdout.read()  # what it wrote between the look at the clock and its end
-    last = said[:said.rindex('\n')].splitlines()[-1]  # a line may be torn too
+    last = said[: said.rindex('\n')].splitlines()[-1]  # a line may be torn too
     taken, safe = map(int, last.split())
     return path, taken, safe
 
@@ -63,14 +63,22 @@ def test_a_killed_recorder_loses_a_second_at_most(killed, tmp_path):
 
 def test_the_command_writes_the_new_bag_beside_the_old(killed):
     path, _, safe = killed
-    done = subprocess.run([sys.executable, '-m', 'bharnet_ros.cli', 'recover', str(path)],
-                          text=True, capture_output=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, '-m', 'bharnet_ros.tools.cli', 'recover', str(path)],
+        text=True,
+        capture_output=True,
+        timeout=60,
+    )
     assert done.returncode == 0, done.stderr
     new = path.with_name('bag_recovered')
     assert done.stdout.startswith(f'{new}: ') and '/keypoints' in done.stdout
     assert len(stamps(new)) >= safe
-    again = subprocess.run([sys.executable, '-m', 'bharnet_ros.cli', 'recover', str(path)],
-                           text=True, capture_output=True, timeout=60)
+    again = subprocess.run(
+        [sys.executable, '-m', 'bharnet_ros.tools.cli', 'recover', str(path)],
+        text=True,
+        capture_output=True,
+        timeout=60,
+    )
     assert again.returncode == 1 and again.stderr.count('\n') == 1
     assert again.stderr.startswith(f'error: cannot write bag {new}')
 
@@ -84,6 +92,7 @@ def test_a_completed_bag_is_on_the_disk_with_all_its_names(tmp_path, monkeypatch
             place = Path(f'/proc/self/fd/{handle}').readlink()
             synced[place] = place.read_bytes() if place.is_file() else {*place.iterdir()}
             sync(handle)
+
         return call
 
     for name in ('fsync', 'fdatasync'):
@@ -101,8 +110,8 @@ def test_a_completed_bag_is_on_the_disk_with_all_its_names(tmp_path, monkeypatch
 FULL = """
 import json, resource, sys
 from pathlib import Path
-from bag_helpers import frame
-from bharnet_ros.bag import BagError, BagWriter
+from support.bags import frame
+from bharnet_ros.bags.bag import BagError, BagWriter
 hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
 for number, limit in enumerate(json.loads(sys.argv[2])):
     path, taken, error = Path(sys.argv[1]) / f'bag{number}', 0, ''
@@ -142,8 +151,11 @@ def test_a_full_disk_is_one_line_that_says_what_is_safe(filled):
         if not path.exists():
             assert error.startswith('cannot write bag') and taken == 0
             continue
-        kinds |= {kind for kind in ('bag is complete', 'bharnet recover', 'nothing of it is safe')
-                  if kind in error}
+        kinds |= {
+            kind
+            for kind in ('bag is complete', 'bharnet recover', 'nothing of it is safe')
+            if kind in error
+        }
         if 'bag is complete' in error:
             found = stamps(path)
         elif 'bharnet recover' in error:

@@ -15,13 +15,13 @@ from tempfile import TemporaryDirectory
 import lz4.frame
 import pytest
 from backports import zstd
-from helpers import nobody, person
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rosbags.rosbag2 import Reader
 
-from bharnet_ros.bag import KEYPOINTS, BagError, BagWriter, read_keypoints, read_raw
-from bharnet_ros.bag_recovery import recover
+from bharnet_ros.bags.bag import KEYPOINTS, BagError, BagWriter, read_keypoints, read_raw
+from bharnet_ros.bags.recovery import recover
+from support.keypoints import nobody, person
 
 COUNT, OF_CHUNK = 12, 3  # messages of a bag, and of a chunk of it
 PACKERS = {'': bytes, 'lz4': lz4.frame.compress, 'zstd': zstd.compress}
@@ -72,15 +72,26 @@ def made(whole: bytes, name: str, trusted: bool) -> Made:
         if kind != 0x06:
             content += whole[start:end]
             continue
-        inside = whole[body + CHUNK_HEAD.size + 8:end]
+        inside = whole[body + CHUNK_HEAD.size + 8 : end]
         first, last, size, _, _ = CHUNK_HEAD.unpack_from(whole, body)
         packed = PACKERS[name](inside)
-        chunk = (CHUNK_HEAD.pack(first, last, size, crc32(inside) if trusted else 0, len(name))
-                 + name.encode() + struct.pack('<Q', len(packed)) + packed)
+        chunk = (
+            CHUNK_HEAD.pack(first, last, size, crc32(inside) if trusted else 0, len(name))
+            + name.encode()
+            + struct.pack('<Q', len(packed))
+            + packed
+        )
         content += HEAD.pack(kind, len(chunk)) + chunk
-        chunks.append((len(content), [
-            (struct.unpack_from('<Q', inside, at + 6)[0], inside[at + 22:stop])
-            for op, _, at, stop in records(inside, 0) if op == 0x05]))
+        chunks.append(
+            (
+                len(content),
+                [
+                    (struct.unpack_from('<Q', inside, at + 6)[0], inside[at + 22 : stop])
+                    for op, _, at, stop in records(inside, 0)
+                    if op == 0x05
+                ],
+            )
+        )
     return Made(bytes(content), chunks, trusted)
 
 
@@ -124,7 +135,7 @@ def test_all_chunks_before_a_damaged_byte_are_saved_bit_by_bit(bags, which, plac
         assert file.read_bytes() == damaged
     assert len(found) == result.messages.total() <= COUNT
     if bag.trusted:  # then nothing else can come out of it
-        assert found == bag.before(len(bag.content))[:len(found)] and len(found) >= len(expected)
+        assert found == bag.before(len(bag.content))[: len(found)] and len(found) >= len(expected)
     else:
         assert not Counter(expected) - Counter(found)
 
@@ -140,20 +151,27 @@ def test_a_chunk_whose_type_is_damaged_leaves_no_hole(bags, tmp_path):
             (tmp_path / 'bag.mcap').write_bytes(damaged)
             result = recover(tmp_path / 'bag.mcap', tmp_path / f'{which}_{kind}')
             assert (result.messages.total(), result.damaged) == (
-                OF_CHUNK, len(damaged) - second), kind
+                OF_CHUNK,
+                len(damaged) - second,
+            ), kind
 
 
 @pytest.mark.parametrize('number', range(OF_CHUNK))
 def test_in_a_chunk_without_checksum_all_before_the_damaged_record_is_saved(
-        bags, tmp_path, number):
+    bags, tmp_path, number
+):
     bag = bags[1]
     damaged = bytearray(bag.content)
     # The last chunk: one flipped bit makes a message what it cannot be.
-    chunk = next(start for kind, start, _, end in records(bag.content, 8)
-                 if end == bag.chunks[-1][0])
+    chunk = next(
+        start for kind, start, _, end in records(bag.content, 8) if end == bag.chunks[-1][0]
+    )
     inside = chunk + HEAD.size + CHUNK_HEAD.size + 8
-    place = [start for kind, start, _, _ in records(bag.content[:bag.chunks[-1][0]], inside)
-             if kind == 0x05][number]
+    place = [
+        start
+        for kind, start, _, _ in records(bag.content[: bag.chunks[-1][0]], inside)
+        if kind == 0x05
+    ][number]
     damaged[place] ^= 0x01
     (tmp_path / 'bag.mcap').write_bytes(damaged)
     result = recover(tmp_path / 'bag.mcap', tmp_path / 'new')
@@ -199,10 +217,20 @@ def damage(path: Path, kind: str) -> None:
         path.chmod(0)
 
 
-@pytest.mark.parametrize('kind', [
-    'its first byte', 'its first chunk', 'nothing left', 'a folder', 'a pipe', 'a link to nowhere',
-    pytest.param('not allowed', marks=pytest.mark.skipif(
-        os.geteuid() == 0, reason='root may read all'))])
+@pytest.mark.parametrize(
+    'kind',
+    [
+        'its first byte',
+        'its first chunk',
+        'nothing left',
+        'a folder',
+        'a pipe',
+        'a link to nowhere',
+        pytest.param(
+            'not allowed', marks=pytest.mark.skipif(os.geteuid() == 0, reason='root may read all')
+        ),
+    ],
+)
 def test_one_bad_file_of_a_split_bag_takes_no_other_with_it(tmp_path, kind):
     files = split(tmp_path / 'bag')
     damage(tmp_path / 'bag' / 'bag_1.mcap', kind)
@@ -227,7 +255,8 @@ def test_messages_that_cannot_be_read_are_left_out_and_keep_nothing_else_back(tm
         list(read_keypoints(tmp_path / 'bag'))
     result = recover(tmp_path / 'bag')
     assert [frame.stamp for frame in read_keypoints(result.path)] == [
-        frame.stamp for frame in good]
+        frame.stamp for frame in good
+    ]
     assert f'3 messages of type {KEYPOINTS} that cannot be read' in result.describe()
 
 
@@ -248,6 +277,7 @@ def test_names_in_a_bag_do_nothing_to_a_terminal(tmp_path):
 
 
 # What is no bag, and no place for one.
+
 
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / 'pipe.mcap')
@@ -273,8 +303,13 @@ def test_the_new_bag_cannot_lie_in_the_old_one(tmp_path, monkeypatch):
     split(path)
     (tmp_path / 'link').symlink_to(path)
     before = sorted(path.iterdir())
-    for target in (path / 'new', path / 'deep' / 'new', path / 'x' / '..' / 'new', path,
-                   tmp_path / 'link' / 'new'):
+    for target in (
+        path / 'new',
+        path / 'deep' / 'new',
+        path / 'x' / '..' / 'new',
+        path,
+        tmp_path / 'link' / 'new',
+    ):
         with pytest.raises(BagError) as error:
             recover(path, target)
         assert f'would lie in {path}, which is only read' in one_line(error)
@@ -286,13 +321,14 @@ def test_the_new_bag_cannot_lie_in_the_old_one(tmp_path, monkeypatch):
 
 # Signals.
 
+
 @pytest.fixture(scope='module')
 def large(tmp_path_factory) -> Path:
     """A bag that takes a second or more to recover."""
     path = tmp_path_factory.mktemp('large') / 'bag'
     with BagWriter(path.with_name('one')) as bag:
         bag.write(nobody(1))
-    (_, data), = read_raw(path.with_name('one'))
+    ((_, data),) = read_raw(path.with_name('one'))
     with BagWriter(path) as bag:
         for number in range(60_000):
             bag.write_raw('/keypoints', KEYPOINTS, number, data)
@@ -301,26 +337,28 @@ def large(tmp_path_factory) -> Path:
 
 def started(command: list, target: Path) -> subprocess.Popen:
     """Start `bharnet recover`, and wait until it writes."""
-    process = subprocess.Popen(command, text=True, stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT)
+    process = subprocess.Popen(
+        command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
     while not target.exists():
         assert process.poll() is None, process.stdout.read()
         time.sleep(0.002)
     return process
 
 
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP],
-                         ids=lambda number: number.name)
-def test_a_recovery_that_is_stopped_leaves_nothing_in_the_way_of_the_next(
-        large, tmp_path, number):
+@pytest.mark.parametrize(
+    'number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name
+)
+def test_a_recovery_that_is_stopped_leaves_nothing_in_the_way_of_the_next(large, tmp_path, number):
     target = tmp_path / 'new'
-    command = [sys.executable, '-m', 'bharnet_ros.cli', 'recover', large, target]
+    command = [sys.executable, '-m', 'bharnet_ros.tools.cli', 'recover', large, target]
     process = started(command, target)
     process.send_signal(number)
     said = process.communicate(timeout=60)[0]
     assert process.returncode == 1
-    assert said == (f'error: stopped before all was saved: there is no new bag, {large} is '
-                    'untouched\n')
+    assert said == (
+        f'error: stopped before all was saved: there is no new bag, {large} is untouched\n'
+    )
     assert not target.exists()
     assert subprocess.run(command, capture_output=True, timeout=60).returncode == 0
     assert len(saved(target)) == 60_000
@@ -328,8 +366,9 @@ def test_a_recovery_that_is_stopped_leaves_nothing_in_the_way_of_the_next(
 
 def test_a_recovery_that_shall_outlive_its_terminal_does(large, tmp_path):
     target = tmp_path / 'new'
-    process = started(['nohup', sys.executable, '-m', 'bharnet_ros.cli', 'recover', large, target],
-                      target)
+    process = started(
+        ['nohup', sys.executable, '-m', 'bharnet_ros.tools.cli', 'recover', large, target], target
+    )
     process.send_signal(signal.SIGHUP)
     said = process.communicate(timeout=60)[0]
     assert process.returncode == 0 and '60000 messages' in said

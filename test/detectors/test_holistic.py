@@ -4,15 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bharnet_ros.detector import (
-    BodyTracker,
-    HolisticDetector,
-    MonotonicTime,
-    drop_duplicate_hand,
-)
+from bharnet_ros.detectors.holistic import HolisticDetector, MonotonicTime
+from bharnet_ros.detectors.tracking import BodyTracker, drop_duplicate_hand
 from bharnet_ros.layouts import MEDIAPIPE_POSE
-from bharnet_ros.sources import Frame, SourceConfig, VideoReader
-from bharnet_ros.window import SECOND
+from bharnet_ros.sources.video import SourceConfig, VideoReader
+from bharnet_ros.types import SECOND, Frame
 
 WRIST = {side: MEDIAPIPE_POSE.index(f'{side}_wrist') for side in ('left', 'right')}
 SHOULDER = {side: MEDIAPIPE_POSE.index(f'{side}_shoulder') for side in ('left', 'right')}
@@ -22,14 +18,17 @@ def detect(*images):
     """Return what a fresh detector finds in a row of images at 30 Hz."""
     detector = HolisticDetector()
     try:
-        return [detector.detect(Frame(image, i * SECOND // 30, 'camera'))
-                for i, image in enumerate(images)]
+        return [
+            detector.detect(Frame(image, i * SECOND // 30, 'camera'))
+            for i, image in enumerate(images)
+        ]
     finally:
         detector.close()
 
 
-@pytest.fixture(scope='module', params=['mpsamples_business-person.png',
-                                        'mpsamples_pose_test_image.jpg'])
+@pytest.fixture(
+    scope='module', params=['mpsamples_business-person.png', 'mpsamples_pose_test_image.jpg']
+)
 def photo(request, data_dir):
     """A photograph of one person who faces the camera and shows both hands."""
     return cv2.imread(str(data_dir / 'images' / request.param))
@@ -68,8 +67,10 @@ def test_each_hand_is_at_the_wrist_of_its_own_side(found):
     scale = (1, person.aspect)
     for own, other in (('left', 'right'), ('right', 'left')):
         hand = getattr(person, f'{own}_hand')
-        near, far = (np.linalg.norm((person.body[WRIST[side], :2] - hand[0, :2]) * scale)
-                     for side in (own, other))
+        near, far = (
+            np.linalg.norm((person.body[WRIST[side], :2] - hand[0, :2]) * scale)
+            for side in (own, other)
+        )
         assert near < 0.1 and near < far / 2
 
 
@@ -127,7 +128,7 @@ def test_models_that_need_a_download_are_refused():
             HolisticDetector(complexity=complexity)
 
 
-@given(st.lists(st.integers(-2**62, 2**62), max_size=50))
+@given(st.lists(st.integers(-(2**62), 2**62), max_size=50))
 def test_graph_time_increases_whatever_the_stamps(stamps):
     clock = MonotonicTime()
     times = [clock(stamp) for stamp in stamps]
@@ -195,8 +196,9 @@ def test_distance_is_measured_on_the_pixels_not_on_the_shares():
     left, right = hand(0.5, 0.5), hand(0.5, 0.56)
     for points in (left, right):
         points[:, 1] = points[0, 1] + (points[:, 1] - points[0, 1]) / 2
-    assert None not in [part if part is None else 1 for part in drop_duplicate_hand(
-        APART, left, right, 2.0)]
+    assert None not in [
+        part if part is None else 1 for part in drop_duplicate_hand(APART, left, right, 2.0)
+    ]
     assert [part is None for part in drop_duplicate_hand(APART, left, right, 0.2)].count(True) == 1
 
 

@@ -7,12 +7,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import cv2
 import numpy as np
 import pytest
-from bharnet_ros.msg import Action, Keypoints
-from helpers import write_model
-from ros_helpers import ERROR, OK, WARN, graph, stamp_of
 from sensor_msgs.msg import CompressedImage, Image
 
+from bharnet_ros.msg import Action as ActionMsg
+from bharnet_ros.msg import Keypoints as KeypointsMsg
 from bharnet_ros.nodes.messages import to_time
+from support.keypoints import write_model
+from support.ros import ERROR, OK, WARN, graph, stamp_of
 
 WIDTH, HEIGHT = 64, 48
 BGR = (200, 120, 40)
@@ -26,13 +27,14 @@ def ros():
 
 # Images from a topic. One process takes all of them, in any order.
 
+
 class ImageFeed:
     """A camera_node fed from a topic, raw or compressed, and what comes out of it."""
 
     def __init__(self, ros):
         self.ros, self.count, self.transport = ros, 0, None
         self.process = ros.start('camera_node', source='topic', reliability='reliable')
-        self.keypoints = ros.collect(Keypoints, 'keypoints')
+        self.keypoints = ros.collect(KeypointsMsg, 'keypoints')
 
     def use(self, transport: str) -> None:
         """Bring the node up with this transport."""
@@ -44,8 +46,11 @@ class ImageFeed:
         assert self.ros.set('camera_node', image_transport=transport).successful
         self.ros.bring_up('camera_node')
         self.transport = transport
-        self.publisher = (self.ros.publisher(CompressedImage, 'image/compressed')
-                          if transport == 'compressed' else self.ros.publisher(Image, 'image'))
+        self.publisher = (
+            self.ros.publisher(CompressedImage, 'image/compressed')
+            if transport == 'compressed'
+            else self.ros.publisher(Image, 'image')
+        )
 
     def send(self, message: Image | CompressedImage) -> int:
         """Stamp and publish a message; return the stamp."""
@@ -56,14 +61,15 @@ class ImageFeed:
         self.publisher.publish(message)
         return stamp
 
-    def send_and_wait(self, message: Image | CompressedImage) -> Keypoints:
+    def send_and_wait(self, message: Image | CompressedImage) -> KeypointsMsg:
         """Publish; return the keypoints of this image."""
         stamp = self.send(message)
-        return self.ros.wait(lambda: next((k for k in reversed(self.keypoints)
-                                           if stamp_of(k) == stamp), None),
-                             f'keypoints of {self.count}')
+        return self.ros.wait(
+            lambda: next((k for k in reversed(self.keypoints) if stamp_of(k) == stamp), None),
+            f'keypoints of {self.count}',
+        )
 
-    def send_good(self) -> Keypoints:
+    def send_good(self) -> KeypointsMsg:
         """Publish a good image; return its keypoints."""
         return self.send_and_wait(raw_image() if self.transport == 'raw' else jpeg_image())
 
@@ -74,12 +80,14 @@ def feed():
         yield ImageFeed(g)
 
 
-def raw_image(encoding: str = 'bgr8', padding: int = 0, height: int = HEIGHT, width: int = WIDTH
-              ) -> Image:
+def raw_image(
+    encoding: str = 'bgr8', padding: int = 0, height: int = HEIGHT, width: int = WIDTH
+) -> Image:
     colour = {'bgr8': BGR, 'rgb8': BGR[::-1], 'mono8': (90,)}.get(encoding, BGR)
     row = bytes(colour) * width + bytes(padding)
-    return Image(height=height, width=width, encoding=encoding, step=len(row),
-                 data=list(row * height))
+    return Image(
+        height=height, width=width, encoding=encoding, step=len(row), data=list(row * height)
+    )
 
 
 def jpeg_image(colour: tuple = BGR, suffix: str = '.jpg') -> CompressedImage:
@@ -90,15 +98,23 @@ def jpeg_image(colour: tuple = BGR, suffix: str = '.jpg') -> CompressedImage:
 def huge_image() -> CompressedImage:
     """Return few bytes that unpack to many: they would be 108 MB."""
     png = cv2.imencode('.png', np.zeros((6000, 6000), np.uint8))[1].tobytes()
-    assert len(png) < 10 ** 5
+    assert len(png) < 10**5
     return CompressedImage(format='png', data=list(png))
 
 
-@pytest.mark.parametrize(('message', 'colour'), [
-    (raw_image('bgr8'), BGR), (raw_image('rgb8'), BGR), (raw_image('mono8'), (90, 90, 90)),
-    (raw_image('bgr8', padding=16), BGR), (raw_image('mono8', padding=3), (90, 90, 90)),
-    (jpeg_image(), BGR), (jpeg_image(suffix='.png'), BGR),
-], ids=['bgr8', 'rgb8', 'mono8', 'padded bgr8', 'padded mono8', 'jpeg', 'png'])
+@pytest.mark.parametrize(
+    ('message', 'colour'),
+    [
+        (raw_image('bgr8'), BGR),
+        (raw_image('rgb8'), BGR),
+        (raw_image('mono8'), (90, 90, 90)),
+        (raw_image('bgr8', padding=16), BGR),
+        (raw_image('mono8', padding=3), (90, 90, 90)),
+        (jpeg_image(), BGR),
+        (jpeg_image(suffix='.png'), BGR),
+    ],
+    ids=['bgr8', 'rgb8', 'mono8', 'padded bgr8', 'padded mono8', 'jpeg', 'png'],
+)
 def test_an_image_is_taken_with_its_stamp_frame_and_colours(feed, message, colour):
     feed.use('raw' if isinstance(message, Image) else 'compressed')
     annotated = feed.ros.collect(Image, 'annotated')
@@ -123,21 +139,37 @@ def changed(message: Image, **changes: object) -> Image:
     return message
 
 
-@pytest.mark.parametrize(('message', 'words'), [
-    (raw_image('16UC1'), ["'16UC1'", 'not supported']),
-    (raw_image(''), ["''", 'not supported']),
-    (changed(raw_image(), step=WIDTH), ['64 x 48 bgr8', 'step 64']),
-    (changed(raw_image(), step=2 ** 32 - 1), ['step 4294967295']),
-    (changed(raw_image(), data=list(bytes(100))), ['100 bytes']),
-    (changed(raw_image(), data=[]), ['0 bytes']),
-    (changed(raw_image(), height=0), ['64 x 0']),
-    (changed(raw_image(), width=2 ** 32 - 1, height=2 ** 32 - 1), ['4294967295']),
-    (CompressedImage(format='jpeg', data=list(b'no image')), ["'jpeg'", '8 bytes', 'decode']),
-    (CompressedImage(format='', data=[]), ['0 bytes', 'decode']),
-    (CompressedImage(format='h264', data=list(bytes(5000))), ["'h264'", 'decode']),
-    (huge_image(), ["'png'", 'at most 8K']),
-], ids=['16UC1', 'no encoding', 'step too small', 'step too large', 'truncated', 'no data',
-        'no height', 'gigantic', 'text as jpeg', 'empty', 'h264', 'huge'])
+@pytest.mark.parametrize(
+    ('message', 'words'),
+    [
+        (raw_image('16UC1'), ["'16UC1'", 'not supported']),
+        (raw_image(''), ["''", 'not supported']),
+        (changed(raw_image(), step=WIDTH), ['64 x 48 bgr8', 'step 64']),
+        (changed(raw_image(), step=2**32 - 1), ['step 4294967295']),
+        (changed(raw_image(), data=list(bytes(100))), ['100 bytes']),
+        (changed(raw_image(), data=[]), ['0 bytes']),
+        (changed(raw_image(), height=0), ['64 x 0']),
+        (changed(raw_image(), width=2**32 - 1, height=2**32 - 1), ['4294967295']),
+        (CompressedImage(format='jpeg', data=list(b'no image')), ["'jpeg'", '8 bytes', 'decode']),
+        (CompressedImage(format='', data=[]), ['0 bytes', 'decode']),
+        (CompressedImage(format='h264', data=list(bytes(5000))), ["'h264'", 'decode']),
+        (huge_image(), ["'png'", 'at most 8K']),
+    ],
+    ids=[
+        '16UC1',
+        'no encoding',
+        'step too small',
+        'step too large',
+        'truncated',
+        'no data',
+        'no height',
+        'gigantic',
+        'text as jpeg',
+        'empty',
+        'h264',
+        'huge',
+    ],
+)
 def test_a_bad_image_is_one_plain_line_and_the_next_good_one_works(feed, message, words):
     feed.use('raw' if isinstance(message, Image) else 'compressed')
     feed.send_good()
@@ -172,7 +204,7 @@ def test_a_source_may_change_its_resolution_at_any_time(feed):
 def test_stamps_that_repeat_or_go_back_are_passed_on_as_they_are(feed):
     feed.use('raw')
     feed.send_good()
-    for sec in (50, 50, 20, 2 ** 31 - 1, 3):
+    for sec in (50, 50, 20, 2**31 - 1, 3):
         before = len(feed.keypoints)
         message = raw_image()
         message.header.stamp.sec = sec
@@ -185,7 +217,7 @@ def test_stamps_that_repeat_or_go_back_are_passed_on_as_they_are(feed):
 def test_a_stamp_that_is_no_time_does_no_harm(feed):
     feed.use('raw')
     message = raw_image()
-    message.header.stamp.sec, message.header.stamp.nanosec = 2 ** 31 - 1, 2 ** 32 - 1
+    message.header.stamp.sec, message.header.stamp.nanosec = 2**31 - 1, 2**32 - 1
     feed.publisher.publish(message)
     assert feed.send_good()
 
@@ -194,8 +226,7 @@ def test_annotated_images_come_to_those_who_look(ros, data_dir):
     image = cv2.imread(str(data_dir / 'images' / 'mpsamples_pose_test_image.jpg'))
     image = cv2.resize(image, None, fx=480 / image.shape[0], fy=480 / image.shape[0])
     height, width = image.shape[:2]
-    message = CompressedImage(format='jpeg',
-                              data=list(cv2.imencode('.jpg', image)[1].tobytes()))
+    message = CompressedImage(format='jpeg', data=list(cv2.imencode('.jpg', image)[1].tobytes()))
     feed = ImageFeed(ros)
     feed.use('compressed')
     person_there = feed.send_and_wait(message)
@@ -216,10 +247,11 @@ def test_annotated_images_come_to_those_who_look(ros, data_dir):
     body = np.array(last.body).reshape(33, 4)
     middle = (body[11, :2] + body[12, :2]) / 2 * (width, height)
     x, y = middle.astype(int)
-    assert changed_pixels[max(y - 4, 0):y + 5, max(x - 4, 0):x + 5].any()
+    assert changed_pixels[max(y - 4, 0) : y + 5, max(x - 4, 0) : x + 5].any()
 
 
 # A stream that comes, goes, and comes back.
+
 
 class MjpegServer:
     """A camera on the network, on a port that stays the same over restarts."""
@@ -240,8 +272,10 @@ class MjpegServer:
                 self.end_headers()
                 try:
                     while not stopping.wait(0.05):
-                        self.wfile.write(b'--frame\r\nContent-Type: image/jpeg\r\nContent-Length: '
-                                         b'%d\r\n\r\n%s\r\n' % (len(jpeg), jpeg))
+                        self.wfile.write(
+                            b'--frame\r\nContent-Type: image/jpeg\r\nContent-Length: '
+                            b'%d\r\n\r\n%s\r\n' % (len(jpeg), jpeg)
+                        )
                 except OSError:
                     pass
 
@@ -275,7 +309,7 @@ def test_a_stream_that_vanishes_and_returns_is_picked_up_again(ros, network_came
     network_camera.stop()  # not there yet when the node starts
     address = f'http://127.0.0.1:{network_camera.port}/video.mjpg'
     process = ros.start('camera_node', autostart=True, source=address, reconnect_seconds=0.2)
-    keypoints = ros.collect(Keypoints, 'keypoints')
+    keypoints = ros.collect(KeypointsMsg, 'keypoints')
     ros.next_diagnosis('camera_node', ERROR, f'cannot open stream {address}')
     network_camera.start()
     ros.next_diagnosis('camera_node', OK, 'detecting')
@@ -293,10 +327,11 @@ def test_a_stream_that_vanishes_and_returns_is_picked_up_again(ros, network_came
     assert process.stop() == 0
 
 
-def test_a_camera_node_that_is_killed_can_be_replaced_while_recognition_lives_on(ros, data_dir,
-                                                                                 tmp_path):
+def test_a_camera_node_that_is_killed_can_be_replaced_while_recognition_lives_on(
+    ros, data_dir, tmp_path
+):
     model = write_model(tmp_path / 'seen.onnx', part=0)  # whoever is seen does something
-    actions = ros.collect(Action, 'actions')
+    actions = ros.collect(ActionMsg, 'actions')
     recognition = ros.start('recognition_node', autostart=True, model=model)
     ros.next_diagnosis('recognition_node', WARN, 'no keypoints yet')  # it knows us by now
     source = {'source': data_dir / 'videos' / 'slp_pose_test_video.mp4', 'at_end': 'loop'}
@@ -304,25 +339,27 @@ def test_a_camera_node_that_is_killed_can_be_replaced_while_recognition_lives_on
         first = len(actions)
         camera = ros.start('camera_node', autostart=True, **source)
         ros.wait(lambda first=first: len(actions) > first + 2, 'an action')
-        assert actions[first].phase == Action.STARTED
+        assert actions[first].phase == ActionMsg.STARTED
         ros.next_diagnosis('recognition_node', OK, 'recognising')
         camera.may_end = True
         camera.signal(signal.SIGKILL)
-        ros.wait(lambda: actions[-1].phase == Action.ENDED, 'its end')
+        ros.wait(lambda: actions[-1].phase == ActionMsg.ENDED, 'its end')
         assert actions[-1].event_id == max(a.event_id for a in actions)
         ros.next_diagnosis('recognition_node', WARN, 'no keypoints for')
-    phases = [a.phase for a in actions if a.phase != Action.ONGOING]
-    assert phases == [Action.STARTED, Action.ENDED] * (len(phases) // 2)
+    phases = [a.phase for a in actions if a.phase != ActionMsg.ONGOING]
+    assert phases == [ActionMsg.STARTED, ActionMsg.ENDED] * (len(phases) // 2)
     assert recognition.errors() == [] and recognition.status is None
 
 
-def test_a_file_that_breaks_off_ends_the_process_with_one_line_and_status_1(ros, data_dir,
-                                                                            tmp_path):
+def test_a_file_that_breaks_off_ends_the_process_with_one_line_and_status_1(
+    ros, data_dir, tmp_path
+):
     data = (data_dir / 'videos' / 'slp_pose_test_video.mp4').read_bytes()
     file = tmp_path / 'broken.mp4'
-    file.write_bytes(data[:len(data) // 2])
-    process = ros.start('camera_node', autostart=True, source=file, realtime=False,
-                        wait_for_subscriber=0.0)
+    file.write_bytes(data[: len(data) // 2])
+    process = ros.start(
+        'camera_node', autostart=True, source=file, realtime=False, wait_for_subscriber=0.0
+    )
     assert ros.wait_for_end(process) == 1
     assert len(process.errors()) == 1
     assert f'{file} breaks off after' in process.errors()[0]
@@ -340,17 +377,27 @@ def test_silence_is_told_with_where_to_look(ros, data_dir):
         assert ros.change_state('camera_node', verb)
     ros.next_diagnosis('camera_node', OK, 'waits to be configured')
     ros.next_diagnosis('recognition_node', WARN, 'nobody publishes /keypoints')
-    assert ros.set('camera_node', source=str(data_dir / 'videos' / 'mmpose_demo.mp4'),
-                   at_end='stay', subscribers=2, wait_for_subscriber=4.0).successful
+    assert ros.set(
+        'camera_node',
+        source=str(data_dir / 'videos' / 'mmpose_demo.mp4'),
+        at_end='stay',
+        subscribers=2,
+        wait_for_subscriber=4.0,
+    ).successful
     ros.bring_up('camera_node')
     ros.next_diagnosis('camera_node', WARN, 'the file waits for 2 subscribers of keypoints')
     ros.next_diagnosis('camera_node', WARN, 'the file has ended')
 
 
 def test_a_file_may_play_in_a_loop_and_time_goes_on(ros, data_dir):
-    keypoints = ros.collect(Keypoints, 'keypoints')
-    process = ros.start('camera_node', autostart=True, at_end='loop', realtime=False,
-                        source=data_dir / 'videos' / 'mmpose_demo.mp4')  # 5 frames
+    keypoints = ros.collect(KeypointsMsg, 'keypoints')
+    process = ros.start(
+        'camera_node',
+        autostart=True,
+        at_end='loop',
+        realtime=False,
+        source=data_dir / 'videos' / 'mmpose_demo.mp4',
+    )  # 5 frames
     ros.wait(lambda: len(keypoints) > 12, 'the third loop')
     assert (np.diff([stamp_of(message) for message in keypoints]) > 0).all()
     assert process.stop() == 0

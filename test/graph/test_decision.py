@@ -6,14 +6,21 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from bharnet_ros.msg import Action, LabelMap, Scores
-from helpers import contract_with, write_model
-from ros_helpers import LATCHED, Graph, Stage, graph, stamp_of
+
+from bharnet_ros.msg import Action as ActionMsg
+from bharnet_ros.msg import LabelMap as LabelMapMsg
+from bharnet_ros.msg import Scores as ScoresMsg
+from support.keypoints import contract_with, write_model
+from support.ros import LATCHED, Graph, Stage, graph, stamp_of
 
 NODE = 'recognition_node'
 QUICK = {'min_duration': 0.2, 'hold': 0.2, 'smoothing': 0.0}
-STATES = {Scores.IDLE: 'idle', Scores.CANDIDATE: 'candidate', Scores.UNKNOWN: 'unknown',
-          Scores.ACTIVE: 'active'}
+STATES = {
+    ScoresMsg.IDLE: 'idle',
+    ScoresMsg.CANDIDATE: 'candidate',
+    ScoresMsg.UNKNOWN: 'unknown',
+    ScoresMsg.ACTIVE: 'active',
+}
 
 
 @pytest.fixture
@@ -22,8 +29,12 @@ def ros():
         yield g
 
 
-def model(path: Path, hand: tuple[float, ...], labels: tuple[str, ...] = ('-', 'wave', 'point'),
-          **changes: object) -> Path:
+def model(
+    path: Path,
+    hand: tuple[float, ...],
+    labels: tuple[str, ...] = ('-', 'wave', 'point'),
+    **changes: object,
+) -> Path:
     """Write a model that gives the probabilities `hand` for a hand that is up, else idle."""
     found = onnx.load(write_model(path, contract_with(name=path.stem, labels=labels, **changes)))
     table = np.array([np.eye(len(labels))[0], hand], np.float32)
@@ -64,11 +75,15 @@ def test_scores_tell_idle_candidate_and_active(ros, tmp_path):
     until(stage, 'active')
     stage.hand = False
     until(stage, 'idle')
-    stage.wait(lambda: stage.actions[-1].phase == Action.ENDED, 'the end')
+    stage.wait(lambda: stage.actions[-1].phase == ActionMsg.ENDED, 'the end')
     states = [STATES[scores.state] for scores in stage.scores]
     # On the way from idle to an action it is early to tell; on the way back hands are half seen.
     assert [state for state, _ in groupby(states)][:3] == ['idle', 'candidate', 'active']
-    assert [phase for _, phase in story(stage)] == [Action.STARTED, Action.ONGOING, Action.ENDED]
+    assert [phase for _, phase in story(stage)] == [
+        ActionMsg.STARTED,
+        ActionMsg.ONGOING,
+        ActionMsg.ENDED,
+    ]
 
 
 def test_an_unknown_action_is_told_as_such_and_starts_nothing(ros, tmp_path):
@@ -90,7 +105,7 @@ def test_the_models_own_class_of_unknown_actions_is_named_and_starts_nothing(ros
     labels = ('-', 'other', 'wave')
     learned = model(tmp_path / 'm.onnx', (0.1, 0.8, 0.1), labels, unknown='other')
     stage = Stage(ros, learned, **QUICK)
-    maps = ros.collect(LabelMap, 'labels', LATCHED)
+    maps = ros.collect(LabelMapMsg, 'labels', LATCHED)
     ros.wait(lambda: maps, 'labels')
     assert (maps[0].idle_class_id, maps[0].unknown_class_id) == (0, 1)
     until(stage, 'unknown')
@@ -109,7 +124,7 @@ def test_the_models_own_threshold_counts_until_one_is_given(ros, tmp_path):
 
 
 def test_decisions_are_slowed_where_inference_would_take_too_much_and_it_is_told(ros, tmp_path):
-    shipped = Path(__file__).parents[1] / 'models' / 'asl_words.onnx'  # takes milliseconds
+    shipped = Path(__file__).parents[2] / 'models' / 'asl_words.onnx'  # takes milliseconds
     stage = Stage(ros, shipped, **QUICK, rate=30.0, max_load=0.01)
     stage.wait(lambda: len(stage.scores) > 4, 'scores')
     stage.wait(lambda: any('max_load' in s.message for s in ros.diagnostics), 'the warning')
@@ -123,7 +138,7 @@ def test_a_label_that_is_denied_ends_its_action_at_once(ros, tmp_path):
     stage = Stage(ros, model(tmp_path / 'm.onnx', (0.0, 0.9, 0.1)), **QUICK | {'hold': 10.0})
     until(stage, 'active')
     assert ros.set(NODE, labels_deny=['wave']).successful
-    stage.wait(lambda: stage.actions[-1].phase == Action.ENDED, 'the end')
+    stage.wait(lambda: stage.actions[-1].phase == ActionMsg.ENDED, 'the end')
     until(stage, 'unknown')
     assert len({a.event_id for a in stage.actions}) == 1
     assert ros.set(NODE, labels_deny=['']).successful
@@ -132,13 +147,16 @@ def test_a_label_that_is_denied_ends_its_action_at_once(ros, tmp_path):
     until(stage, 'unknown')
     assert ros.set(NODE, labels_allow=['point', 'wave']).successful
     stage.wait(lambda: len(stage.started('wave')) == 3, 'the action again')
-    assert [key for key in story(stage) if key[1] != Action.ONGOING] == [
-        ('wave', Action.STARTED), ('wave', Action.ENDED)] * 2 + [('wave', Action.STARTED)]
+    assert [key for key in story(stage) if key[1] != ActionMsg.ONGOING] == [
+        ('wave', ActionMsg.STARTED),
+        ('wave', ActionMsg.ENDED),
+    ] * 2 + [('wave', ActionMsg.STARTED)]
 
 
 def test_lists_that_do_not_fit_the_model_are_refused_and_change_nothing(ros, tmp_path):
-    stage = Stage(ros, model(tmp_path / 'signs.onnx', (0.0, 0.9, 0.1)), **QUICK,
-                  labels_allow=['wave'])
+    stage = Stage(
+        ros, model(tmp_path / 'signs.onnx', (0.0, 0.9, 0.1)), **QUICK, labels_allow=['wave']
+    )
     until(stage, 'active')
     check_refused(ros, ('labels_deny', "'jump'", 'wave, point'), labels_deny=['point', 'jump'])
     check_refused(ros, ('labels_allow', "'jump'"), labels_allow=['jump'])
@@ -154,8 +172,7 @@ def test_lists_that_do_not_fit_the_model_are_refused_and_change_nothing(ros, tmp
     assert ros.set(NODE, labels_allow=['point'], labels_deny=['wave']).successful
 
 
-def test_a_model_that_lacks_a_listed_label_is_refused_unless_the_lists_come_with_it(
-        ros, tmp_path):
+def test_a_model_that_lacks_a_listed_label_is_refused_unless_the_lists_come_with_it(ros, tmp_path):
     old = model(tmp_path / 'old.onnx', (0.0, 0.9, 0.1))
     new = model(tmp_path / 'new.onnx', (0.0, 0.1, 0.9), ('-', 'wave', 'jump'))
     stage = Stage(ros, old, **QUICK, labels_deny=['point'])
@@ -175,7 +192,7 @@ def test_a_list_from_a_file_that_does_not_fit_fails_to_configure_in_one_line(ros
     path = model(tmp_path / 'm.onnx', (0.0, 0.9, 0.1))
     process = ros.start(NODE, model=path, labels_deny=['jump'])
     assert not ros.change_state(NODE, 'configure')
-    error, = process.errors()
+    (error,) = process.errors()
     assert "'jump'" in error and 'wave, point' in error and 'Traceback' not in process.log
     assert ros.set(NODE, labels_deny=['wave']).successful
     assert ros.change_state(NODE, 'configure')

@@ -9,9 +9,16 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-from bharnet_ros.msg import Action, Keypoints, LabelMap, Scores
 from rclpy.qos import DurabilityPolicy, QoSProfile
-from ros_helpers import (
+from rosbags.rosbag2 import Reader
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+
+from bharnet_ros.msg import Action as ActionMsg
+from bharnet_ros.msg import Keypoints as KeypointsMsg
+from bharnet_ros.msg import LabelMap as LabelMapMsg
+from bharnet_ros.msg import Scores as ScoresMsg
+from support.paths import PEERS
+from support.ros import (
     DEMO_BAG,
     EXECUTABLES,
     SHARE,
@@ -21,8 +28,6 @@ from ros_helpers import (
     milestones,
     stamp_of,
 )
-from rosbags.rosbag2 import Reader
-from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 EASY = {'threshold': 0.3, 'exit_threshold': 0.2}  # what matters here is not how sure the model is
@@ -51,11 +56,11 @@ def start_recognition(ros: Graph, **params: object):
     return process
 
 
-def wait_for_last_action(ros: Graph, player, actions: list[Action]) -> None:
+def wait_for_last_action(ros: Graph, player, actions: list[ActionMsg]) -> None:
     assert ros.wait_for_end(player) == 0, player.log
     # The keypoints have stopped: an action that goes on ends.
     ros.next_diagnosis('recognition_node', b'\x01', 'no keypoints for')
-    ros.wait(lambda: actions and actions[-1].phase == Action.ENDED, 'end of the last action')
+    ros.wait(lambda: actions and actions[-1].phase == ActionMsg.ENDED, 'end of the last action')
 
 
 def video_facts(path: Path) -> tuple[int, int, int, float]:
@@ -63,11 +68,17 @@ def video_facts(path: Path) -> tuple[int, int, int, float]:
     count = 0
     while reader.grab():
         count += 1
-    return (count, int(reader.get(cv2.CAP_PROP_FRAME_WIDTH)),
-            int(reader.get(cv2.CAP_PROP_FRAME_HEIGHT)), reader.get(cv2.CAP_PROP_FPS))
+    return (
+        count,
+        int(reader.get(cv2.CAP_PROP_FRAME_WIDTH)),
+        int(reader.get(cv2.CAP_PROP_FRAME_HEIGHT)),
+        reader.get(cv2.CAP_PROP_FPS),
+    )
 
 
-def check_scores(scores: list[Scores], keypoints: list[Keypoints], labels: LabelMap) -> None:
+def check_scores(
+    scores: list[ScoresMsg], keypoints: list[KeypointsMsg], labels: LabelMapMsg
+) -> None:
     people = {(stamp_of(k), k.person_id) for k in keypoints}
     first = min(people)[0]
     for message in scores:
@@ -76,15 +87,22 @@ def check_scores(scores: list[Scores], keypoints: list[Keypoints], labels: Label
         assert sum(message.probabilities) == pytest.approx(1, abs=1e-4)
         assert message.model_id == labels.model_id
         assert stamp_of(message) < first or (stamp_of(message), message.person_id) in people
-        start = message.window_start.sec * 10 ** 9 + message.window_start.nanosec
+        start = message.window_start.sec * 10**9 + message.window_start.nanosec
         assert 0 < stamp_of(message) - start <= labels.window_seconds * 1e9 + 1
 
 
 def test_a_video_becomes_keypoints_and_scores_in_two_processes(ros, video):
-    keypoints, scores = ros.collect(Keypoints, 'keypoints'), ros.collect(Scores, 'scores')
+    keypoints, scores = ros.collect(KeypointsMsg, 'keypoints'), ros.collect(ScoresMsg, 'scores')
     start_recognition(ros)
-    camera = ros.start('camera_node', autostart=True, source=video, realtime=False,
-                       frame_id='my_camera', subscribers=2, wait_for_subscriber=30.0)
+    camera = ros.start(
+        'camera_node',
+        autostart=True,
+        source=video,
+        realtime=False,
+        frame_id='my_camera',
+        subscribers=2,
+        wait_for_subscriber=30.0,
+    )
     assert ros.wait_for_end(camera) == 0, camera.log
 
     frames, width, height, rate = video_facts(video)
@@ -112,17 +130,23 @@ def test_a_video_becomes_keypoints_and_scores_in_two_processes(ros, video):
     nose = body[:, 0, :2]
     assert ((nose > 0) & (nose < 1)).all()
 
-    labels = ros.collect(LabelMap, 'labels', LATCHED)  # long after it was published
+    labels = ros.collect(LabelMapMsg, 'labels', LATCHED)  # long after it was published
     ros.wait(lambda: labels, 'labels for a late subscriber')
     assert scores
     check_scores(scores, keypoints, labels[0])
 
 
 def test_both_nodes_in_one_process_publish_the_same_topics(ros, video):
-    keypoints, scores = ros.collect(Keypoints, 'keypoints'), ros.collect(Scores, 'scores')
-    labels = ros.collect(LabelMap, 'labels', LATCHED)
-    process = ros.start('composed', autostart=True, source=video, realtime=False, subscribers=2,
-                        wait_for_subscriber=30.0)  # the node inside, and us
+    keypoints, scores = ros.collect(KeypointsMsg, 'keypoints'), ros.collect(ScoresMsg, 'scores')
+    labels = ros.collect(LabelMapMsg, 'labels', LATCHED)
+    process = ros.start(
+        'composed',
+        autostart=True,
+        source=video,
+        realtime=False,
+        subscribers=2,
+        wait_for_subscriber=30.0,
+    )  # the node inside, and us
     assert ros.wait_for_end(process) == 0, process.log
     stamps = [stamp_of(message) for message in keypoints]
     assert 1 < len(stamps) <= video_facts(video)[0]
@@ -133,7 +157,7 @@ def test_both_nodes_in_one_process_publish_the_same_topics(ros, video):
 
 
 def test_a_video_in_real_time_drops_frames_rather_than_falling_behind(ros, data_dir):
-    keypoints = ros.collect(Keypoints, 'keypoints')
+    keypoints = ros.collect(KeypointsMsg, 'keypoints')
     video = data_dir / 'videos' / 'mmaction2_demo.mp4'
     camera = ros.start('camera_node', autostart=True, source=video)
     ros.wait(lambda: keypoints, 'first keypoints')
@@ -142,6 +166,7 @@ def test_a_video_in_real_time_drops_frames_rather_than_falling_behind(ros, data_
     def far_enough() -> bool:
         late.append(ros.node.get_clock().now().nanoseconds - stamp_of(keypoints[-1]))
         return stamp_of(keypoints[-1]) - stamp_of(keypoints[0]) > 3e9
+
     ros.wait(far_enough, '3 s of the video')
     assert np.median(late) < 2e9
     assert camera.stop() == 0
@@ -149,25 +174,30 @@ def test_a_video_in_real_time_drops_frames_rather_than_falling_behind(ros, data_
 
 # One run of the shipped recording, recorded and listened to in every way there is.
 
+
 @pytest.fixture(scope='module')
 def recorded(tmp_path_factory):
     pytest.importorskip('cyclonedds', reason='the second DDS implementation is not installed')
     bag = tmp_path_factory.mktemp('recorded') / 'bag'
     with graph() as ros, pytest.MonkeyPatch.context() as environment:
         environment.setenv('CYCLONEDDS_URI', CYCLONE_CONFIG)
-        actions, scores = ros.collect(Action, 'actions'), ros.collect(Scores, 'scores')
-        labels = ros.collect(LabelMap, 'labels', LATCHED)
+        actions, scores = ros.collect(ActionMsg, 'actions'), ros.collect(ScoresMsg, 'scores')
+        labels = ros.collect(LabelMapMsg, 'labels', LATCHED)
         recorder = ros.start('record_node', bag=bag)
         start_recognition(ros)
-        peer = ros.run([sys.executable, Path(__file__).parent / 'dds_peer.py', ros.domain])
+        peer = ros.run([sys.executable, PEERS / 'dds_peer.py', ros.domain])
         ros.wait(lambda: 'matched' in peer.log, 'match with CycloneDDS')
         player = ros.start('replay_node', bag=DEMO_BAG, speed=2.0, subscribers=2)
         wait_for_last_action(ros, player, actions)
         assert recorder.stop() == 0, recorder.log
         assert peer.stop() == 0, peer.log
         yield SimpleNamespace(
-            bag=bag, actions=actions, scores=scores, labels=labels[0],
-            peer=[json.loads(line) for line in peer.log.splitlines() if line.startswith('{')])
+            bag=bag,
+            actions=actions,
+            scores=scores,
+            labels=labels[0],
+            peer=[json.loads(line) for line in peer.log.splitlines() if line.startswith('{')],
+        )
 
 
 def test_the_shipped_recording_shows_actions_that_start_and_end(recorded):
@@ -178,22 +208,24 @@ def test_the_shipped_recording_shows_actions_that_start_and_end(recorded):
     assert list(by_event) == sorted(by_event)
     for actions in by_event.values():
         first, *ongoing, last = actions
-        assert (first.phase, last.phase) == (Action.STARTED, Action.ENDED)
-        assert {a.phase for a in ongoing} <= {Action.ONGOING}
+        assert (first.phase, last.phase) == (ActionMsg.STARTED, ActionMsg.ENDED)
+        assert {a.phase for a in ongoing} <= {ActionMsg.ONGOING}
         assert len({(a.label, a.class_id, a.person_id) for a in actions}) == 1
         assert recorded.labels.labels[first.class_id] == first.label
-        assert first.class_id not in (recorded.labels.idle_class_id,
-                                      recorded.labels.unknown_class_id)
+        assert first.class_id not in (
+            recorded.labels.idle_class_id,
+            recorded.labels.unknown_class_id,
+        )
         assert all(0 < a.confidence <= 1 for a in actions)
         stamps = [stamp_of(a) for a in actions]
         assert stamps == sorted(stamps)
-        starts = {a.start_time.sec * 10 ** 9 + a.start_time.nanosec for a in actions}
+        starts = {a.start_time.sec * 10**9 + a.start_time.nanosec for a in actions}
         assert len(starts) == 1
         assert starts.pop() <= stamps[0]
 
 
 def test_a_recorded_run_replayed_gives_the_same_actions(ros, recorded):
-    actions = ros.collect(Action, 'actions')
+    actions = ros.collect(ActionMsg, 'actions')
     start_recognition(ros)
     player = ros.start('replay_node', bag=recorded.bag, speed=2.0)
     wait_for_last_action(ros, player, actions)
@@ -208,7 +240,8 @@ def test_rosbags_reads_a_recorded_bag_with_our_message_files(recorded):
     with Reader(recorded.bag) as reader:
         for connection, _, data in reader.messages():
             found.setdefault(connection.topic, []).append(
-                store.deserialize_cdr(data, connection.msgtype))
+                store.deserialize_cdr(data, connection.msgtype)
+            )
     assert set(found) == {'/keypoints', '/scores', '/actions'}
 
     played = demo_messages()
@@ -217,27 +250,36 @@ def test_rosbags_reads_a_recorded_bag_with_our_message_files(recorded):
         assert read.person_id == message.person_id
         assert read.body.tolist() == message.body.tolist()
         assert read.right_hand.tolist() == message.right_hand.tolist()
-    assert ([(stamp_of(m), m.probabilities.tolist()) for m in found['/scores']]
-            == [(stamp_of(m), m.probabilities.tolist()) for m in recorded.scores])
-    assert ([(stamp_of(m), m.label, m.phase, m.event_id) for m in found['/actions']]
-            == [(stamp_of(m), m.label, m.phase, m.event_id) for m in recorded.actions])
+    assert [(stamp_of(m), m.probabilities.tolist()) for m in found['/scores']] == [
+        (stamp_of(m), m.probabilities.tolist()) for m in recorded.scores
+    ]
+    assert [(stamp_of(m), m.label, m.phase, m.event_id) for m in found['/actions']] == [
+        (stamp_of(m), m.label, m.phase, m.event_id) for m in recorded.actions
+    ]
 
 
 def test_another_dds_implementation_reads_the_actions(recorded):
-    def fields(action: Action) -> dict:
+    def fields(action: ActionMsg) -> dict:
         return {
-            'header': {'stamp': {'sec': action.header.stamp.sec,
-                                 'nanosec': action.header.stamp.nanosec},
-                       'frame_id': action.header.frame_id},
-            'person_id': action.person_id, 'event_id': action.event_id, 'label': action.label,
-            'class_id': action.class_id, 'confidence': pytest.approx(action.confidence),
+            'header': {
+                'stamp': {'sec': action.header.stamp.sec, 'nanosec': action.header.stamp.nanosec},
+                'frame_id': action.header.frame_id,
+            },
+            'person_id': action.person_id,
+            'event_id': action.event_id,
+            'label': action.label,
+            'class_id': action.class_id,
+            'confidence': pytest.approx(action.confidence),
             'phase': action.phase,
             'start_time': {'sec': action.start_time.sec, 'nanosec': action.start_time.nanosec},
-            'latency': {'sec': action.latency.sec, 'nanosec': action.latency.nanosec}}
+            'latency': {'sec': action.latency.sec, 'nanosec': action.latency.nanosec},
+        }
+
     assert recorded.peer == [fields(action) for action in recorded.actions]
 
 
 # The demo: what a newcomer sees first.
+
 
 def test_the_demo_prints_the_actions_of_the_recording(ros):
     demo = ros.run([sys.executable, EXECUTABLES / 'demo'])

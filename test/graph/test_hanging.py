@@ -3,19 +3,20 @@
 import signal
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
-from bharnet_ros.msg import Keypoints, Scores
-from helpers import person, write_model
-from ros_helpers import ERROR, WARN, graph, value_of
 from sensor_msgs.msg import Image
 
+from bharnet_ros.msg import Keypoints as KeypointsMsg
+from bharnet_ros.msg import Scores as ScoresMsg
 from bharnet_ros.nodes.messages import image_to_msg, keypoints_to_msg
-from bharnet_ros.sources import Frame
+from bharnet_ros.types import Frame
+from support.keypoints import person, write_model
+from support.paths import PEERS
+from support.ros import ERROR, WARN, graph, value_of
 
-PEER = Path(__file__).parent / 'hanging_peer.py'
+PEER = PEERS / 'hanging_peer.py'
 IMAGE = np.zeros((48, 64, 3), np.uint8)
 
 
@@ -28,8 +29,9 @@ def ros():
 def start(ros, node: str, call: int, **params: object):
     """Start a node that hangs at a call of its library."""
     parts = [part for name, value in params.items() for part in ('-p', f'{name}:={value}')]
-    return ros.run([sys.executable, PEER, node, call, '--ros-args', '-p', 'autostart:=true',
-                    *parts])
+    return ros.run(
+        [sys.executable, PEER, node, call, '--ros-args', '-p', 'autostart:=true', *parts]
+    )
 
 
 @pytest.fixture
@@ -37,16 +39,23 @@ def camera(ros):
     """A camera_node whose third detection hangs: the process, and what publishes an image."""
     process = start(ros, 'camera_node', 3, source='topic', reliability='reliable')
     publisher = ros.publisher(Image, 'image', qos=1)
-    return process, lambda: publisher.publish(
-        image_to_msg(Frame(IMAGE, time.time_ns(), 'camera')))
+    return process, lambda: publisher.publish(image_to_msg(Frame(IMAGE, time.time_ns(), 'camera')))
 
 
 def hangs(ros, feed):
     """Wait until the node says that a detection takes too long; return the report."""
+
     def look() -> object:
         feed()
-        return next((s for s in ros.diagnostics if s.name == 'camera_node'
-                     and 'detection has been at one image for' in s.message), None)
+        return next(
+            (
+                s
+                for s in ros.diagnostics
+                if s.name == 'camera_node' and 'detection has been at one image for' in s.message
+            ),
+            None,
+        )
+
     return ros.wait(look, 'a report of a detector that hangs')
 
 
@@ -59,7 +68,7 @@ def test_a_detector_that_hangs_is_told_from_images_that_do_not_come(ros, camera)
     assert ros.change_state('camera_node', 'deactivate')  # gives up the one that hangs
     ros.next_diagnosis('camera_node', ERROR, 'the thread "detector" hangs')
     assert ros.change_state('camera_node', 'activate')
-    keypoints = ros.collect(Keypoints, 'keypoints')
+    keypoints = ros.collect(KeypointsMsg, 'keypoints')
     ros.wait(lambda: feed() or len(keypoints) > 1, 'keypoints of a new detector')
 
 
@@ -70,7 +79,7 @@ def test_a_detector_that_was_given_up_is_freed_when_it_wakes_and_says_nothing(ro
         feed()  # one waits behind the one that hangs
     assert ros.change_state('camera_node', 'deactivate')
     assert ros.change_state('camera_node', 'activate')
-    keypoints = ros.collect(Keypoints, 'keypoints')
+    keypoints = ros.collect(KeypointsMsg, 'keypoints')
     ros.wait(lambda: feed() or len(keypoints) > 1, 'keypoints of a new detector')
     threads = process.usage.threads
     process.signal(signal.SIGUSR1)
@@ -92,7 +101,7 @@ def test_a_node_whose_detector_hangs_can_be_ended(ros, camera):
 def test_inference_that_hangs_is_given_up_when_the_node_is_deactivated(ros, tmp_path):
     node = 'recognition_node'
     process = start(ros, node, 5, model=write_model(tmp_path / 'model.onnx'))
-    publisher, scores = ros.publisher(Keypoints, 'keypoints'), ros.collect(Scores, 'scores')
+    publisher, scores = ros.publisher(KeypointsMsg, 'keypoints'), ros.collect(ScoresMsg, 'scores')
     moment = 0.0
 
     def feed() -> int:
@@ -101,8 +110,15 @@ def test_inference_that_hangs_is_given_up_when_the_node_is_deactivated(ros, tmp_
         publisher.publish(keypoints_to_msg(person(moment, hand=True)))
         ros.spin_once()
         return len(scores)
-    ros.wait(lambda: feed() and ros.diagnostics and int(value_of(
-        ros.diagnostics[-1], 'decisions_skipped')) > 3, 'decisions that are skipped')
+
+    ros.wait(
+        lambda: (
+            feed()
+            and ros.diagnostics
+            and int(value_of(ros.diagnostics[-1], 'decisions_skipped')) > 3
+        ),
+        'decisions that are skipped',
+    )
     assert ros.change_state(node, 'deactivate')
     ros.next_diagnosis(node, ERROR, 'the thread "inference" hangs')
     assert ros.change_state(node, 'activate')

@@ -7,17 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from bharnet_ros.msg import Action, Keypoints, Scores
-from helpers import contract_with, person, write_model
 from lifecycle_msgs.msg import Transition, TransitionEvent
 from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import ParameterType
-from ros_helpers import SHARE, Graph, graph, stamp_of, value_of
 from sensor_msgs.msg import Image
 
+from bharnet_ros.inference.model import Model
+from bharnet_ros.msg import Action as ActionMsg
+from bharnet_ros.msg import Keypoints as KeypointsMsg
+from bharnet_ros.msg import Scores as ScoresMsg
 from bharnet_ros.nodes.messages import image_to_msg, keypoints_to_msg
-from bharnet_ros.recognizer import Recognizer
-from bharnet_ros.sources import Frame
+from bharnet_ros.types import Frame
+from support.keypoints import contract_with, person, write_model
+from support.ros import SHARE, Graph, graph, stamp_of, value_of
 
 NODES = ('camera_node', 'recognition_node')
 PARAMS_FILE = SHARE / 'config' / 'bharnet.yaml'
@@ -65,15 +67,23 @@ def feed_person(publisher, count: int) -> None:
 
 # Transitions.
 
-@pytest.mark.parametrize(('name', 'output', 'message', 'input_', 'feed', 'growth'), [
-    # Memory of MediaPipe goes up and down by some 100 MB, more than that is a detector each time.
-    ('camera_node', 'keypoints', Keypoints, ('image', Image), feed_image, 250),
-    ('recognition_node', 'scores', Scores, ('keypoints', Keypoints), feed_person, 8),
-])
+
+@pytest.mark.parametrize(
+    ('name', 'output', 'message', 'input_', 'feed', 'growth'),
+    [
+        # Memory of MediaPipe goes up and down by some 100 MB, more is a detector each time.
+        ('camera_node', 'keypoints', KeypointsMsg, ('image', Image), feed_image, 250),
+        ('recognition_node', 'scores', ScoresMsg, ('keypoints', KeypointsMsg), feed_person, 8),
+    ],
+)
 def test_a_node_goes_through_all_states_again_and_again_and_keeps_nothing(
-        ros, hand_up, name, output, message, input_, feed, growth):
-    params = ({'source': 'topic', 'reliability': 'reliable'} if name == 'camera_node' else
-              {'model': hand_up})
+    ros, hand_up, name, output, message, input_, feed, growth
+):
+    params = (
+        {'source': 'topic', 'reliability': 'reliable'}
+        if name == 'camera_node'
+        else {'model': hand_up}
+    )
     process = ros.start(name, **params)
     found = ros.collect(message, output)
     events = ros.collect(TransitionEvent, f'{name}/transition_event')
@@ -122,8 +132,11 @@ def test_a_node_goes_through_all_states_again_and_again_and_keeps_nothing(
 @pytest.mark.parametrize('name', NODES)
 def test_a_transition_that_the_state_does_not_allow_is_refused(plain, name):
     for transition in (Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_CLEANUP, 77):
-        answer = plain.call(ChangeState, f'{name}/change_state', ChangeState.Request(
-            transition=Transition(id=transition)))
+        answer = plain.call(
+            ChangeState,
+            f'{name}/change_state',
+            ChangeState.Request(transition=Transition(id=transition)),
+        )
         assert not answer.success
     assert not plain.change_state(name, 'deactivate')
     assert plain.state(name) == 'unconfigured'
@@ -131,10 +144,11 @@ def test_a_transition_that_the_state_does_not_allow_is_refused(plain, name):
 
 # What cannot be configured.
 
+
 def bad_models(folder: Path) -> dict[str, tuple]:
     good = write_model(folder / 'good.onnx')
     truncated = folder / 'truncated.onnx'
-    truncated.write_bytes(good.read_bytes()[:good.stat().st_size // 2])
+    truncated.write_bytes(good.read_bytes()[: good.stat().st_size // 2])
     text = folder / 'text.onnx'
     text.write_text('this is no model\n')
     foreign = write_model(folder / 'foreign.onnx', contract=None)
@@ -163,10 +177,13 @@ def bad_sources(folder: Path) -> dict[str, tuple]:
     }
 
 
-@pytest.mark.parametrize(('name', 'parameter', 'cases', 'good'), [
-    ('recognition_node', 'model', bad_models, 'asl_words'),
-    ('camera_node', 'source', bad_sources, 'topic'),
-])
+@pytest.mark.parametrize(
+    ('name', 'parameter', 'cases', 'good'),
+    [
+        ('recognition_node', 'model', bad_models, 'asl_words'),
+        ('camera_node', 'source', bad_sources, 'topic'),
+    ],
+)
 def test_what_cannot_be_configured_is_one_plain_line(ros, tmp_path, name, parameter, cases, good):
     process = ros.start(name)
     for value, words in cases(tmp_path).items():
@@ -184,13 +201,17 @@ def test_what_cannot_be_configured_is_one_plain_line(ros, tmp_path, name, parame
     ros.next_diagnosis(name, b'\x00', 'inactive')
 
 
-@pytest.mark.parametrize(('name', 'parameter', 'bad', 'good'), [
-    ('recognition_node', 'provider', 'tpu', 'cpu'),
-    ('camera_node', 'at_end', 'jump', 'stay'),
-])
+@pytest.mark.parametrize(
+    ('name', 'parameter', 'bad', 'good'),
+    [
+        ('recognition_node', 'provider', 'tpu', 'cpu'),
+        ('camera_node', 'at_end', 'jump', 'stay'),
+    ],
+)
 def test_an_unknown_choice_is_refused_with_what_is_known(ros, name, parameter, bad, good):
-    process = ros.start(name, **{parameter: bad} | (
-        {'source': 'topic'} if name == 'camera_node' else {}))
+    process = ros.start(
+        name, **{parameter: bad} | ({'source': 'topic'} if name == 'camera_node' else {})
+    )
     ros.state(name)
     log = len(process.log)
     assert not ros.change_state(name, 'configure')
@@ -205,12 +226,13 @@ def test_an_unknown_choice_is_refused_with_what_is_known(ros, name, parameter, b
 
 
 def test_a_required_provider_that_is_not_there_is_an_error_else_a_warning(ros, hand_up):
-    best = Recognizer(hand_up, provider='auto').provider
+    best = Model(hand_up, provider='auto').provider
     if best == 'tensorrt':
         pytest.skip('every provider is here')
     lack = 'provider tensorrt is not available here'
-    process = ros.start('recognition_node', model=hand_up, provider='tensorrt',
-                        require_provider=True)
+    process = ros.start(
+        'recognition_node', model=hand_up, provider='tensorrt', require_provider=True
+    )
     ros.state('recognition_node')
     log = len(process.log)
     assert not ros.change_state('recognition_node', 'configure')
@@ -221,7 +243,7 @@ def test_a_required_provider_that_is_not_there_is_an_error_else_a_warning(ros, h
     log = len(process.log)
     ros.bring_up('recognition_node')
     assert f'{lack} (' in process.log[log:] and f'running on {best}' in process.log[log:]
-    publisher, count, seen = ros.publisher(Keypoints, 'keypoints'), 0, len(ros.diagnostics)
+    publisher, count, seen = ros.publisher(KeypointsMsg, 'keypoints'), 0, len(ros.diagnostics)
 
     def warned():
         nonlocal count
@@ -229,28 +251,35 @@ def test_a_required_provider_that_is_not_there_is_an_error_else_a_warning(ros, h
         feed_person(publisher, count)
         ros.spin_once()
         return next((status for status in ros.diagnostics[seen:] if lack in status.message), None)
+
     status = ros.wait(warned, 'the warning of a node that works')
     assert status.level == b'\x01'
     assert value_of(status, 'provider') == best
     assert value_of(status, 'precision') == 'float32'
 
 
-@pytest.mark.parametrize(('name', 'arguments', 'words'), [
-    ('recognition_node', {'autostart': True, 'model': 'nowhere.onnx'}, ['no such model']),
-    ('camera_node', {'autostart': True, 'source': 'nowhere.mp4'}, ['no such video file']),
-    ('composed', {'autostart': True, 'source': 'nowhere.mp4'}, ['no such video file']),
-    ('replay_node', {}, ['bag:=FOLDER']),
-    ('replay_node', {'bag': '/nowhere'}, ['no such bag: /nowhere']),
-    ('record_node', {'bag': '/proc/forbidden'}, ['cannot write bag /proc/forbidden']),
-    ('recognition_node', {'rate': 0.0}, ['rate']),  # out of its range
-    ('recognition_node', {'rate': 5}, ['rate']),  # an integer, not a float
-])
+@pytest.mark.parametrize(
+    ('name', 'arguments', 'words'),
+    [
+        ('recognition_node', {'autostart': True, 'model': 'nowhere.onnx'}, ['no such model']),
+        ('camera_node', {'autostart': True, 'source': 'nowhere.mp4'}, ['no such video file']),
+        ('composed', {'autostart': True, 'source': 'nowhere.mp4'}, ['no such video file']),
+        ('replay_node', {}, ['bag:=FOLDER']),
+        ('replay_node', {'bag': '/nowhere'}, ['no such bag: /nowhere']),
+        ('record_node', {'bag': '/proc/forbidden'}, ['cannot write bag /proc/forbidden']),
+        ('recognition_node', {'rate': 0.0}, ['rate']),  # out of its range
+        ('recognition_node', {'rate': 5}, ['rate']),  # an integer, not a float
+    ],
+)
 def test_a_program_that_cannot_start_ends_with_one_line_and_status_1(ros, name, arguments, words):
     process = ros.start(name, **arguments)
     assert ros.wait_for_end(process) == 1
     assert 'Traceback' not in process.log
-    lines = [line for line in process.log.splitlines()
-             if 'error' in line.lower() or line.startswith('[WARN]')]
+    lines = [
+        line
+        for line in process.log.splitlines()
+        if 'error' in line.lower() or line.startswith('[WARN]')
+    ]
     assert len(lines) == 1, process.log
     for word in words:
         assert word in lines[0]
@@ -266,14 +295,16 @@ def test_a_recording_is_never_overwritten(ros, tmp_path):
 
 # Parameters.
 
+
 @pytest.mark.parametrize('name', NODES)
 def test_every_parameter_is_described(plain, name):
     names = plain.parameter_names(name)
     assert 'autostart' in names
     for descriptor in plain.describe(name, *names):
         assert len(descriptor.description) > 20, descriptor.name
-        assert re.search(r'(Fixed at start|Applied at once|Applied at configure)\.$',
-                         descriptor.description), descriptor.name
+        assert re.search(
+            r'(Fixed at start|Applied at once|Applied at configure)\.$', descriptor.description
+        ), descriptor.name
         if descriptor.type == ParameterType.PARAMETER_INTEGER:
             assert descriptor.integer_range, descriptor.name
         if descriptor.type == ParameterType.PARAMETER_DOUBLE:
@@ -310,17 +341,26 @@ def test_thresholds_change_while_the_node_runs_and_what_is_not_live_does_not(ros
     assert ros.set(name, threshold=0.7).successful
     assert ros.set(name, exit_threshold=0.65, hold=0.5).successful
 
-    for change, word in (({'threshold': 0.5}, 'exit_threshold'),  # below exit_threshold
-                         ({'exit_threshold': 0.9}, 'exit_threshold'),
-                         ({'threshold': 2.0}, 'range'), ({'threshold': 'high'}, 'type'),
-                         ({'threshold': float('nan')}, 'threshold'), ({'hold': -1.0}, 'range'),
-                         ({'rate': 5.0}, 'configured'), ({'threads': 2}, 'configured'),
-                         ({'threshold': 0.8, 'rate': 5.0}, 'rate')):
+    for change, word in (
+        ({'threshold': 0.5}, 'exit_threshold'),  # below exit_threshold
+        ({'exit_threshold': 0.9}, 'exit_threshold'),
+        ({'threshold': 2.0}, 'range'),
+        ({'threshold': 'high'}, 'type'),
+        ({'threshold': float('nan')}, 'threshold'),
+        ({'hold': -1.0}, 'range'),
+        ({'rate': 5.0}, 'configured'),
+        ({'threads': 2}, 'configured'),
+        ({'threshold': 0.8, 'rate': 5.0}, 'rate'),
+    ):
         answer = ros.set(name, **change)
         assert not answer.successful, change
         assert word in answer.reason
     assert ros.get(name, 'threshold', 'exit_threshold', 'hold', 'rate') == {
-        'threshold': 0.7, 'exit_threshold': 0.65, 'hold': 0.5, 'rate': 7.5}
+        'threshold': 0.7,
+        'exit_threshold': 0.65,
+        'hold': 0.5,
+        'rate': 7.5,
+    }
     # Both at once may go where neither could go alone.
     assert ros.set(name, threshold=0.3, exit_threshold=0.2).successful
 
@@ -333,11 +373,12 @@ def test_thresholds_change_while_the_node_runs_and_what_is_not_live_does_not(ros
 
 # The end.
 
+
 def start_action(ros: Graph, hand_up: Path, **params: object):
     """Return the node, the actions so far, and a function that feeds one more frame."""
     process = ros.start('recognition_node', autostart=True, model=hand_up, **params)
-    actions = ros.collect(Action, 'actions')
-    publisher = ros.publisher(Keypoints, 'keypoints')
+    actions = ros.collect(ActionMsg, 'actions')
+    publisher = ros.publisher(KeypointsMsg, 'keypoints')
     count = 0
 
     def feed() -> None:
@@ -345,6 +386,7 @@ def start_action(ros: Graph, hand_up: Path, **params: object):
         count += 1
         feed_person(publisher, count)
         ros.spin_once()
+
     return process, actions, feed
 
 
@@ -352,14 +394,15 @@ def fed(feed, predicate):
     def check() -> bool:
         feed()
         return predicate()
+
     return check
 
 
 def test_a_lower_threshold_takes_effect_at_once(ros, hand_up):
     # Of a model that says 0.5 as long as the hand is seen in half of the frames.
     process = ros.start('recognition_node', autostart=True, model=hand_up, threshold=0.9)
-    scores, actions = ros.collect(Scores, 'scores'), ros.collect(Action, 'actions')
-    publisher = ros.publisher(Keypoints, 'keypoints')
+    scores, actions = ros.collect(ScoresMsg, 'scores'), ros.collect(ActionMsg, 'actions')
+    publisher = ros.publisher(KeypointsMsg, 'keypoints')
     count = 0
 
     def feed() -> None:
@@ -367,12 +410,13 @@ def test_a_lower_threshold_takes_effect_at_once(ros, hand_up):
         count += 1
         publisher.publish(keypoints_to_msg(person(count / 30, hand=count % 30 < 22)))
         ros.spin_once()
+
     ros.wait(fed(feed, lambda: len(scores) > 20), 'scores')
     assert max(score.probabilities[1] for score in scores) < 0.9
     assert not actions
     assert ros.set('recognition_node', threshold=0.5).successful
     ros.wait(fed(feed, lambda: actions), 'action above the new threshold')
-    assert actions[0].phase == Action.STARTED
+    assert actions[0].phase == ActionMsg.STARTED
     assert actions[0].confidence < 0.9
     assert process.stop() == 0
 
@@ -383,8 +427,8 @@ def test_a_signal_ends_the_running_action_and_the_process_with_status_0(ros, han
     ros.wait(fed(feed, lambda: len(actions) > 2), 'an action that goes on')
     process.signal(number)
     assert ros.wait_for_end(process) == 0, process.log
-    ros.wait(lambda: actions[-1].phase == Action.ENDED, 'the end of the action')
-    assert actions[0].phase == Action.STARTED
+    ros.wait(lambda: actions[-1].phase == ActionMsg.ENDED, 'the end of the action')
+    assert actions[0].phase == ActionMsg.STARTED
     assert actions[-1].event_id == actions[0].event_id
     assert stamp_of(actions[-1]) >= stamp_of(actions[-2])
     assert 'Traceback' not in process.log
@@ -394,15 +438,20 @@ def test_deactivation_ends_the_running_action(ros, hand_up):
     _, actions, feed = start_action(ros, hand_up)
     ros.wait(fed(feed, lambda: actions), 'an action')
     assert ros.change_state('recognition_node', 'deactivate')
-    ros.wait(lambda: actions[-1].phase == Action.ENDED, 'the end of the action')
+    ros.wait(lambda: actions[-1].phase == ActionMsg.ENDED, 'the end of the action')
 
 
 def test_a_signal_ends_the_camera_node_with_status_0_whatever_it_does(ros):
     working = ros.start('camera_node', autostart=True, source='topic', reliability='reliable')
     waiting = ros.start('camera_node', '-r', '__node:=waiting')
-    retrying = ros.start('camera_node', '-r', '__node:=retrying', autostart=True,
-                         source='http://127.0.0.1:9/nothing')
-    keypoints = ros.collect(Keypoints, 'keypoints')
+    retrying = ros.start(
+        'camera_node',
+        '-r',
+        '__node:=retrying',
+        autostart=True,
+        source='http://127.0.0.1:9/nothing',
+    )
+    keypoints = ros.collect(KeypointsMsg, 'keypoints')
     publisher = ros.publisher(Image, 'image')
     feed_image(publisher, 1)
     ros.wait(lambda: keypoints, 'keypoints')

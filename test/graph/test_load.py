@@ -10,22 +10,21 @@ import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
-from bharnet_ros.msg import Keypoints
-from helpers import person, write_model
 from hypothesis import given
 from hypothesis import strategies as st
-from ros_helpers import Graph, graph, value_of
 from sensor_msgs.msg import Image
 
+from bharnet_ros.msg import Keypoints as KeypointsMsg
 from bharnet_ros.nodes.diagnostics import Losses, describe
 from bharnet_ros.nodes.messages import image_to_msg, keypoints_to_msg
-from bharnet_ros.sources import Frame
+from bharnet_ros.types import Frame
+from support.keypoints import person, write_model
+from support.paths import PEERS
+from support.ros import Graph, graph, value_of
 
-HERE = Path(__file__).parent
 COUNTS = ('images_received', 'images_detected', 'frames_dropped', 'images_lost', 'bad_images')
 SECONDS = 2.5
 IMAGE = np.zeros((48, 64, 3), np.uint8)
@@ -50,9 +49,10 @@ class Camera:
 
     def __init__(self, ros: Graph):
         self.ros = ros
-        self.process = ros.start('camera_node', source='topic', reliability='reliable',
-                                 autostart=True)
-        self.listener = ros.run([sys.executable, HERE / 'age_peer.py'])
+        self.process = ros.start(
+            'camera_node', source='topic', reliability='reliable', autostart=True
+        )
+        self.listener = ros.run([sys.executable, PEERS / 'age_peer.py'])
 
     def arrivals(self) -> list[Arrival]:
         """Return all keypoints that have come so far."""
@@ -68,10 +68,11 @@ class Camera:
                 if status.name == 'camera_node' and 'active' in {v.value for v in status.values}:
                     found = {name: int(value_of(status, name)) for name in COUNTS}
                     if found['images_received'] == sum(
-                            found[name] for name in ('images_detected', 'frames_dropped',
-                                                     'bad_images')):
+                        found[name] for name in ('images_detected', 'frames_dropped', 'bad_images')
+                    ):
                         return found
             return None
+
         return self.ros.wait(settled, 'a report in which the counts of images agree')
 
     def detect_seconds(self, since: int, known: int) -> float:
@@ -80,19 +81,25 @@ class Camera:
         Only reports count from number `since` on, after more than `known` detections: those before
         are of another run.
         """
-        found = [float(value_of(status, 'detect_ms')) / 1e3
-                 for status in self.ros.diagnostics[since:] if status.name == 'camera_node'
-                 and int(value_of(status, 'images_detected')) > known]
+        found = [
+            float(value_of(status, 'detect_ms')) / 1e3
+            for status in self.ros.diagnostics[since:]
+            if status.name == 'camera_node' and int(value_of(status, 'images_detected')) > known
+        ]
         return max(found)
 
-    def watch(self, rate: float, seconds: float, size: tuple[int, int] = (320, 240),
-              meanwhile: Callable[[], None] = lambda: None
-              ) -> tuple[list[Arrival], dict, float]:
+    def watch(
+        self,
+        rate: float,
+        seconds: float,
+        size: tuple[int, int] = (320, 240),
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> tuple[list[Arrival], dict, float]:
         """Feed images to the end.
 
         Return what came of them, what was counted, and the seconds that a detection took.
         """
-        feed = self.ros.run([sys.executable, HERE / 'image_peer.py', rate, seconds, *size])
+        feed = self.ros.run([sys.executable, PEERS / 'image_peer.py', rate, seconds, *size])
         self.ros.wait(lambda: 'ready' in feed.log, 'a publisher of images that is heard')
         before, since, known = self.counts(), len(self.ros.diagnostics), len(self.arrivals())
         feed.signal(signal.SIGUSR1)
@@ -100,8 +107,11 @@ class Camera:
         meanwhile()
         assert self.ros.wait_for_end(feed) == 0, feed.log
         found = {name: total - before[name] for name, total in self.counts().items()}
-        return (self.arrivals()[known:], found | {'sent': int(feed.log.splitlines()[-1])},
-                self.detect_seconds(since, before['images_detected']))
+        return (
+            self.arrivals()[known:],
+            found | {'sent': int(feed.log.splitlines()[-1])},
+            self.detect_seconds(since, before['images_detected']),
+        )
 
 
 @pytest.fixture(scope='module')
@@ -146,11 +156,13 @@ def assert_ages(arrivals: list[Arrival], rate: float, detect: float) -> None:
     begin, end = np.median(ages[:third]), np.median(ages[-third:])
     assert end < 2 * begin + 1 / rate + 0.1, f'ages of {begin:.3f} s became {end:.3f} s'
     assert end < age_allowed(rate, detect), (
-        f'keypoints are {end:.3f} s old, at {rate} Hz and with detections of {detect:.3f} s')
+        f'keypoints are {end:.3f} s old, at {rate} Hz and with detections of {detect:.3f} s'
+    )
 
 
-def assert_no_backlog(arrivals: list[Arrival], counts: dict[str, int], detect: float, rate: float
-                      ) -> None:
+def assert_no_backlog(
+    arrivals: list[Arrival], counts: dict[str, int], detect: float, rate: float
+) -> None:
     """Check that the newest image was used, soon, and that nothing is missing."""
     stamps = [arrival.stamp for arrival in arrivals]
     assert stamps == sorted(set(stamps))
@@ -167,11 +179,21 @@ def all_of_age(age: float) -> list[Arrival]:
     return [Arrival(stamp, stamp + round(age * 1e9)) for stamp in stamps]
 
 
-@pytest.mark.parametrize(('rate', 'detect', 'wait'), [
-    # A queue that drops its oldest image, as DDS does: ten periods.
-    (15, 0.02, 10 / 15), (15, 0.2, 10 / 15), (30, 0.02, 10 / 30), (30, 0.1, 10 / 30),
-    # One that drops what comes when it is full: ten detections.
-    (30, 0.05, 0.5), (60, 0.03, 0.3), (120, 0.02, 0.2), (120, 0.1, 1.0)])
+@pytest.mark.parametrize(
+    ('rate', 'detect', 'wait'),
+    [
+        # A queue that drops its oldest image, as DDS does: ten periods.
+        (15, 0.02, 10 / 15),
+        (15, 0.2, 10 / 15),
+        (30, 0.02, 10 / 30),
+        (30, 0.1, 10 / 30),
+        # One that drops what comes when it is full: ten detections.
+        (30, 0.05, 0.5),
+        (60, 0.03, 0.3),
+        (120, 0.02, 0.2),
+        (120, 0.1, 1.0),
+    ],
+)
 def test_a_queue_of_ten_images_would_be_found_though_it_does_not_grow(rate, detect, wait):
     """Where it makes them older than the slack: not at 120 Hz with the oldest dropped, 83 ms."""
     assert_ages(all_of_age(1 / rate + detect), rate, detect)
@@ -201,11 +223,12 @@ def test_a_subscriber_that_does_not_keep_up_holds_up_nobody(camera, stopped):
     """It listens to keypoints, and to annotated images of 0.9 MB."""
     ros = camera.ros
     known = ros.node.count_subscribers('annotated')
-    peer = ros.run([sys.executable, HERE / 'slow_peer.py'])
+    peer = ros.run([sys.executable, PEERS / 'slow_peer.py'])
     ros.wait(lambda: ros.node.count_subscribers('annotated') > known, 'the slow subscriber')
     try:
         arrivals, counts, detect = camera.watch(
-            30, SECONDS, (640, 480), lambda: peer.signal(signal.SIGSTOP) if stopped else None)
+            30, SECONDS, (640, 480), lambda: peer.signal(signal.SIGSTOP) if stopped else None
+        )
     finally:
         peer.may_end = True
         peer.signal(signal.SIGCONT)
@@ -219,9 +242,17 @@ def test_images_stamped_in_the_future_have_no_negative_latency(camera):
     publisher = ros.publisher(Image, 'image', qos=1)
     publisher.publish(image_to_msg(Frame(IMAGE, time.time_ns() + 10**11, 'camera')))
     seen = len(ros.diagnostics)
-    status = ros.wait(lambda: next(
-        (s for s in ros.diagnostics[seen:] if s.name == 'camera_node'
-         and int(value_of(s, 'images_detected')) > before), None), 'a report of it')
+    status = ros.wait(
+        lambda: next(
+            (
+                s
+                for s in ros.diagnostics[seen:]
+                if s.name == 'camera_node' and int(value_of(s, 'images_detected')) > before
+            ),
+            None,
+        ),
+        'a report of it',
+    )
     assert float(value_of(status, 'latency_ms')) == 0.0
     ros.node.destroy_publisher(publisher)
 
@@ -237,15 +268,26 @@ def test_keypoints_that_never_arrived_are_counted(tmp_path):
     """A publisher that keeps five of them, and a node that stands still meanwhile."""
     sent = 400  # more than the 100 that wait for the node
     with graph() as ros:
-        process = ros.start('recognition_node', autostart=True,
-                            model=write_model(tmp_path / 'model.onnx'))
-        publisher = ros.publisher(Keypoints, 'keypoints', qos=5)
+        process = ros.start(
+            'recognition_node', autostart=True, model=write_model(tmp_path / 'model.onnx')
+        )
+        publisher = ros.publisher(KeypointsMsg, 'keypoints', qos=5)
 
         def counted() -> tuple[int, int]:
-            status = next((s for s in reversed(ros.diagnostics)
-                           if s.name == 'recognition_node' and len(s.values) > 1), None)
-            return (tuple(int(value_of(status, f'keypoints_{name}'))
-                          for name in ('received', 'lost')) if status else (0, 0))
+            status = next(
+                (
+                    s
+                    for s in reversed(ros.diagnostics)
+                    if s.name == 'recognition_node' and len(s.values) > 1
+                ),
+                None,
+            )
+            return (
+                tuple(int(value_of(status, f'keypoints_{name}')) for name in ('received', 'lost'))
+                if status
+                else (0, 0)
+            )
+
         publisher.publish(keypoints_to_msg(person(1.0)))
         ros.wait(lambda: counted() == (1, 0), 'the first of them')
         process.signal(signal.SIGSTOP)

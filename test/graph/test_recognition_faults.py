@@ -7,9 +7,16 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from bharnet_ros.msg import Action, Keypoints, Scores
-from helpers import nobody, person, write_model
-from ros_helpers import (
+
+from bharnet_ros.bags.bag import BagWriter, read_keypoints
+from bharnet_ros.msg import Action as ActionMsg
+from bharnet_ros.msg import Keypoints as KeypointsMsg
+from bharnet_ros.msg import Scores as ScoresMsg
+from bharnet_ros.nodes.diagnostics import Problems
+from bharnet_ros.nodes.messages import keypoints_to_msg
+from support.keypoints import nobody, person, write_model
+from support.paths import PEERS
+from support.ros import (
     DEMO_BAG,
     ERROR,
     OK,
@@ -21,10 +28,6 @@ from ros_helpers import (
     value_of,
 )
 
-from bharnet_ros.bag import BagWriter, read_keypoints
-from bharnet_ros.nodes.diagnostics import Problems
-from bharnet_ros.nodes.messages import keypoints_to_msg
-
 
 @pytest.fixture
 def ros():
@@ -34,15 +37,20 @@ def ros():
 
 # The model says 'hand_up' as surely as it sees a right hand.
 
+
 class PersonFeed:
     """A recognition_node and a person who raises the hand before it, at 30 frames a second."""
 
     def __init__(self, ros, folder: Path):
         self.ros, self.time = ros, 1.0
-        self.process = ros.start('recognition_node', autostart=True,
-                                 model=write_model(folder / 'hand_up.onnx'))
-        self.scores, self.actions = ros.collect(Scores, 'scores'), ros.collect(Action, 'actions')
-        self.publisher = ros.publisher(Keypoints, 'keypoints')
+        self.process = ros.start(
+            'recognition_node', autostart=True, model=write_model(folder / 'hand_up.onnx')
+        )
+        self.scores, self.actions = (
+            ros.collect(ScoresMsg, 'scores'),
+            ros.collect(ActionMsg, 'actions'),
+        )
+        self.publisher = ros.publisher(KeypointsMsg, 'keypoints')
 
     def send(self, hand: bool = True, **changes: object) -> None:
         """Publish the next frame."""
@@ -52,9 +60,11 @@ class PersonFeed:
 
     def until(self, predicate, what: str, **frame: object):
         """Publish frame after frame until the predicate is true."""
+
         def step():
             self.send(**frame)
             return predicate()
+
         return self.ros.wait(step, what)
 
     def check_recognises(self) -> None:
@@ -63,8 +73,9 @@ class PersonFeed:
 
         def phases() -> set:
             return {a.phase for a in self.actions[first:] if a.person_id == name}
-        self.until(lambda: Action.STARTED in phases(), 'a started action', name=name)
-        self.until(lambda: Action.ENDED in phases(), 'an ended action', name=name, hand=False)
+
+        self.until(lambda: ActionMsg.STARTED in phases(), 'a started action', name=name)
+        self.until(lambda: ActionMsg.ENDED in phases(), 'an ended action', name=name, hand=False)
 
 
 @pytest.fixture(scope='module')
@@ -75,11 +86,13 @@ def person_feed(tmp_path_factory):
 
 def spoilt(**changes: object):
     """Return a function that gives a person's message with some fields replaced."""
-    def make(time: float) -> Keypoints:
+
+    def make(time: float) -> KeypointsMsg:
         message = keypoints_to_msg(person(time, hand=True))
         for name, value in changes.items():
             setattr(message, name, value)
         return message
+
     return make
 
 
@@ -87,21 +100,25 @@ BODY = [0.5] * 132
 HAND = [0.5] * 63
 
 
-@pytest.mark.parametrize(('make', 'words'), [
-    (spoilt(body=[*BODY[:-1], float('nan')]), 'body contains NaN'),
-    (spoilt(right_hand=[*HAND[:-1], float('inf')]), 'right_hand contains NaN or infinite'),
-    (spoilt(body=BODY[:-4]), 'body has shape (32, 4)'),
-    (spoilt(body=BODY[:-1]), 'body has 131 numbers'),
-    (spoilt(left_hand=HAND[:-3]), 'left_hand has shape (20, 3)'),
-    (spoilt(body_world=[0.5] * 3), 'body_world has shape (1, 3)'),
-    (spoilt(layout='openpose_25'), "unknown keypoint layout 'openpose_25'"),
-    (spoilt(layout=''), "unknown keypoint layout ''"),
-    (spoilt(person_id=''), 'a body without a person_id'),
-    (spoilt(image_width=0), 'impossible image size 0 x 480'),
-    (spoilt(image_height=2 ** 32 - 1), 'impossible image size'),
-    (spoilt(body=[0.5] * 1_000_000), 'body has 1000000 numbers'),
-    (spoilt(body=[*BODY[:-2], 3e38, 0.5]), 'body has impossible values'),
-], ids=lambda value: value if isinstance(value, str) else '')
+@pytest.mark.parametrize(
+    ('make', 'words'),
+    [
+        (spoilt(body=[*BODY[:-1], float('nan')]), 'body contains NaN'),
+        (spoilt(right_hand=[*HAND[:-1], float('inf')]), 'right_hand contains NaN or infinite'),
+        (spoilt(body=BODY[:-4]), 'body has shape (32, 4)'),
+        (spoilt(body=BODY[:-1]), 'body has 131 numbers'),
+        (spoilt(left_hand=HAND[:-3]), 'left_hand has shape (20, 3)'),
+        (spoilt(body_world=[0.5] * 3), 'body_world has shape (1, 3)'),
+        (spoilt(layout='openpose_25'), "unknown keypoint layout 'openpose_25'"),
+        (spoilt(layout=''), "unknown keypoint layout ''"),
+        (spoilt(person_id=''), 'a body without a person_id'),
+        (spoilt(image_width=0), 'impossible image size 0 x 480'),
+        (spoilt(image_height=2**32 - 1), 'impossible image size'),
+        (spoilt(body=[0.5] * 1_000_000), 'body has 1000000 numbers'),
+        (spoilt(body=[*BODY[:-2], 3e38, 0.5]), 'body has impossible values'),
+    ],
+    ids=lambda value: value if isinstance(value, str) else '',
+)
 def test_bad_keypoints_are_one_plain_line_and_good_ones_work_on(person_feed, make, words):
     feed, ros = person_feed, person_feed.ros
     report = next((r for r in reversed(ros.diagnostics) if r.message), None)
@@ -123,8 +140,9 @@ def test_recognition_works_as_before_after_all_that(person_feed):
     person_feed.check_recognises()
 
 
-@pytest.mark.parametrize(('back', 'counter'), [(0.0, 'stale_stamps'), (0.2, 'stale_stamps'),
-                                               (0.9, 'clock_steps')])
+@pytest.mark.parametrize(
+    ('back', 'counter'), [(0.0, 'stale_stamps'), (0.2, 'stale_stamps'), (0.9, 'clock_steps')]
+)
 def test_stamps_that_repeat_or_go_back_are_counted(person_feed, back, counter):
     feed, ros = person_feed, person_feed.ros
     feed.until(lambda: feed.scores, 'scores')
@@ -139,24 +157,27 @@ def test_a_jump_of_the_clock_ends_the_action_and_recognition_goes_on(person_feed
     feed, first = person_feed, len(person_feed.actions)
     feed.until(lambda: len(feed.actions) > first, 'an action', name='jumper')
     feed.time -= 0.9 * feed.time  # as when a bag starts again
-    feed.until(lambda: feed.actions[-1].phase == Action.ENDED, 'its end', hand=False,
-               name='jumper')
+    feed.until(
+        lambda: feed.actions[-1].phase == ActionMsg.ENDED, 'its end', hand=False, name='jumper'
+    )
     feed.check_recognises()
     feed.time += 3600
     feed.check_recognises()
 
 
-@pytest.mark.parametrize('stamp', [1e9, 2 ** 31 - 1])
+@pytest.mark.parametrize('stamp', [1e9, 2**31 - 1])
 def test_a_single_stamp_from_the_far_future_costs_one_action_and_no_more(person_feed, stamp):
     feed, first = person_feed, len(person_feed.actions)
     name = f'seer {stamp:.0f}'
     feed.until(lambda: len(feed.actions) > first, 'an action', name=name)
     feed.publisher.publish(keypoints_to_msg(person(stamp, hand=True, name=name)))
-    feed.until(lambda: feed.actions[-1].phase == Action.ENDED, 'its end', name=name)
-    feed.until(lambda: feed.actions[-1].phase != Action.ENDED, 'the next action', name=name)
-    feed.until(lambda: feed.actions[-1].phase == Action.ENDED, 'its end', hand=False, name=name)
-    assert [a.phase for a in feed.actions[first:] if a.phase != Action.ONGOING] == [
-        Action.STARTED, Action.ENDED] * 2
+    feed.until(lambda: feed.actions[-1].phase == ActionMsg.ENDED, 'its end', name=name)
+    feed.until(lambda: feed.actions[-1].phase != ActionMsg.ENDED, 'the next action', name=name)
+    feed.until(lambda: feed.actions[-1].phase == ActionMsg.ENDED, 'its end', hand=False, name=name)
+    assert [a.phase for a in feed.actions[first:] if a.phase != ActionMsg.ONGOING] == [
+        ActionMsg.STARTED,
+        ActionMsg.ENDED,
+    ] * 2
     feed.check_recognises()
 
 
@@ -174,8 +195,15 @@ def test_two_cameras_whose_clocks_differ_are_told_of(person_feed, every):
             due = time.monotonic() + every
             feed.publisher.publish(keypoints_to_msg(person(feed.time, name='left')))
         ros.spin_once()
-        return next((s for s in ros.diagnostics[seen:] if s.level == WARN
-                     and 'Cameras whose clocks differ need a' in s.message), None)
+        return next(
+            (
+                s
+                for s in ros.diagnostics[seen:]
+                if s.level == WARN and 'Cameras whose clocks differ need a' in s.message
+            ),
+            None,
+        )
+
     ros.wait(both, 'a warning of clocks that differ')
     feed.time += 2
     feed.check_recognises()
@@ -191,6 +219,7 @@ def test_a_source_that_changes_its_rate_in_midstream_keeps_the_action(person_fee
             feed.publisher.publish(keypoints_to_msg(person(feed.time, hand=hand, name='player')))
             while time.monotonic() < began + (number + 1) / rate:
                 ros.spin_once()
+
     for rate in (15, 60, 5):
         scored = len(feed.scores)
         play(rate, 4)
@@ -198,14 +227,14 @@ def test_a_source_that_changes_its_rate_in_midstream_keeps_the_action(person_fee
         report = next(r for r in reversed(ros.diagnostics) if r.name == 'recognition_node')
         assert report.level == OK
         assert float(value_of(report, 'input_rate_hz')) == pytest.approx(rate, rel=0.5)
-    assert feed.actions[-1].phase == Action.ONGOING
+    assert feed.actions[-1].phase == ActionMsg.ONGOING
     play(5, 3, hand=False)
-    assert feed.actions[-1].phase == Action.ENDED
+    assert feed.actions[-1].phase == ActionMsg.ENDED
     assert len({a.event_id for a in feed.actions[first:]}) == 1
     play(60, 2)
-    assert feed.actions[-1].phase == Action.ONGOING
+    assert feed.actions[-1].phase == ActionMsg.ONGOING
     play(15, 3, hand=False)
-    assert feed.actions[-1].phase == Action.ENDED
+    assert feed.actions[-1].phase == ActionMsg.ENDED
     assert len({a.event_id for a in feed.actions[first:]}) == 2
 
 
@@ -216,7 +245,7 @@ def test_the_running_action_ends_when_the_person_leaves(person_feed):
     for count in range(30):
         feed.publisher.publish(keypoints_to_msg(nobody(feed.time + count / 30)))
     feed.time += 1
-    feed.ros.wait(lambda: feed.actions[-1].phase == Action.ENDED, 'its end')
+    feed.ros.wait(lambda: feed.actions[-1].phase == ActionMsg.ENDED, 'its end')
     assert feed.actions[-1].person_id == 'leaver'
     assert 0.4 < stamp_of(feed.actions[-1]) / 1e9 - while_there < 0.7  # max_gap
 
@@ -224,7 +253,7 @@ def test_the_running_action_ends_when_the_person_leaves(person_feed):
 def test_the_running_action_ends_when_keypoints_stop(person_feed):
     feed, first = person_feed, len(person_feed.actions)
     feed.until(lambda: len(feed.actions) > first, 'an action', name='still')
-    feed.ros.wait(lambda: feed.actions[-1].phase == Action.ENDED, 'its end')
+    feed.ros.wait(lambda: feed.actions[-1].phase == ActionMsg.ENDED, 'its end')
     assert feed.actions[-1].event_id == feed.actions[first].event_id
     feed.ros.next_diagnosis('recognition_node', WARN, 'no keypoints for')
     feed.check_recognises()
@@ -240,7 +269,8 @@ def test_input_that_tells_nothing_new_does_not_keep_an_action_alive(person_feed,
         if change == 'refused':
             message.layout = 'openpose_25'
         feed.publisher.publish(message)
-        return feed.actions[-1].phase == Action.ENDED
+        return feed.actions[-1].phase == ActionMsg.ENDED
+
     feed.ros.wait(send_useless, 'its end')
     feed.check_recognises()
 
@@ -251,14 +281,16 @@ def test_two_people_have_actions_of_their_own(person_feed):
     def both() -> bool:
         feed.publisher.publish(keypoints_to_msg(person(feed.time, name='bob', hand=False)))
         return any(a.person_id == 'ann' for a in feed.actions[first:]) and any(
-            score.person_id == 'bob' and stamp_of(score) > 0 for score in feed.scores)
+            score.person_id == 'bob' and stamp_of(score) > 0 for score in feed.scores
+        )
+
     feed.until(both, 'scores of both', name='ann')
     assert not any(a.person_id == 'bob' for a in feed.actions[first:])
 
 
 # A publisher that floods, in a process of its own.
 
-HOSTILE_PEER = Path(__file__).with_name('hostile_peer.py')
+HOSTILE_PEER = PEERS / 'hostile_peer.py'
 
 
 @pytest.fixture
@@ -274,18 +306,22 @@ def attack(feed, kind: str, count: int, words: str = '') -> list[str]:
 
     def said() -> list[str]:
         return [status.message for status in ros.diagnostics[seen:]]
+
     peer = ros.run([sys.executable, HOSTILE_PEER, kind, count, 1000])
     assert ros.wait_for_end(peer) == 0, peer.log
     ros.wait(lambda: any(words in text for text in said()), f'diagnostics with "{words}"', 5)
     return said()
 
 
-@pytest.mark.parametrize(('kind', 'words'), [
-    ('flood', 'more than 240 a second of one person'),
-    ('crowd', 'persons given up: more than 8 at a time'),
-    ('passers_by', 'recognising'),
-    ('garbage', 'keypoints refused'),
-])
+@pytest.mark.parametrize(
+    ('kind', 'words'),
+    [
+        ('flood', 'more than 240 a second of one person'),
+        ('crowd', 'persons given up: more than 8 at a time'),
+        ('passers_by', 'recognising'),
+        ('garbage', 'keypoints refused'),
+    ],
+)
 def test_a_flood_is_told_in_words_bounded_in_memory_and_survived(attacked, kind, words):
     feed = attacked
     attack(feed, kind, 300)  # what it allocates once
@@ -312,7 +348,7 @@ def test_a_publisher_that_is_killed_and_comes_back_is_listened_to(attacked):
         ros.wait(lambda first=first: len(feed.actions) > first, 'an action')
         peer.may_end = True
         peer.signal(signal.SIGKILL)
-        ros.wait(lambda: feed.actions[-1].phase == Action.ENDED, 'its end')
+        ros.wait(lambda: feed.actions[-1].phase == ActionMsg.ENDED, 'its end')
     feed.check_recognises()
 
 
@@ -323,7 +359,7 @@ def test_another_picture_format_in_midstream_costs_one_window_and_no_more(ros, t
     count = len(stage.scores)
     stage.wait(lambda: len(stage.scores) > count + 10, 'scores of the new format')
     stage.hand = False
-    stage.wait(lambda: stage.actions[-1].phase == Action.ENDED, 'the end of the action')
+    stage.wait(lambda: stage.actions[-1].phase == ActionMsg.ENDED, 'the end of the action')
     assert stage.process.errors() == [] and len({a.event_id for a in stage.actions}) == 1
 
 
@@ -337,10 +373,11 @@ def test_a_recognition_node_that_is_killed_can_be_replaced_while_keypoints_go_on
     stage.process = ros.start('recognition_node', autostart=True, model=tmp_path / 'model.onnx')
     stage.wait(lambda: len(stage.started('hand_up')) > before, 'an action of its successor')
     stage.hand = False
-    stage.wait(lambda: stage.actions[-1].phase == Action.ENDED, 'its end')
+    stage.wait(lambda: stage.actions[-1].phase == ActionMsg.ENDED, 'its end')
 
 
 # Simulated time.
+
 
 @pytest.fixture(scope='module')
 def looped(tmp_path_factory):
@@ -350,9 +387,14 @@ def looped(tmp_path_factory):
         for frame in islice(read_keypoints(DEMO_BAG), 260):  # cut in the second word
             bag.write(frame)
     with graph() as ros:
-        actions, rounds = ros.collect(Action, 'actions'), [[]]
-        node = ros.start('recognition_node', autostart=True, use_sim_time=True, threshold=0.3,
-                         exit_threshold=0.2)
+        actions, rounds = ros.collect(ActionMsg, 'actions'), [[]]
+        node = ros.start(
+            'recognition_node',
+            autostart=True,
+            use_sim_time=True,
+            threshold=0.3,
+            exit_threshold=0.2,
+        )
         ros.next_diagnosis('recognition_node', WARN, 'no keypoints yet')
         ros.start('replay_node', bag=words, loop=True, speed=2.0)
 
@@ -363,9 +405,15 @@ def looped(tmp_path_factory):
                     rounds.append([])
                 rounds[-1].append(action)
             return len(rounds) > 3
+
         ros.wait(sort, 'the fourth round')
-        said = [r for r in ros.diagnostics if r.name == 'recognition_node'
-                and 'no keypoints yet' not in r.message and value_of(r, 'state') == 'active']
+        said = [
+            r
+            for r in ros.diagnostics
+            if r.name == 'recognition_node'
+            and 'no keypoints yet' not in r.message
+            and value_of(r, 'state') == 'active'
+        ]
         yield rounds[:3], said, node
 
 
@@ -374,8 +422,9 @@ def test_a_bag_in_a_loop_gives_the_same_actions_in_every_round(looped):
     assert len(milestones(rounds[0])) == 4
     assert milestones(rounds[0]) == milestones(rounds[1]) == milestones(rounds[2])
     for actions in rounds:  # each ends in its own round
-        assert {a.event_id for a in actions if a.phase == Action.STARTED} == {
-            a.event_id for a in actions if a.phase == Action.ENDED}
+        assert {a.event_id for a in actions if a.phase == ActionMsg.STARTED} == {
+            a.event_id for a in actions if a.phase == ActionMsg.ENDED
+        }
     assert int(value_of(said[-1], 'clock_steps')) >= 2
     assert node.errors() == [] and 'Traceback' not in node.log
 
@@ -383,7 +432,7 @@ def test_a_bag_in_a_loop_gives_the_same_actions_in_every_round(looped):
 def test_ages_make_sense_in_simulated_time(looped):
     rounds, said, _ = looped
     for action in (action for actions in rounds for action in actions):
-        assert 0 <= action.latency.sec * 10 ** 9 + action.latency.nanosec < 5e9
+        assert 0 <= action.latency.sec * 10**9 + action.latency.nanosec < 5e9
     assert len(said) >= 10
     for report in said:
         assert report.level != ERROR

@@ -8,12 +8,12 @@ import time
 from pathlib import Path
 
 import pytest
-from bharnet_ros.msg import Keypoints
-from helpers import person
-from ros_helpers import OK, WARN, graph, stamp_of, value_of
 
-from bharnet_ros.bag import BagWriter, read_keypoints, read_raw
+from bharnet_ros.bags.bag import BagWriter, read_keypoints, read_raw
+from bharnet_ros.msg import Keypoints as KeypointsMsg
 from bharnet_ros.nodes.messages import keypoints_to_msg
+from support.keypoints import person
+from support.ros import OK, WARN, graph, stamp_of, value_of
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ class Recording:
     def __init__(self, ros, bag: Path):
         self.ros, self.bag, self.sent = ros, bag, []
         self.process = ros.start('record_node', bag=bag)
-        self.publisher = ros.publisher(Keypoints, 'keypoints')
+        self.publisher = ros.publisher(KeypointsMsg, 'keypoints')
 
     def send(self) -> None:
         """Publish a frame."""
@@ -45,9 +45,11 @@ class Recording:
 
     def send_until(self, predicate, what: str):
         """Publish until something holds."""
+
         def step():
             self.send()
             return predicate()
+
         return self.ros.wait(step, what)
 
     def send_until_it_ends(self) -> str:
@@ -93,13 +95,17 @@ def test_a_recorder_that_is_killed_loses_a_second_and_the_rest_plays_again(ros, 
     assert f'run "bharnet recover {recording.bag}"' in replay.log
     assert 'Traceback' not in replay.log
 
-    done = subprocess.run([sys.executable, '-m', 'bharnet_ros.cli', 'recover', recording.bag],
-                          text=True, capture_output=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, '-m', 'bharnet_ros.tools.cli', 'recover', recording.bag],
+        text=True,
+        capture_output=True,
+        timeout=60,
+    )
     assert done.returncode == 0, done.stderr
     found = stamps(tmp_path / 'bag_recovered')
-    assert found == recording.sent[:len(found)]
+    assert found == recording.sent[: len(found)]
     assert len(found) >= safe and sent - len(found) < 60
-    played = ros.collect(Keypoints, 'keypoints')
+    played = ros.collect(KeypointsMsg, 'keypoints')
     replay = ros.start('replay_node', bag=tmp_path / 'bag_recovered', speed=10.0)
     assert ros.wait_for_end(replay) == 0, replay.log
     assert [stamp_of(message) for message in played] == found
@@ -109,7 +115,7 @@ def test_what_is_recorded_of_a_bag_in_a_loop_keeps_its_order(ros, tmp_path):
     with BagWriter(tmp_path / 'short') as bag:
         for number in range(90):
             bag.write(person(1 + number / 30))
-    played = ros.collect(Keypoints, 'keypoints')
+    played = ros.collect(KeypointsMsg, 'keypoints')
     recorder = ros.start('record_node', bag=tmp_path / 'bag', use_sim_time=True)
     ros.next_diagnosis('record_node', WARN, 'nothing to record yet')
     ros.start('replay_node', bag=tmp_path / 'short', loop=True, subscribers=2, speed=3.0)
@@ -117,7 +123,7 @@ def test_what_is_recorded_of_a_bag_in_a_loop_keeps_its_order(ros, tmp_path):
     assert recorder.stop() == 0
     found, once = stamps(tmp_path / 'bag'), stamps(tmp_path / 'short')
     assert len(found) > 180  # the third round has begun
-    assert found == (once * 10)[:len(found)]
+    assert found == (once * 10)[: len(found)]
 
     # Players of any kind go by the log times: no round may be crowded together.
     logged = [log for log, _ in read_raw(tmp_path / 'bag')]
@@ -127,7 +133,8 @@ def test_what_is_recorded_of_a_bag_in_a_loop_keeps_its_order(ros, tmp_path):
         assert (logged[end] - logged[begin]) / 1e9 == pytest.approx((end - begin) / 30, abs=0.7)
     arrivals = []
     ros.node.create_subscription(
-        Keypoints, 'again', lambda _: arrivals.append(time.monotonic()), 1000)
+        KeypointsMsg, 'again', lambda _: arrivals.append(time.monotonic()), 1000
+    )
     # At twice the rate, so that two rounds take three seconds.
     again = ros.start('replay_node', '-r', 'keypoints:=again', bag=tmp_path / 'bag', speed=2.0)
     ros.wait(lambda: len(arrivals) > 180, 'two rounds again')
@@ -149,11 +156,14 @@ def test_a_full_disk_ends_the_recorder_with_one_line_and_loses_no_more(ros, tmp_
     complete = 'the bag is complete' in line  # there may be room for the end, or none
     if not complete:
         assert f'run "bharnet recover {recording.bag}"' in line
-        subprocess.run([sys.executable, '-m', 'bharnet_ros.cli', 'recover', recording.bag],
-                       check=True, timeout=60)
+        subprocess.run(
+            [sys.executable, '-m', 'bharnet_ros.tools.cli', 'recover', recording.bag],
+            check=True,
+            timeout=60,
+        )
     found = stamps(recording.bag if complete else tmp_path / 'bag_recovered')
     assert f'{len(found)} messages are safe' in line
-    assert len(found) >= safe and found == recording.sent[:len(found)]
+    assert len(found) >= safe and found == recording.sent[: len(found)]
 
 
 def test_a_folder_that_vanishes_ends_the_recorder_with_one_line(ros, tmp_path):
@@ -179,7 +189,7 @@ def test_a_disk_that_fills_as_the_recorder_is_stopped_is_told_too(ros, tmp_path)
 RECORDERS = """
 import shutil, sys
 from bharnet_ros.nodes.record_node import RecordNode
-from bharnet_ros.nodes.run import run_program
+from bharnet_ros.nodes.program import run_program
 from rclpy.parameter import Parameter
 def make_nodes(done):
     done.set_result(0)

@@ -5,16 +5,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from bharnet_ros.msg import Keypoints
-from helpers import person
 from rclpy.serialization import serialize_message
-from ros_helpers import graph, stamp_of
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosgraph_msgs.msg import Clock
 
-from bharnet_ros.bag import KEYPOINTS, BagWriter, typestore
+from bharnet_ros.bags.bag import KEYPOINTS, BagWriter, typestore
+from bharnet_ros.msg import Keypoints as KeypointsMsg
 from bharnet_ros.nodes.messages import keypoints_to_msg
-from bharnet_ros.window import SECOND
+from bharnet_ros.types import SECOND
+from support.keypoints import person
+from support.ros import graph, stamp_of
 
 LENGTH, RATE = 2.0, 30  # of each recording: seconds, and messages in each of them
 FRAMES = int(LENGTH * RATE)
@@ -35,14 +35,17 @@ def frames(change=lambda moment, number: moment) -> list[tuple[float, float, str
 
 
 def two_cameras(apart: float) -> list[tuple[float, float, str]]:
-    return [(moment, moment + apart * (number % 2), ('ann', 'bob')[number % 2])
-            for number, (moment, _, _) in enumerate(frames())]
+    return [
+        (moment, moment + apart * (number % 2), ('ann', 'bob')[number % 2])
+        for number, (moment, _, _) in enumerate(frames())
+    ]
 
 
 RECORDINGS = {
     'as camera_node stamps it': frames(lambda moment, _: moment - 0.05),
-    'bharnet run --bag of a file': [(stamp - NOW, stamp - NOW, name)
-                                    for _, stamp, name in frames()],
+    'bharnet run --bag of a file': [
+        (stamp - NOW, stamp - NOW, name) for _, stamp, name in frames()
+    ],
     'two cameras 1.5 s apart': two_cameras(1.5),
     'two cameras 5 s apart': two_cameras(5),
     'two cameras an hour apart': two_cameras(-HOUR),
@@ -58,19 +61,23 @@ RECORDINGS = {
 def write(path: Path, recording: list[tuple[float, float, str]]) -> Path:
     with BagWriter(path) as bag:
         for logged, stamp, name in recording:
-            bag.write_raw('/keypoints', KEYPOINTS, round(logged * SECOND),
-                          serialize_message(keypoints_to_msg(person(stamp, name=name))))
+            bag.write_raw(
+                '/keypoints',
+                KEYPOINTS,
+                round(logged * SECOND),
+                serialize_message(keypoints_to_msg(person(stamp, name=name))),
+            )
     return path
 
 
-def arrivals(ros, topic: str = 'keypoints') -> list[tuple[float, Keypoints]]:
+def arrivals(ros, topic: str = 'keypoints') -> list[tuple[float, KeypointsMsg]]:
     """Return the list of (when it came, seconds; message), whenever we come to look at them."""
     found = []
 
-    def note(message: Keypoints, info: dict) -> None:
+    def note(message: KeypointsMsg, info: dict) -> None:
         found.append((info['received_timestamp'] / SECOND, message))
 
-    ros.node.create_subscription(Keypoints, topic, note, 1000)
+    ros.node.create_subscription(KeypointsMsg, topic, note, 1000)
     return found
 
 
@@ -95,7 +102,7 @@ def content(found) -> list[tuple[int, str]]:
 REPLAYS = """
 import sys
 from bharnet_ros.nodes.replay_node import ReplayNode
-from bharnet_ros.nodes.run import run_program
+from bharnet_ros.nodes.program import run_program
 from rclpy.parameter import Parameter
 run_program(lambda _: [
     ReplayNode(namespace=f'n{number}', parameter_overrides=[
@@ -105,8 +112,10 @@ run_program(lambda _: [
 
 
 def test_recordings_of_all_kinds_play_whole_in_order_and_at_their_own_rate(ros, tmp_path):
-    bags = [write(tmp_path / str(number), recording)
-            for number, recording in enumerate(RECORDINGS.values())]
+    bags = [
+        write(tmp_path / str(number), recording)
+        for number, recording in enumerate(RECORDINGS.values())
+    ]
     replay = ros.run([sys.executable, '-c', REPLAYS, *bags])
     topics = [f'/n{number}/keypoints' for number in range(len(bags))]
     ros.wait(lambda: all(map(ros.node.count_publishers, topics)), 'all replays')
@@ -125,8 +134,11 @@ def test_a_bag_of_another_recorder_plays_as_it_was_received(ros, tmp_path):
     with Writer(tmp_path / 'bag', version=9, storage_plugin=StoragePlugin.SQLITE3) as bag:
         topic = bag.add_connection('/people/keypoints', KEYPOINTS, typestore=store)
         for logged, stamp, name in recording:
-            bag.write(topic, round(logged * SECOND),
-                      serialize_message(keypoints_to_msg(person(stamp, name=name))))
+            bag.write(
+                topic,
+                round(logged * SECOND),
+                serialize_message(keypoints_to_msg(person(stamp, name=name))),
+            )
     found = arrivals(ros)
     assert ros.wait_for_end(ros.start('replay_node', bag=tmp_path / 'bag', speed=2.0)) == 0
     assert content(found) == expected(recording)
@@ -136,8 +148,10 @@ def test_a_bag_of_another_recorder_plays_as_it_was_received(ros, tmp_path):
 @pytest.mark.parametrize('pause', [HOUR, 30 * 24 * HOUR])
 def test_a_long_pause_is_cut_short_and_told(ros, tmp_path, pause):
     """A clock that was set forward looks the same in the bag."""
-    recording = [(logged + pause * (n > 20), stamp + pause * (n > 20), name)
-                 for n, (logged, stamp, name) in enumerate(frames())]
+    recording = [
+        (logged + pause * (n > 20), stamp + pause * (n > 20), name)
+        for n, (logged, stamp, name) in enumerate(frames())
+    ]
     found = arrivals(ros)
     replay = ros.start('replay_node', bag=write(tmp_path / 'bag', recording), speed=10.0)
     assert ros.wait_for_end(replay) == 0
@@ -150,8 +164,12 @@ def test_a_long_pause_is_cut_short_and_told(ros, tmp_path, pause):
 def test_the_clock_of_several_cameras_does_not_step_to_and_fro(ros, tmp_path):
     clock, recording = ros.collect(Clock, '/clock'), two_cameras(5)
     arrivals(ros)
-    assert ros.wait_for_end(ros.start('replay_node', bag=write(tmp_path / 'bag', recording),
-                                      speed=4.0)) == 0
+    assert (
+        ros.wait_for_end(
+            ros.start('replay_node', bag=write(tmp_path / 'bag', recording), speed=4.0)
+        )
+        == 0
+    )
     times = [message.clock.sec * SECOND + message.clock.nanosec for message in clock]
     assert times == sorted(set(times))
     assert set(times) >= {round(stamp * SECOND) for _, stamp, name in recording if name == 'bob'}

@@ -4,15 +4,16 @@ from pathlib import Path
 
 import onnx
 import pytest
-from bharnet_ros.msg import Action, Scores
-from helpers import INPUT_SHAPES, STEPS, contract_with, write_model
 from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.parameter import Parameter
-from ros_helpers import SHARE, Stage, graph, stamp_of, value_of
 
-from bharnet_ros.contract import METADATA_KEY
-from bharnet_ros.procfs import Usage
-from bharnet_ros.recognizer import Recognizer
+from bharnet_ros.inference.contract import METADATA_KEY
+from bharnet_ros.inference.model import Model
+from bharnet_ros.msg import Action as ActionMsg
+from bharnet_ros.msg import Scores as ScoresMsg
+from bharnet_ros.system.procfs import Usage
+from support.keypoints import INPUT_SHAPES, STEPS, contract_with, write_model
+from support.ros import SHARE, Stage, graph, stamp_of, value_of
 
 NODE = 'recognition_node'
 
@@ -25,10 +26,17 @@ def ros():
 
 def model(path: Path, label: str, seconds: float = 1.0, steps: int = STEPS) -> Path:
     """Write a model that calls a raised right hand `label`, with a window of its own."""
-    inputs = {name: ['N', *([steps, *shape[2:]] if shape[1:] else [])]
-              for name, shape in INPUT_SHAPES.items()}
-    return write_model(path, contract_with(
-        name=path.stem, labels=('-', label), window_seconds=seconds, window_steps=steps), inputs)
+    inputs = {
+        name: ['N', *([steps, *shape[2:]] if shape[1:] else [])]
+        for name, shape in INPUT_SHAPES.items()
+    }
+    return write_model(
+        path,
+        contract_with(
+            name=path.stem, labels=('-', label), window_seconds=seconds, window_steps=steps
+        ),
+        inputs,
+    )
 
 
 @pytest.fixture
@@ -47,22 +55,29 @@ def slow_model(path: Path) -> Path:
     nodes = graph_.graph.node
     nodes.remove(nodes[-1])
     make = onnx.helper.make_node
-    nodes.extend([make('ReduceMean', ['pair'], ['mean'], keepdims=0),
-                  make('Expand', ['mean', 'size'], ['square']),
-                  make('MatMul', ['square', 'square'], ['product']),
-                  make('ReduceMin', ['product'], ['least'], keepdims=0),
-                  make('Mul', ['least', 'nothing'], ['zero']),
-                  make('Add', ['pair', 'zero'], ['probabilities'])])
-    graph_.graph.initializer.extend([
-        onnx.helper.make_tensor('size', onnx.TensorProto.INT64, [2], [1200, 1200]),
-        onnx.helper.make_tensor('nothing', onnx.TensorProto.FLOAT, [], [0.0])])
+    nodes.extend(
+        [
+            make('ReduceMean', ['pair'], ['mean'], keepdims=0),
+            make('Expand', ['mean', 'size'], ['square']),
+            make('MatMul', ['square', 'square'], ['product']),
+            make('ReduceMin', ['product'], ['least'], keepdims=0),
+            make('Mul', ['least', 'nothing'], ['zero']),
+            make('Add', ['pair', 'zero'], ['probabilities']),
+        ]
+    )
+    graph_.graph.initializer.extend(
+        [
+            onnx.helper.make_tensor('size', onnx.TensorProto.INT64, [2], [1200, 1200]),
+            onnx.helper.make_tensor('nothing', onnx.TensorProto.FLOAT, [], [0.0]),
+        ]
+    )
     onnx.save(graph_, path)
     return path
 
 
-def span(scores: Scores) -> float:
+def span(scores: ScoresMsg) -> float:
     """Seconds that a window covers."""
-    start = scores.window_start.sec * 10 ** 9 + scores.window_start.nanosec
+    start = scores.window_start.sec * 10**9 + scores.window_start.nanosec
     return (stamp_of(scores) - start) / 1e9
 
 
@@ -72,12 +87,15 @@ def test_a_new_model_takes_over_between_two_windows(ros, short, long):
     assert ros.set(NODE, model=str(long)).successful
     assert ros.get(NODE, 'model') == {'model': str(long)}
     stage.wait(lambda: stage.started('wave'), 'an action of the second model')
-    old, new = Recognizer(short).model_id, Recognizer(long).model_id
+    old, new = Model(short).model_id, Model(long).model_id
 
     # The running action ended first, and numbers go on.
-    phases = [(a.phase, a.label) for a in stage.actions if a.phase != Action.ONGOING]
-    assert phases == [(Action.STARTED, 'hand_up'), (Action.ENDED, 'hand_up'),
-                      (Action.STARTED, 'wave')]
+    phases = [(a.phase, a.label) for a in stage.actions if a.phase != ActionMsg.ONGOING]
+    assert phases == [
+        (ActionMsg.STARTED, 'hand_up'),
+        (ActionMsg.ENDED, 'hand_up'),
+        (ActionMsg.STARTED, 'wave'),
+    ]
     assert stage.started('wave')[0].event_id > stage.started('hand_up')[0].event_id
     # No window of one model went to the other.
     stage.wait(lambda: span(stage.scores[-1]) > 1.5, 'a window of the new length')
@@ -85,10 +103,21 @@ def test_a_new_model_takes_over_between_two_windows(ros, short, long):
     assert set(ids) == {old, new} and ids == sorted(ids, key=[old, new].index)
     assert all(span(scores) <= 1.001 for scores in stage.scores if scores.model_id == old)
     assert [(m.model_id, list(m.labels)) for m in stage.labels] == [
-        (old, ['-', 'hand_up']), (new, ['-', 'wave'])]
+        (old, ['-', 'hand_up']),
+        (new, ['-', 'wave']),
+    ]
     assert stage.labels[-1].window_seconds == 2.0
-    report = stage.wait(lambda: next((s for s in reversed(ros.diagnostics) if s.name == NODE
-                                      and value_of(s, 'model') == 'long'), None), 'diagnostics')
+    report = stage.wait(
+        lambda: next(
+            (
+                s
+                for s in reversed(ros.diagnostics)
+                if s.name == NODE and value_of(s, 'model') == 'long'
+            ),
+            None,
+        ),
+        'diagnostics',
+    )
     assert value_of(report, 'model_id') == new
     assert stage.process.errors() == []
 
@@ -96,7 +125,7 @@ def test_a_new_model_takes_over_between_two_windows(ros, short, long):
 def test_windows_that_wait_for_the_old_model_never_reach_the_new_one(ros, tmp_path, long):
     """Eight persons are due at once and the old model is slow: the swap finds some waiting."""
     stage = Stage(ros, slow_model(tmp_path / 'slow.onnx'))
-    old = Recognizer(tmp_path / 'slow.onnx').model_id
+    old = Model(tmp_path / 'slow.onnx').model_id
     crowd = [f'person {number}' for number in range(8)]
 
     def all_scored() -> bool:
@@ -104,6 +133,7 @@ def test_windows_that_wait_for_the_old_model_never_reach_the_new_one(ros, tmp_pa
             stage.publish(name)
         ros.spin_once()
         return {scores.person_id for scores in stage.scores} == set(crowd)
+
     ros.wait(all_scored, 'scores of everybody by the old model')
     for _ in range(6):  # frames, until all are due again
         all_scored()
@@ -123,11 +153,18 @@ def bad_models(folder: Path) -> dict[str, str]:
     cut.write_bytes(model(folder / 'whole.onnx', 'x').read_bytes()[:-20])
     layout = write_model(folder / 'layout.onnx', contract_with(layout='ntu_25'))
     graph_ = write_model(folder / 'graph.onnx', contract_with(window_steps=STEPS + 1))
-    return {'no_such_name': 'no such model', '/nowhere/x.onnx': 'no such model', '': 'no such',
-            str(folder): 'no such model', '~nobody_here/x': 'no such model',
-            str(text): 'not a model', str(cut): 'truncated', str(layout): 'layout',
-            str(graph_): 'the contract says',
-            str(write_model(folder / 'foreign.onnx', contract=None)): 'not a bharnet_ros model'}
+    return {
+        'no_such_name': 'no such model',
+        '/nowhere/x.onnx': 'no such model',
+        '': 'no such',
+        str(folder): 'no such model',
+        '~nobody_here/x': 'no such model',
+        str(text): 'not a model',
+        str(cut): 'truncated',
+        str(layout): 'layout',
+        str(graph_): 'the contract says',
+        str(write_model(folder / 'foreign.onnx', contract=None)): 'not a bharnet_ros model',
+    }
 
 
 def test_a_bad_model_is_refused_with_its_reason_and_the_old_one_goes_on(ros, short, tmp_path):
@@ -162,8 +199,13 @@ def test_keypoints_that_come_while_a_model_is_loaded_are_not_lost(ros, short, tm
     client = ros.node.create_client(SetParametersAtomically, f'{NODE}/set_parameters_atomically')
     ros.wait(client.service_is_ready, 'the service')
     for _ in range(3):
-        future = client.call_async(SetParametersAtomically.Request(parameters=[
-            Parameter('model', value=str(tmp_path / 'slow.onnx')).to_parameter_msg()]))
+        future = client.call_async(
+            SetParametersAtomically.Request(
+                parameters=[
+                    Parameter('model', value=str(tmp_path / 'slow.onnx')).to_parameter_msg()
+                ]
+            )
+        )
         for _ in range(90):  # three seconds of them at once; a hole of half a second would show
             stage.publish()
         ros.wait(future.done, 'the answer')
@@ -171,7 +213,7 @@ def test_keypoints_that_come_while_a_model_is_loaded_are_not_lost(ros, short, tm
         last = round(stage.frames / 30 * 1e9)
         stage.wait(lambda last=last: stamp_of(stage.actions[-1]) > last, 'actions after that')
     assert {a.event_id for a in stage.actions} == {1}
-    assert Action.ENDED not in [a.phase for a in stage.actions]
+    assert ActionMsg.ENDED not in [a.phase for a in stage.actions]
 
 
 def test_a_file_that_was_replaced_is_loaded_by_setting_the_same_name(ros, short):
@@ -210,6 +252,7 @@ def test_many_swaps_leave_nothing_behind(ros, short, long):
             stage.actions.clear()
             stage.wait(lambda label=label: stage.started(label), f'action of swap {number}')
         return stage.process.usage
+
     before = swap(4)
     after = swap(12)
     assert after.threads <= before.threads and after.handles <= before.handles

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bharnet_ros import engine_cache
-from bharnet_ros.engine_cache import KEEP, EngineCache, EngineKey, cache_root
+from bharnet_ros.inference import engine_cache
+from bharnet_ros.inference.engine_cache import KEEP, EngineCache, EngineKey, cache_root
 
 KEY = EngineKey('0123456789ab', '101401', '1.31.1', 'Orin sm87', 'float16')
 ENGINE = b'engine' * 1000
@@ -38,6 +38,7 @@ def build(key: EngineKey = KEY) -> Path:
 
 # Keys.
 
+
 @given(st.lists(st.tuples(*[st.text(max_size=60)] * 5), min_size=2, max_size=6, unique=True))
 def test_different_keys_have_different_entries_with_names_that_any_disk_takes(keys):
     names = [EngineKey(*key).folder for key in keys]
@@ -45,9 +46,17 @@ def test_different_keys_have_different_entries_with_names_that_any_disk_takes(ke
     assert all(name.isascii() and '/' not in name and len(name) < 250 for name in names)
 
 
-@pytest.mark.parametrize('change', [
-    {'model_id': 'ba9876543210'}, {'tensorrt': '100900'}, {'onnxruntime': '1.23.2'},
-    {'gpu': 'NVIDIA H200 sm90'}, {'precision': 'float32'}], ids=lambda change: next(iter(change)))
+@pytest.mark.parametrize(
+    'change',
+    [
+        {'model_id': 'ba9876543210'},
+        {'tensorrt': '100900'},
+        {'onnxruntime': '1.23.2'},
+        {'gpu': 'NVIDIA H200 sm90'},
+        {'precision': 'float32'},
+    ],
+    ids=lambda change: next(iter(change)),
+)
 def test_an_engine_for_something_else_is_not_taken(home, change):
     build()
     with EngineCache(replace(KEY, **change)) as cache:
@@ -70,6 +79,7 @@ def test_the_cache_is_where_the_user_keeps_caches(home, monkeypatch):
 
 
 # What is found again.
+
 
 def test_a_sealed_engine_is_found_again(home):
     folder = build()
@@ -130,6 +140,7 @@ def test_the_cache_does_not_grow_for_ever(home):
 
 # Disks that do not do their part.
 
+
 def no_cache(*words: str) -> None:
     with EngineCache(KEY) as cache:
         assert cache.folder is None and not cache.ready
@@ -159,22 +170,24 @@ def test_no_engine_is_written_to_a_disk_that_is_nearly_full(home, monkeypatch):
 
 
 def run_python(code: str, **options: object) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, '-c', code], capture_output=True, text=True,
-                          timeout=60, **options)
+    return subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, timeout=60, **options
+    )
 
 
 def test_a_disk_that_fills_while_the_engine_is_written_leaves_no_entry(home):
     """A limit on the size of files stands for the full disk: writing fails in the same way."""
     result = run_python(
         'import resource, signal\n'
-        'from bharnet_ros.engine_cache import EngineCache, EngineKey\n'
+        'from bharnet_ros.inference.engine_cache import EngineCache, EngineKey\n'
         'signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n'
         f'with EngineCache({KEY}) as cache:\n'
         '    (cache.folder / "a.engine").write_bytes(b"part")\n'
         '    resource.setrlimit(resource.RLIMIT_FSIZE, (8, 8))\n'
         '    cache.seal()\n'
         '    assert not cache.ready and cache.folder is None\n'
-        '    print(cache.trouble)\n')
+        '    print(cache.trouble)\n'
+    )
     assert result.returncode == 0, result.stderr
     assert 'built at every start' in result.stdout
     assert not (cache_root() / KEY.folder).exists()
@@ -184,13 +197,20 @@ def test_a_disk_that_fills_while_the_engine_is_written_leaves_no_entry(home):
 def holder(home: Path) -> subprocess.Popen:
     """Return a process that is inside the entry."""
     process = subprocess.Popen(
-        [sys.executable, '-c', 'import time\n'
-         'from bharnet_ros.engine_cache import EngineCache, EngineKey\n'
-         f'with EngineCache({KEY}) as cache:\n'
-         '    print("inside", flush=True)\n'
-         '    time.sleep(1.5)\n'
-         '    (cache.folder / "a.engine").write_bytes(b"theirs")\n'
-         '    cache.seal()\n'], stdout=subprocess.PIPE, text=True)
+        [
+            sys.executable,
+            '-c',
+            'import time\n'
+            'from bharnet_ros.inference.engine_cache import EngineCache, EngineKey\n'
+            f'with EngineCache({KEY}) as cache:\n'
+            '    print("inside", flush=True)\n'
+            '    time.sleep(1.5)\n'
+            '    (cache.folder / "a.engine").write_bytes(b"theirs")\n'
+            '    cache.seal()\n',
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     assert process.stdout.readline() == 'inside\n'
     return process
 

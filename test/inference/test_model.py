@@ -3,36 +3,38 @@ from dataclasses import MISSING, asdict, fields, replace
 
 import numpy as np
 import pytest
-from conftest import ROOT
-from helpers import CONTRACT, INPUT_SHAPES, STEPS, contract_with, write_model
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bharnet_ros.contract import METADATA_KEY, Contract, ContractError
-from bharnet_ros.recognizer import ModelError, Recognizer, find_model
-from bharnet_ros.window import Clip
+from bharnet_ros.inference.contract import METADATA_KEY, Contract, ContractError
+from bharnet_ros.inference.model import Model, ModelError, find_model
+from bharnet_ros.types import Clip
+from support.keypoints import CONTRACT, INPUT_SHAPES, STEPS, contract_with, write_model
+from support.paths import ROOT
 
 SHIPPED = ROOT / 'models' / 'asl_words.onnx'
 
 
 @pytest.fixture(scope='module')
 def shipped():
-    return Recognizer(SHIPPED)
+    return Model(SHIPPED)
 
 
 def random_clips(count, steps, seed=0):
     rng = np.random.default_rng(seed)
     for _ in range(count):
         mask = (rng.random((steps, 3)) < 0.7).astype(np.float32)
-        parts = [rng.random((steps, *shape), np.float32) * mask[:, i, None, None]
-                 for i, shape in enumerate(((33, 4), (21, 3), (21, 3)))]
+        parts = [
+            rng.random((steps, *shape), np.float32) * mask[:, i, None, None]
+            for i, shape in enumerate(((33, 4), (21, 3), (21, 3)))
+        ]
         yield Clip(*parts, mask=mask, aspect=float(rng.uniform(0.5, 1.8)))
 
 
 def refusal(model, **options):
     """Return the text with which loading is refused: one line that names the file."""
     with pytest.raises(ModelError) as error:
-        Recognizer(model, **options)
+        Model(model, **options)
     text = str(error.value)
     assert text.strip() and '\n' not in text
     assert str(model) in text or 'provider' in text
@@ -52,7 +54,7 @@ def test_models_of_the_package_are_found_by_name():
     for name in ('asl_words', 'asl_words.onnx'):
         assert find_model(name).samefile(SHIPPED)
     assert find_model(str(SHIPPED)) == SHIPPED
-    assert Recognizer('asl_words').model_id == Recognizer(SHIPPED).model_id
+    assert Model('asl_words').model_id == Model(SHIPPED).model_id
 
 
 def test_a_name_is_no_way_out_of_the_models_folder():
@@ -61,8 +63,9 @@ def test_a_name_is_no_way_out_of_the_models_folder():
             find_model(name)
 
 
-@pytest.mark.parametrize('content', [b'', b'this is no model\n' * 50, bytes(4096)],
-                         ids=['empty', 'text', 'zeros'])
+@pytest.mark.parametrize(
+    'content', [b'', b'this is no model\n' * 50, bytes(4096)], ids=['empty', 'text', 'zeros']
+)
 def test_a_file_of_something_else_is_refused(tmp_path, content):
     path = tmp_path / 'model.onnx'
     path.write_bytes(content)
@@ -73,7 +76,7 @@ def test_a_file_of_something_else_is_refused(tmp_path, content):
 def test_a_truncated_model_is_refused(tmp_path, share):
     data = SHIPPED.read_bytes()
     path = tmp_path / 'model.onnx'
-    path.write_bytes(data[:int(len(data) * share)])
+    path.write_bytes(data[: int(len(data) * share)])
     refusal(path)
 
 
@@ -113,8 +116,10 @@ def test_a_bad_contract_is_refused_with_its_reason(tmp_path, contract, says):
     assert says in refusal(write_model(tmp_path / 'model.onnx', contract))
 
 
-@pytest.mark.parametrize('key', [item.name for item in fields(Contract)
-                                 if item.default is item.default_factory is MISSING])
+@pytest.mark.parametrize(
+    'key',
+    [item.name for item in fields(Contract) if item.default is item.default_factory is MISSING],
+)
 def test_an_incomplete_contract_names_what_it_lacks(tmp_path, key):
     data = asdict(CONTRACT)
     del data[key]
@@ -128,14 +133,17 @@ def test_fields_of_a_later_writer_are_ignored():
 
 BAD_GRAPHS = {
     'other steps than the contract': (
-        {'contract': contract_with(window_steps=STEPS + 1)}, 'input body'),
-    'more labels than outputs': (
-        {'contract': contract_with(labels=('-', 'a', 'b'))}, 'label'),
+        {'contract': contract_with(window_steps=STEPS + 1)},
+        'input body',
+    ),
+    'more labels than outputs': ({'contract': contract_with(labels=('-', 'a', 'b'))}, 'label'),
     'another output': ({'output': 'logits'}, 'label'),
     'a single number for an output': ({'scalar': True}, 'label'),
     'other joints': ({'inputs': INPUT_SHAPES | {'body': ['N', STEPS, 17, 4]}}, 'input body'),
     'a missing input': (
-        {'inputs': {k: v for k, v in INPUT_SHAPES.items() if k != 'aspect'}}, 'aspect'),
+        {'inputs': {k: v for k, v in INPUT_SHAPES.items() if k != 'aspect'}},
+        'aspect',
+    ),
     'an input too many': ({'inputs': INPUT_SHAPES | {'face': ['N', 468, 3]}}, 'face'),
     'a fixed batch': ({'inputs': {k: [3, *v[1:]] for k, v in INPUT_SHAPES.items()}}, ''),
 }
@@ -152,7 +160,7 @@ def test_an_unknown_provider_is_refused():
 
 
 def test_an_accelerator_that_is_not_there_falls_back_to_the_cpu(shipped):
-    recognizer = Recognizer(SHIPPED, provider='cuda')
+    recognizer = Model(SHIPPED, provider='cuda')
     assert recognizer.provider in ('cpu', 'cuda')
     clips = list(random_clips(3, shipped.contract.window_steps))
     np.testing.assert_allclose(recognizer.infer(clips), shipped.infer(clips), atol=2e-3)
@@ -160,7 +168,7 @@ def test_an_accelerator_that_is_not_there_falls_back_to_the_cpu(shipped):
 
 def test_the_contract_survives_the_file(tmp_path):
     full = contract_with(notes=['naïve “words” – ツ'], metrics={'a': [0.5, None]})
-    assert Recognizer(write_model(tmp_path / 'model.onnx', full)).contract == full
+    assert Model(write_model(tmp_path / 'model.onnx', full)).contract == full
     assert full.idle_id == 0 and replace(full, idle=None).idle_id == -1
     assert full.unknown_id == -1
 
@@ -189,8 +197,10 @@ def test_a_batch_gives_what_its_windows_give_alone(shipped):
 @given(st.lists(st.booleans(), min_size=3, max_size=3), st.floats(0.1, 10))
 def test_missing_parts_give_finite_answers(shipped, present, aspect):
     clip = next(random_clips(1, shipped.contract.window_steps))
-    parts = {name: getattr(clip, name) * keep for name, keep in zip(
-        ('body', 'left_hand', 'right_hand'), present, strict=True)}
+    parts = {
+        name: getattr(clip, name) * keep
+        for name, keep in zip(('body', 'left_hand', 'right_hand'), present, strict=True)
+    }
     mask = np.ones_like(clip.mask) * present
     found = shipped.infer([Clip(**parts, mask=mask, aspect=aspect)])
     assert np.isfinite(found).all()
@@ -199,10 +209,13 @@ def test_missing_parts_give_finite_answers(shipped, present, aspect):
 
 def test_what_missing_entries_hold_does_not_matter(shipped):
     clip = next(random_clips(1, shipped.contract.window_steps))
-    rubbish = {name: getattr(clip, name) + 7 * (1 - clip.mask[:, i, None, None])
-               for i, name in enumerate(('body', 'left_hand', 'right_hand'))}
-    np.testing.assert_allclose(shipped.infer([replace(clip, **rubbish)]),
-                               shipped.infer([clip]), atol=1e-5)
+    rubbish = {
+        name: getattr(clip, name) + 7 * (1 - clip.mask[:, i, None, None])
+        for i, name in enumerate(('body', 'left_hand', 'right_hand'))
+    }
+    np.testing.assert_allclose(
+        shipped.infer([replace(clip, **rubbish)]), shipped.infer([clip]), atol=1e-5
+    )
 
 
 def test_windows_of_a_wrong_size_are_a_model_error(shipped):
@@ -211,8 +224,9 @@ def test_windows_of_a_wrong_size_are_a_model_error(shipped):
 
 
 def test_the_same_file_has_the_same_id_and_another_file_another(tmp_path):
-    one, two = (write_model(tmp_path / f'{i}.onnx', contract_with(name=f'model {i}'))
-                for i in range(2))
+    one, two = (
+        write_model(tmp_path / f'{i}.onnx', contract_with(name=f'model {i}')) for i in range(2)
+    )
     copy = tmp_path / 'copy.onnx'
     copy.write_bytes(one.read_bytes())
-    assert Recognizer(one).model_id == Recognizer(copy).model_id != Recognizer(two).model_id
+    assert Model(one).model_id == Model(copy).model_id != Model(two).model_id

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import onnx
 import pytest
-from helpers import CONTRACT, contract_with, write_model
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bharnet_ros.contract import METADATA_KEY
-from bharnet_ros.model_file import MAX_METADATA, ModelFileError, read_metadata
-from bharnet_ros.recognizer import ModelError, Recognizer
+from bharnet_ros.inference.contract import METADATA_KEY
+from bharnet_ros.inference.model import Model, ModelError
+from bharnet_ros.inference.model_file import MAX_METADATA, ModelFileError, read_metadata
+from support.keypoints import CONTRACT, contract_with, write_model
 
 LONG_NUMBER = b'\xff' * 11
 
@@ -35,7 +35,7 @@ def serves_or_refuses(path: Path, data: bytes) -> None:
     """Load the bytes as a model: it works, or it is refused in one plain line."""
     path.write_bytes(data)
     try:
-        recognizer = Recognizer(path)
+        recognizer = Model(path)
     except ModelError as error:
         text = str(error)
         assert str(path) in text and text.isprintable() and len(text) < 600
@@ -61,6 +61,7 @@ def entry(key: str, value: str) -> bytes:
 
 
 # The reader.
+
 
 @given(st.dictionaries(st.text(), st.text(), max_size=5), st.binary(max_size=300))
 def test_the_metadata_is_what_the_onnx_library_wrote(metadata, weights):
@@ -102,16 +103,18 @@ def test_the_graph_is_skipped_not_read(tmp_path):
 
 # The model.
 
+
 def refusal(path: Path, data: bytes) -> str:
     path.write_bytes(data)
     with pytest.raises(ModelError) as error:
-        Recognizer(path)
+        Model(path)
     assert str(error.value).isprintable()
     return str(error.value)
 
 
-@pytest.mark.parametrize('value', ['x' * (MAX_METADATA + 1), json.dumps('y' * MAX_METADATA)],
-                         ids=['text', 'json'])
+@pytest.mark.parametrize(
+    'value', ['x' * (MAX_METADATA + 1), json.dumps('y' * MAX_METADATA)], ids=['text', 'json']
+)
 def test_a_contract_that_is_too_large_is_refused(place, good, value):
     assert 'larger than 1 MB' in refusal(place, good + entry(METADATA_KEY, value))
 
@@ -129,15 +132,18 @@ def test_a_model_that_is_too_large_is_refused_before_it_is_read(place, good):
     tracemalloc.start()
     try:
         with pytest.raises(ModelError, match='too large for a model'):
-            Recognizer(place)
+            Model(place)
         assert tracemalloc.get_traced_memory()[1] < 5_000_000
     finally:
         tracemalloc.stop()
         place.unlink()
 
 
-@pytest.mark.parametrize('value', ['[' * 100_000, '{"schema_version":' * 50_000, '9' * 100_000],
-                         ids=['lists', 'objects', 'digits'])
+@pytest.mark.parametrize(
+    'value',
+    ['[' * 100_000, '{"schema_version":' * 50_000, '9' * 100_000],
+    ids=['lists', 'objects', 'digits'],
+)
 def test_a_contract_that_would_exhaust_the_json_reader_is_refused(tmp_path, value):
     path = write_model(tmp_path / 'model.onnx', value)
     assert 'damaged' in refusal(path, path.read_bytes())
@@ -152,7 +158,7 @@ def test_a_second_contract_in_the_file_is_not_served_as_the_first(place, good):
     """Whichever one a reader takes, it must be the one that was checked."""
     other = contract_with(labels=('-', 'other')).to_json()
     place.write_bytes(good + entry(METADATA_KEY, other))
-    recognizer = Recognizer(place)
+    recognizer = Model(place)
     assert recognizer.contract.labels == ('-', 'other')
 
 
@@ -168,11 +174,12 @@ def test_no_session_is_made_of_a_model_without_a_good_contract(tmp_path):
 @pytest.mark.parametrize('name', ['x' * 5000, '~nobody_at_all/model.onnx', 'a\0b', 'a\nb'])
 def test_an_impossible_name_is_refused_in_one_line(name):
     with pytest.raises(ModelError) as error:
-        Recognizer(name)
+        Model(name)
     assert 'no such model' in str(error.value) and str(error.value).isprintable()
 
 
 # Damage of any kind.
+
 
 @settings(max_examples=200)
 @given(st.data())
@@ -185,7 +192,7 @@ def test_a_model_with_flipped_bits_serves_or_is_refused(place, good, data):
 
 @given(st.data())
 def test_a_truncated_model_serves_or_is_refused(place, good, data):
-    serves_or_refuses(place, good[:data.draw(st.integers(0, len(good)))])
+    serves_or_refuses(place, good[: data.draw(st.integers(0, len(good)))])
 
 
 @given(st.binary(max_size=2000), st.booleans())
@@ -193,10 +200,14 @@ def test_random_bytes_are_refused(place, good, rubbish, behind):
     serves_or_refuses(place, good + rubbish if behind else rubbish)
 
 
-@given(st.recursive(st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
-                    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-                    max_leaves=8),
-       st.sampled_from(sorted(json.loads(CONTRACT.to_json()))))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=8,
+    ),
+    st.sampled_from(sorted(json.loads(CONTRACT.to_json()))),
+)
 def test_any_value_in_the_contract_serves_or_is_refused(place, value, key):
     contract = json.loads(CONTRACT.to_json()) | {key: value}
     write_model(place, json.dumps(contract))
@@ -208,13 +219,13 @@ def test_damaged_models_cost_neither_time_nor_memory(place, good):
     place.write_bytes(good)
     code = (
         'import random, resource, sys\n'
-        'from bharnet_ros.recognizer import ModelError, Recognizer\n'
+        'from bharnet_ros.inference.model import ModelError, Model\n'
         'resource.setrlimit(resource.RLIMIT_DATA, (2 << 30, 2 << 30))\n'
         'good, path = open(sys.argv[1], "rb").read(), sys.argv[1] + ".damaged"\n'
         'rng, refused = random.Random(4), 0\n'
         '# Not ru_maxrss: it counts what the parent held when it started this process.\n'
         'def peak(): return open("/proc/self/status").read().split("VmHWM:")[1].split()[0]\n'
-        'Recognizer(sys.argv[1])\n'
+        'Model(sys.argv[1])\n'
         'before = peak()\n'
         'graph = good.index(b"bharnet_contract")  # before it; most of the file is contract\n'
         'for _ in range(500):\n'
@@ -222,11 +233,17 @@ def test_damaged_models_cost_neither_time_nor_memory(place, good):
         '    for _ in range(rng.randint(1, 8)):\n'
         '        data[rng.randrange(graph)] = rng.randrange(256)\n'
         '    open(path, "wb").write(data)\n'
-        '    try: Recognizer(path)\n'
+        '    try: Model(path)\n'
         '    except ModelError: refused += 1\n'
-        'print(refused, before, peak())\n')
-    result = subprocess.run([sys.executable, '-c', code, str(place)], capture_output=True,
-                            text=True, timeout=120, env=os.environ | {'OMP_NUM_THREADS': '1'})
+        'print(refused, before, peak())\n'
+    )
+    result = subprocess.run(
+        [sys.executable, '-c', code, str(place)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=os.environ | {'OMP_NUM_THREADS': '1'},
+    )
     assert result.returncode == 0, result.stderr[-2000:]
     refused, before_kb, after_kb = map(int, result.stdout.split())
     assert refused > 300

@@ -6,10 +6,9 @@ import sys
 import numpy as np
 import onnxruntime as ort
 import pytest
-from conftest import ROOT
-from helpers import contract_with, write_model
 
-from bharnet_ros.providers import (
+from bharnet_ros.inference.model import Model, ModelError
+from bharnet_ros.inference.providers import (
     EXECUTION,
     MAX_THREADS,
     PRECISIONS,
@@ -19,7 +18,8 @@ from bharnet_ros.providers import (
     order,
     tensorrt_version,
 )
-from bharnet_ros.recognizer import ModelError, Recognizer
+from support.keypoints import contract_with, write_model
+from support.paths import ROOT
 
 SHIPPED = ROOT / 'models' / 'asl_words.onnx'
 
@@ -27,7 +27,7 @@ SHIPPED = ROOT / 'models' / 'asl_words.onnx'
 @pytest.fixture(scope='module')
 def best() -> str:
     """What this machine really has."""
-    return Recognizer(SHIPPED, provider='auto').provider
+    return Model(SHIPPED, provider='auto').provider
 
 
 @pytest.fixture(scope='module')
@@ -54,60 +54,61 @@ def test_what_there_is_not_is_refused_with_what_there_is(choice):
     assert all(name in str(error.value) for name in (*choice.values(), *known))
 
 
-@pytest.mark.parametrize('threads', [0, -1, MAX_THREADS + 1, 10 ** 6])
+@pytest.mark.parametrize('threads', [0, -1, MAX_THREADS + 1, 10**6])
 def test_a_senseless_number_of_threads_is_refused(threads):
     with pytest.raises(ModelError, match=f'threads: 1 to {MAX_THREADS}, not {threads}'):
-        Recognizer(SHIPPED, threads=threads)
+        Model(SHIPPED, threads=threads)
 
 
 def test_the_cpu_is_always_there():
-    recognizer = Recognizer(SHIPPED)
-    assert (recognizer.provider, recognizer.precision, recognizer.caveat) == (
-        'cpu', 'float32', '')
+    recognizer = Model(SHIPPED)
+    assert (recognizer.provider, recognizer.precision, recognizer.caveat) == ('cpu', 'float32', '')
 
 
 def test_auto_takes_the_best_there_is_without_a_word():
-    code = ('from bharnet_ros.recognizer import Recognizer\n'
-            f'r = Recognizer({str(SHIPPED)!r}, provider="auto", require_provider=True)\n'
-            'print(r.provider, repr(r.caveat))\n')
-    result = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True,
-                            timeout=600)
+    code = (
+        'from bharnet_ros.inference.model import Model\n'
+        f'r = Model({str(SHIPPED)!r}, provider="auto", require_provider=True)\n'
+        'print(r.provider, repr(r.caveat))\n'
+    )
+    result = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, timeout=600
+    )
     assert result.returncode == 0 and result.stderr == '', result.stderr
     provider, caveat = result.stdout.split()
     assert provider in EXECUTION and caveat == "''"
 
 
 def test_a_named_provider_that_is_not_there_falls_back_and_says_why(absent, best):
-    recognizer = Recognizer(SHIPPED, provider=absent)
+    recognizer = Model(SHIPPED, provider=absent)
     assert recognizer.provider == best
     assert f'provider {absent} is not available here (' in recognizer.caveat
     assert recognizer.caveat.endswith(f'running on {best}')
     assert '\n' not in recognizer.caveat
     clip = recognizer._empty_clip()
-    np.testing.assert_allclose(recognizer.infer([clip]), Recognizer(SHIPPED).infer([clip]),
-                               atol=2e-3)
+    np.testing.assert_allclose(recognizer.infer([clip]), Model(SHIPPED).infer([clip]), atol=2e-3)
 
 
 def test_a_required_provider_that_is_not_there_is_an_error(absent):
     with pytest.raises(ModelError) as error:
-        Recognizer(SHIPPED, provider=absent, require_provider=True)
+        Model(SHIPPED, provider=absent, require_provider=True)
     assert absent in str(error.value) and 'require_provider' in str(error.value)
 
 
 def test_a_precision_that_cannot_be_had_is_said(tmp_path):
     path = write_model(tmp_path / 'model.onnx')
-    assert Recognizer(path, precision='float32').caveat == ''
-    recognizer = Recognizer(path, precision='float16')
+    assert Model(path, precision='float32').caveat == ''
+    recognizer = Model(path, precision='float16')
     assert recognizer.precision == 'float32' and 'float16' in recognizer.caveat
     path = write_model(tmp_path / 'half.onnx', contract_with(precision='float16'))
-    assert Recognizer(path).caveat == '' and Recognizer(path).precision == 'float16'
+    assert Model(path).caveat == '' and Model(path).precision == 'float16'
 
 
 def test_a_bad_model_is_not_blamed_on_the_provider(tmp_path):
     path = write_model(tmp_path / 'model.onnx', output='logits')
     for provider in PROVIDERS:
         with pytest.raises(ModelError) as error:
-            Recognizer(path, provider=provider, require_provider=True)
+            Model(path, provider=provider, require_provider=True)
         assert 'probability a label' in str(error.value)
 
 

@@ -3,25 +3,17 @@ from itertools import groupby
 
 import numpy as np
 import pytest
-from helpers import contract_with
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bharnet_ros.decision import (
-    Decider,
-    DecisionConfig,
-    EventCounter,
-    Phase,
-    Policy,
-    State,
-)
-from bharnet_ros.window import SECOND
+from bharnet_ros.recognition.decision import Decider, DecisionConfig, EventCounter, Policy
+from bharnet_ros.types import SECOND, Phase, State
+from support.keypoints import contract_with
 
 LABELS = ('-', 'wave', 'point')
 CONTRACT = contract_with(name='signs', labels=LABELS, idle='-')
 IDLE, WAVE, POINT = (np.eye(3)[i] for i in range(3))
-CONFIG = DecisionConfig(threshold=0.6, exit_threshold=0.4, min_duration=0.3, hold=0.5,
-                        smoothing=0)
+CONFIG = DecisionConfig(threshold=0.6, exit_threshold=0.4, min_duration=0.3, hold=0.5, smoothing=0)
 
 
 def decider(config=CONFIG, contract=CONTRACT, name='ann', counter=None):
@@ -35,8 +27,11 @@ def wave(probability):
 def play(scores, config=CONFIG, rate=10, contract=CONTRACT):
     """Return the events of one score vector every 1 / rate seconds."""
     judge = decider(config, contract)
-    return [event for i, row in enumerate(scores) for event in judge.update(
-        i * SECOND // rate, np.asarray(row))]
+    return [
+        event
+        for i, row in enumerate(scores)
+        for event in judge.update(i * SECOND // rate, np.asarray(row))
+    ]
 
 
 def story(events):
@@ -83,7 +78,9 @@ def test_an_action_goes_on_between_the_two_thresholds():
 
 def test_a_short_weakness_ends_nothing():
     assert story(play([WAVE] * 5 + ([IDLE] * 5 + [WAVE]) * 5)) == [
-        ('wave', 'STARTED'), ('wave', 'ONGOING')]
+        ('wave', 'STARTED'),
+        ('wave', 'ONGOING'),
+    ]
 
 
 def test_a_long_weakness_ends_it():
@@ -93,7 +90,10 @@ def test_a_long_weakness_ends_it():
 def test_a_new_favourite_ends_the_old_action_first():
     events = play([WAVE] * 6 + [POINT] * 6)
     assert [key for key in story(events) if key[1] != 'ONGOING'] == [
-        ('wave', 'STARTED'), ('wave', 'ENDED'), ('point', 'STARTED')]
+        ('wave', 'STARTED'),
+        ('wave', 'ENDED'),
+        ('point', 'STARTED'),
+    ]
     assert [event.event_id for event in events if event.phase is Phase.STARTED] == [1, 2]
 
 
@@ -118,6 +118,7 @@ def test_smoothing_follows_time_and_not_the_number_of_windows():
     def confidence(rate):
         config = DecisionConfig(min_duration=0, smoothing=0.2, threshold=0.5)
         return play([IDLE] + [WAVE] * rate, config, rate)[-1].confidence
+
     assert confidence(10) == pytest.approx(1 - np.exp(-1 / 0.2))
     assert confidence(100) == pytest.approx(confidence(10), abs=1e-9)
 
@@ -148,8 +149,12 @@ def test_leaving_ends_the_action_once():
 def test_event_numbers_are_shared_by_all_persons():
     counter = EventCounter()
     judges = [decider(name=name, counter=counter) for name in ('ann', 'bob')]
-    events = [event for i in range(5) for judge in judges
-              for event in judge.update(i * SECOND // 10, WAVE)]
+    events = [
+        event
+        for i in range(5)
+        for judge in judges
+        for event in judge.update(i * SECOND // 10, WAVE)
+    ]
     assert {(e.person_id, e.event_id) for e in events} == {('ann', 1), ('bob', 2)}
 
 
@@ -164,13 +169,21 @@ def states(scores, config=CONFIG, contract=CONTRACT):
 
 def test_a_known_action_is_a_candidate_until_it_starts_and_active_until_it_ends():
     assert states([IDLE] * 5 + [WAVE] * 10 + [IDLE] * 10) == [
-        ('IDLE', 5), ('CANDIDATE', 3), ('ACTIVE', 12), ('IDLE', 5)]
+        ('IDLE', 5),
+        ('CANDIDATE', 3),
+        ('ACTIVE', 12),
+        ('IDLE', 5),
+    ]
 
 
 def test_what_is_no_known_action_is_unknown_after_a_moment_and_starts_nothing():
     unsure = [0.2, 0.45, 0.35]
     assert states([IDLE] * 5 + [unsure] * 20 + [IDLE] * 2) == [
-        ('IDLE', 5), ('CANDIDATE', 3), ('UNKNOWN', 17), ('IDLE', 2)]
+        ('IDLE', 5),
+        ('CANDIDATE', 3),
+        ('UNKNOWN', 17),
+        ('IDLE', 2),
+    ]
     assert play([IDLE] * 5 + [unsure] * 20) == []
 
 
@@ -181,13 +194,16 @@ def test_a_rise_from_idle_to_an_action_is_never_called_unknown():
 
 def test_without_an_idle_class_a_person_at_rest_is_unknown():
     assert states([[0.4, 0.3, 0.3]] * 9, contract=contract_with(labels=LABELS, idle=None)) == [
-        ('CANDIDATE', 3), ('UNKNOWN', 6)]
+        ('CANDIDATE', 3),
+        ('UNKNOWN', 6),
+    ]
 
 
 def test_the_threshold_is_the_models_own_unless_it_is_given():
     def least(contract, **given):
         config = DecisionConfig(min_duration=0, smoothing=0, **given)
         return min(p for p in np.arange(0.5, 1, 0.01) if play([wave(p)], config, 10, contract))
+
     strict = contract_with(labels=LABELS, rejection_threshold=0.85)
     assert least(strict) == pytest.approx(0.85)
     assert least(strict, threshold=0.7) == pytest.approx(0.7)
@@ -201,7 +217,9 @@ def test_an_action_starts_only_with_little_left_for_idle():
     assert states([wave(0.9)] * 9, config) == [('CANDIDATE', 3), ('UNKNOWN', 6)]
     assert story(play([[0.05, 0.7, 0.25]] * 9, config))[0] == ('wave', 'STARTED')
     assert story(play([wave(0.96)] * 9 + [wave(0.5)] * 9, config)) == [
-        ('wave', 'STARTED'), ('wave', 'ONGOING')], 'that is for the start, not to go on'
+        ('wave', 'STARTED'),
+        ('wave', 'ONGOING'),
+    ], 'that is for the start, not to go on'
     no_idle = contract_with(labels=LABELS, idle=None)
     assert story(play([wave(0.9)] * 9, config, contract=no_idle))[0] == ('wave', 'STARTED')
 
@@ -243,9 +261,12 @@ def test_deny_goes_before_allow():
 def test_an_action_that_becomes_denied_ends_at_once_and_does_not_come_back():
     judge = decider()
     before = [e for i in range(6) for e in judge.update(i * SECOND // 10, WAVE)]
-    ended, = judge.follow(Policy.of(NO_WAVE, CONTRACT))
+    (ended,) = judge.follow(Policy.of(NO_WAVE, CONTRACT))
     assert (ended.phase, ended.event_id, ended.stamp) == (
-        Phase.ENDED, before[0].event_id, before[-1].stamp)
+        Phase.ENDED,
+        before[0].event_id,
+        before[-1].stamp,
+    )
     assert [e for i in range(6, 20) for e in judge.update(i * SECOND // 10, WAVE)] == []
     assert judge.follow(Policy.of(CONFIG, CONTRACT)) == []
     after = [e for i in range(20, 30) for e in judge.update(i * SECOND // 10, WAVE)]
@@ -256,23 +277,36 @@ def test_other_settings_leave_an_action_that_is_still_allowed_alone():
     judge = decider()
     for i in range(6):
         judge.update(i * SECOND // 10, WAVE)
-    for change in ({'labels_deny': ('point',)}, {'labels_allow': ('wave',)},
-                   {'threshold': 1.0, 'max_idle': 0.01}):
+    for change in (
+        {'labels_deny': ('point',)},
+        {'labels_allow': ('wave',)},
+        {'threshold': 1.0, 'max_idle': 0.01},
+    ):
         assert judge.follow(Policy.of(replace(CONFIG, **change), CONTRACT)) == []
         assert judge.state is State.ACTIVE
 
 
-@pytest.mark.parametrize('config, contract, words', [
-    (DecisionConfig(labels_deny=('wave', 'jump')), CONTRACT,
-     ['labels_deny', 'signs', "'jump'", 'wave, point']),
-    (DecisionConfig(labels_allow=('jump',)), CONTRACT, ['labels_allow', "'jump'"]),
-    (DecisionConfig(labels_deny=('-',)), CONTRACT, ['labels_deny', "'-'"]),
-    (DecisionConfig(labels_deny=('wave', 'point')), CONTRACT, ['no action']),
-    (DecisionConfig(labels_allow=('wave',), labels_deny=('wave',)), CONTRACT, ['no action']),
-    (DecisionConfig(exit_threshold=0.61), CONTRACT, ['exit_threshold', '0.61', '0.6']),
-    (DecisionConfig(labels_deny=('x\ny\x1b',)), contract_with(
-        labels=('-', *(f'a long label\n{i}' for i in range(500)))), ['labels_deny', '...']),
-], ids=['unknown', 'unknown allowed', 'idle', 'all denied', 'none left', 'exit', 'hostile'])
+@pytest.mark.parametrize(
+    'config, contract, words',
+    [
+        (
+            DecisionConfig(labels_deny=('wave', 'jump')),
+            CONTRACT,
+            ['labels_deny', 'signs', "'jump'", 'wave, point'],
+        ),
+        (DecisionConfig(labels_allow=('jump',)), CONTRACT, ['labels_allow', "'jump'"]),
+        (DecisionConfig(labels_deny=('-',)), CONTRACT, ['labels_deny', "'-'"]),
+        (DecisionConfig(labels_deny=('wave', 'point')), CONTRACT, ['no action']),
+        (DecisionConfig(labels_allow=('wave',), labels_deny=('wave',)), CONTRACT, ['no action']),
+        (DecisionConfig(exit_threshold=0.61), CONTRACT, ['exit_threshold', '0.61', '0.6']),
+        (
+            DecisionConfig(labels_deny=('x\ny\x1b',)),
+            contract_with(labels=('-', *(f'a long label\n{i}' for i in range(500)))),
+            ['labels_deny', '...'],
+        ),
+    ],
+    ids=['unknown', 'unknown allowed', 'idle', 'all denied', 'none left', 'exit', 'hostile'],
+)
 def test_settings_that_do_not_fit_the_model_are_refused_in_one_line(config, contract, words):
     with pytest.raises(ValueError) as error:
         Policy.of(config, contract)
@@ -284,15 +318,23 @@ def test_settings_that_do_not_fit_the_model_are_refused_in_one_line(config, cont
 some_labels = st.sets(st.sampled_from(LABELS[1:])).map(tuple)
 configs = st.builds(
     lambda low, high, **rest: DecisionConfig(max(low, high), min(low, high), **rest),
-    st.floats(0, 1), st.floats(0, 1), max_idle=st.floats(0.01, 1), min_duration=st.floats(0, 1),
-    hold=st.floats(0, 1), smoothing=st.floats(0, 1), labels_allow=some_labels,
-    labels_deny=some_labels)
+    st.floats(0, 1),
+    st.floats(0, 1),
+    max_idle=st.floats(0.01, 1),
+    min_duration=st.floats(0, 1),
+    hold=st.floats(0, 1),
+    smoothing=st.floats(0, 1),
+    labels_allow=some_labels,
+    labels_deny=some_labels,
+)
 steps = st.tuples(st.integers(1, SECOND), st.lists(st.floats(0.001, 1), min_size=3, max_size=3))
 contracts = st.builds(
-    lambda own, silent: replace(CONTRACT, rejection_threshold=own, idle=silent[0],
-                                unknown=silent[1]),
+    lambda own, silent: replace(
+        CONTRACT, rejection_threshold=own, idle=silent[0], unknown=silent[1]
+    ),
     st.none() | st.floats(0.01, 1),
-    st.sampled_from([('-', None), (None, None), (None, '-'), ('-', 'point')]))
+    st.sampled_from([('-', None), (None, None), (None, '-'), ('-', 'point')]),
+)
 
 
 def fitting(config, contract):
@@ -305,7 +347,8 @@ def fitting(config, contract):
 
 @given(contracts, configs, st.lists(steps | configs, max_size=60))
 def test_any_scores_give_well_formed_actions_whatever_settings_change_in_between(
-        contract, config, stream):
+    contract, config, stream
+):
     policy = fitting(config, contract)
     assume(policy is not None)
     judge, stamp, events = Decider(policy, 'ann', EventCounter()), 0, []
@@ -340,7 +383,10 @@ def test_any_scores_give_well_formed_actions_whatever_settings_change_in_between
             open_action = event
         else:
             assert (event.event_id, event.label, event.start) == (
-                open_action.event_id, open_action.label, open_action.start)
+                open_action.event_id,
+                open_action.label,
+                open_action.start,
+            )
             if event.phase is Phase.ENDED:
                 open_action = None
     assert open_action is None
@@ -349,14 +395,27 @@ def test_any_scores_give_well_formed_actions_whatever_settings_change_in_between
     assert all(a.stamp <= b.stamp for a, b in zip(events, events[1:], strict=False))
 
 
-@pytest.mark.parametrize('bad', [
-    {'threshold': 0.3, 'exit_threshold': 0.4}, {'threshold': 1.1}, {'threshold': -0.1},
-    {'exit_threshold': -0.1}, {'max_idle': 0.0}, {'max_idle': 1.1},
-    {'max_idle': float('nan')},
-    {'threshold': float('nan')}, {'exit_threshold': float('nan')},
-    {'min_duration': -0.1}, {'hold': -1.0}, {'smoothing': -0.5},
-    {'min_duration': float('nan')}, {'hold': float('nan')}, {'smoothing': float('nan')},
-], ids=str)
+@pytest.mark.parametrize(
+    'bad',
+    [
+        {'threshold': 0.3, 'exit_threshold': 0.4},
+        {'threshold': 1.1},
+        {'threshold': -0.1},
+        {'exit_threshold': -0.1},
+        {'max_idle': 0.0},
+        {'max_idle': 1.1},
+        {'max_idle': float('nan')},
+        {'threshold': float('nan')},
+        {'exit_threshold': float('nan')},
+        {'min_duration': -0.1},
+        {'hold': -1.0},
+        {'smoothing': -0.5},
+        {'min_duration': float('nan')},
+        {'hold': float('nan')},
+        {'smoothing': float('nan')},
+    ],
+    ids=str,
+)
 def test_impossible_settings_are_refused(bad):
     with pytest.raises(ValueError):
         DecisionConfig(**bad)

@@ -4,9 +4,9 @@ import tracemalloc
 from contextlib import contextmanager
 
 import pytest
-from helpers import CONTRACT, nobody, person
 
-from bharnet_ros.pipeline import ActionPipeline, PipelineConfig
+from bharnet_ros.recognition.pipeline import ActionPipeline, PipelineConfig
+from support.keypoints import CONTRACT, nobody, person
 
 FRAMES = 3000
 FEW = 20_000  # bytes; the ring of one person's window holds more than a million
@@ -37,8 +37,10 @@ def a_clip_in_a_loop(number):
     return same_person(number % 300)
 
 
-@pytest.mark.parametrize('frame', [same_person, another_person_each_second,
-                                   somebody_who_comes_and_goes, a_clip_in_a_loop])
+@pytest.mark.parametrize(
+    'frame',
+    [same_person, another_person_each_second, somebody_who_comes_and_goes, a_clip_in_a_loop],
+)
 def test_memory_does_not_grow_with_the_number_of_frames(frame):
     pipeline = ActionPipeline(CONTRACT, PipelineConfig())
     with traced():
@@ -48,7 +50,7 @@ def test_memory_does_not_grow_with_the_number_of_frames(frame):
             if number % 300 == 299:  # at the same point of every pattern above
                 held.append(tracemalloc.get_traced_memory()[0])
     # After a third of the run all persons that there can be at a time are there.
-    assert max(held[len(held) // 3:]) - held[len(held) // 3] < FEW, held
+    assert max(held[len(held) // 3 :]) - held[len(held) // 3] < FEW, held
 
 
 def test_a_frame_on_which_no_decision_is_due_allocates_next_to_nothing():

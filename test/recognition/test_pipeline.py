@@ -3,17 +3,16 @@ from itertools import groupby
 
 import numpy as np
 import pytest
-from conftest import ROOT
-from helpers import CONTRACT, contract_with, nobody, person, write_model
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bharnet_ros.bag import read_keypoints
-from bharnet_ros.decision import DecisionConfig, Phase
-from bharnet_ros.keypoints import KeypointsError
-from bharnet_ros.pipeline import ActionPipeline, PipelineConfig, Scores
-from bharnet_ros.recognizer import Recognizer
-from bharnet_ros.window import SECOND
+from bharnet_ros.bags.bag import read_keypoints
+from bharnet_ros.inference.model import Model
+from bharnet_ros.recognition.decision import DecisionConfig
+from bharnet_ros.recognition.pipeline import ActionPipeline, PipelineConfig
+from bharnet_ros.types import SECOND, KeypointsError, Phase, Scores
+from support.keypoints import CONTRACT, contract_with, nobody, person, write_model
+from support.paths import ROOT
 
 DEMO = ROOT / 'models' / 'demo_keypoints'
 QUICK = DecisionConfig(min_duration=0.2, hold=0.2, smoothing=0.1)
@@ -22,12 +21,12 @@ QUICK = DecisionConfig(min_duration=0.2, hold=0.2, smoothing=0.1)
 @pytest.fixture(scope='module')
 def hand_up(tmp_path_factory):
     """A model that is as sure of 'hand_up' as the right hand is seen."""
-    return Recognizer(write_model(tmp_path_factory.mktemp('model') / 'hand_up.onnx'))
+    return Model(write_model(tmp_path_factory.mktemp('model') / 'hand_up.onnx'))
 
 
 @pytest.fixture(scope='module')
 def shipped():
-    return Recognizer(ROOT / 'models' / 'asl_words.onnx')
+    return Model(ROOT / 'models' / 'asl_words.onnx')
 
 
 def pipeline(**changes):
@@ -122,8 +121,11 @@ def test_a_news_of_nobody_can_carry_the_step_of_the_clock(hand_up):
 
 def test_stamps_that_repeat_or_go_back_a_little_are_counted_and_ignored(hand_up):
     frames = standing(0, 4, hand=True)
-    late = [frame for i, frame in enumerate(frames) for frame in (
-        [frame, replace(frames[max(i - 2, 0)], right_hand=None)])]
+    late = [
+        frame
+        for i, frame in enumerate(frames)
+        for frame in ([frame, replace(frames[max(i - 2, 0)], right_hand=None)])
+    ]
     clean, dirty = pipeline(), pipeline()
     assert play(dirty, hand_up, late) == play(clean, hand_up, frames)
     assert dirty.counters.stale == len(frames) and clean.counters.stale == 0
@@ -137,7 +139,8 @@ def test_there_are_never_more_persons_than_allowed(hand_up):
         for name in ('ann', 'bob') if i < 60 else ('bob', 'cem'):
             events += pipe.process(person(i / 20, True, name), hand_up)[0]
         active = {e.event_id for e in events} - {
-            e.event_id for e in events if e.phase is Phase.ENDED}
+            e.event_id for e in events if e.phase is Phase.ENDED
+        }
         assert len(active) <= 2
     assert pipe.counters.forgotten == 1
     ended = [e for e in events if e.phase is Phase.ENDED]
@@ -157,7 +160,7 @@ def test_the_person_seen_longest_ago_is_forgotten_first(hand_up):
 def test_an_action_does_not_end_before_its_last_news_because_of_a_latecomer(hand_up):
     pipe = pipeline(max_persons=1)
     events = play(pipe, hand_up, standing(0, 3, hand=True))
-    ended, = play(pipe, hand_up, [person(2.8, name='bob')])
+    (ended,) = play(pipe, hand_up, [person(2.8, name='bob')])
     assert ended.phase is Phase.ENDED and ended.stamp >= events[-1].stamp
 
 
@@ -215,9 +218,13 @@ def test_unusable_keypoints_are_refused_and_change_nothing(hand_up, bad):
 
 def test_flush_ends_everything_and_forgets_everybody(hand_up):
     pipe = pipeline()
-    frames = [frame for pair in zip(standing(0, 3, hand=True),
-                                    standing(0, 3, hand=True, name='bob'), strict=True)
-              for frame in pair]
+    frames = [
+        frame
+        for pair in zip(
+            standing(0, 3, hand=True), standing(0, 3, hand=True, name='bob'), strict=True
+        )
+        for frame in pair
+    ]
     play(pipe, hand_up, frames)
     ended = pipe.flush()
     assert sorted(e.person_id for e in ended) == ['ann', 'bob']
@@ -238,8 +245,9 @@ def certain(window):
 @pytest.fixture
 def instant():
     """A pipeline that believes every window."""
-    return ActionPipeline(CONTRACT, PipelineConfig(decision=DecisionConfig(
-        min_duration=0, smoothing=0)))
+    return ActionPipeline(
+        CONTRACT, PipelineConfig(decision=DecisionConfig(min_duration=0, smoothing=0))
+    )
 
 
 def test_scores_of_a_person_who_left_are_void(instant):
@@ -325,8 +333,14 @@ def test_a_pause_is_not_made_up_for():
 
 def demo_events(recognizer, shift=0):
     pipe = ActionPipeline(recognizer.contract, PipelineConfig())
-    return play(pipe, recognizer, [replace(frame, stamp=frame.stamp + shift)
-                                   for frame in read_keypoints(DEMO)]) + pipe.flush()
+    return (
+        play(
+            pipe,
+            recognizer,
+            [replace(frame, stamp=frame.stamp + shift) for frame in read_keypoints(DEMO)],
+        )
+        + pipe.flush()
+    )
 
 
 def test_replaying_keypoints_gives_identical_events(shipped):
@@ -337,15 +351,22 @@ def test_replaying_keypoints_gives_identical_events(shipped):
 
 def test_the_epoch_of_the_recording_does_not_matter(shipped):
     shift = 1_700_000_000 * SECOND + 123_456_789
-    moved = [replace(e, stamp=e.stamp - shift, start=e.start - shift)
-             for e in demo_events(shipped, shift)]
+    moved = [
+        replace(e, stamp=e.stamp - shift, start=e.start - shift)
+        for e in demo_events(shipped, shift)
+    ]
     assert moved == demo_events(shipped)
 
 
 def test_the_shipped_model_reads_the_words_of_the_shipped_recording(shipped):
     events = demo_events(shipped)
     assert [event.label for event in events if event.phase is Phase.STARTED] == [
-        'coffee', 'please', 'large', 'tea', 'thank-you']
+        'coffee',
+        'please',
+        'large',
+        'tea',
+        'thank-you',
+    ]
 
 
 def test_a_long_window_is_whole_at_a_fast_camera():

@@ -2,12 +2,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import person
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bharnet_ros.layouts import DETECTOR_LAYOUTS
-from bharnet_ros.window import PARTS, SECOND, SlidingWindow, resample
+from bharnet_ros.recognition.window import SlidingWindow, resample
+from bharnet_ros.types import PARTS, SECOND
+from support.keypoints import person
 
 LAYOUT = DETECTOR_LAYOUTS['mediapipe_holistic']
 ALWAYS = 1e9  # a max_gap that never matters
@@ -96,15 +97,25 @@ def test_long_gaps_are_missing_and_short_ones_are_not(track, gap):
 
 
 def test_halfway_between_two_samples_is_their_mean():
-    sampled, ok = resample(np.array([0.0, 1.0, 3.0]), np.array([1.0, 2.0, 6.0]),
-                           np.array([True, True, True]), np.array([0.5, 2.5]), ALWAYS)
+    sampled, ok = resample(
+        np.array([0.0, 1.0, 3.0]),
+        np.array([1.0, 2.0, 6.0]),
+        np.array([True, True, True]),
+        np.array([0.5, 2.5]),
+        ALWAYS,
+    )
     assert ok.all()
     np.testing.assert_array_equal(sampled, [1.5, 5.0])
 
 
 def test_the_nearer_neighbour_decides_where_the_other_is_missing():
-    sampled, ok = resample(np.array([0.0, 1.0]), np.array([5.0, np.nan]),
-                           np.array([True, False]), np.array([0.49, 0.51]), ALWAYS)
+    sampled, ok = resample(
+        np.array([0.0, 1.0]),
+        np.array([5.0, np.nan]),
+        np.array([True, False]),
+        np.array([0.49, 0.51]),
+        ALWAYS,
+    )
     assert ok.tolist() == [True, False]
     assert sampled.tolist() == [5.0, 0.0]
 
@@ -172,8 +183,10 @@ def test_another_picture_shape_empties_the_window():
     assert win.clip().aspect == 640 / 480
 
 
-@given(st.lists(st.tuples(st.integers(1, 300_000_000), st.booleans()), min_size=1, max_size=40),
-       st.integers(0, 2**62))
+@given(
+    st.lists(st.tuples(st.integers(1, 300_000_000), st.booleans()), min_size=1, max_size=40),
+    st.integers(0, 2**62),
+)
 def test_the_epoch_of_the_clock_does_not_matter(pushes, epoch):
     here, there = window(), window()
     stamp = 0
@@ -241,8 +254,10 @@ def test_parts_that_were_not_found_are_missing_where_they_were_not_found():
     assert mask[:, 2].tolist() == [0, 0, 0, 0, 0, 0, 1, 1, 1]
 
 
-@given(st.lists(st.tuples(st.integers(1, 30), st.booleans()), min_size=1, max_size=60),
-       st.integers(1, 12))
+@given(
+    st.lists(st.tuples(st.integers(1, 30), st.booleans()), min_size=1, max_size=60),
+    st.integers(1, 12),
+)
 def test_the_ring_gives_what_a_plain_list_would(pushes, capacity):
     """Beyond its capacity the window is as if only the newest `capacity` frames had come."""
     win = window(capacity=capacity)

@@ -10,13 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bharnet_ros.latest import Latest
-from bharnet_ros.sources import Capture, Frame, Kind, SourceConfig, SourceError, VideoReader
-from bharnet_ros.window import SECOND
+from bharnet_ros.sources.capture import Capture
+from bharnet_ros.sources.video import Kind, SourceConfig, SourceError, VideoReader
+from bharnet_ros.system.slot import Slot
+from bharnet_ros.types import SECOND, Frame
 
 GREY = 8  # frame i of a test video is grey level GREY * i
-VIDEOS = ('mmaction2_demo.mp4', 'mmpose_demo.mp4', 'mpsamples_gesture_recognizer_test_video.mp4',
-          'mpsamples_hand_landmarker_test_video.mp4', 'slp_pose_test_video.mp4')
+VIDEOS = (
+    'mmaction2_demo.mp4',
+    'mmpose_demo.mp4',
+    'mpsamples_gesture_recognizer_test_video.mp4',
+    'mpsamples_hand_landmarker_test_video.mp4',
+    'slp_pose_test_video.mp4',
+)
 
 
 def make_video(path, frames=20, fps=25.0, size=(64, 48)):
@@ -53,7 +59,8 @@ def test_every_frame_is_read_with_its_media_time(tmp_path, suffix):
     assert fps == 25
     assert [number(frame) for frame in frames] == list(range(20))
     assert [frame.stamp for frame in frames] == pytest.approx(
-        [i * SECOND // 25 for i in range(20)], abs=SECOND // 100)
+        [i * SECOND // 25 for i in range(20)], abs=SECOND // 100
+    )
     assert frames[0].image.shape == (48, 64, 3) and frames[0].image.dtype == np.uint8
 
 
@@ -93,8 +100,9 @@ def test_a_folder_is_no_video(tmp_path):
     assert str(tmp_path) in refusal(tmp_path)
 
 
-@pytest.mark.parametrize('content', [b'', b'no video\n' * 1000, bytes(10000)],
-                         ids=['empty', 'text', 'zeros'])
+@pytest.mark.parametrize(
+    'content', [b'', b'no video\n' * 1000, bytes(10000)], ids=['empty', 'text', 'zeros']
+)
 def test_a_file_that_is_no_video_is_refused(tmp_path, content):
     path = tmp_path / 'video.mp4'
     path.write_bytes(content)
@@ -104,7 +112,7 @@ def test_a_file_that_is_no_video_is_refused(tmp_path, content):
 
 def cut(source, path, share):
     data = source.read_bytes()
-    path.write_bytes(data[:int(len(data) * share)])
+    path.write_bytes(data[: int(len(data) * share)])
     return path
 
 
@@ -133,20 +141,35 @@ def test_an_avi_that_was_cut_says_after_how_many_frames(tmp_path, share):
 def test_frames_before_the_cut_can_be_used(tmp_path):
     whole = make_video(tmp_path / 'whole.avi', frames=30, size=(320, 240))
     frames = []
-    with pytest.raises(SourceError), VideoReader(
-            SourceConfig(str(cut(whole, tmp_path / 'cut.avi', 0.5)))) as reader:
+    with (
+        pytest.raises(SourceError),
+        VideoReader(SourceConfig(str(cut(whole, tmp_path / 'cut.avi', 0.5)))) as reader,
+    ):
         while True:
             frames.append(reader.read())
     assert 10 <= len(frames) <= 20
     assert [number(frame) for frame in frames] == list(range(len(frames)))
 
 
-@pytest.mark.parametrize(('source', 'kind'), [
-    ('0', Kind.CAMERA), ('12', Kind.CAMERA), ('/dev/video2', Kind.CAMERA),
-    ('/dev/v4l/by-id/usb-cam', Kind.CAMERA), ('video.mp4', Kind.FILE), ('/a/b c.mkv', Kind.FILE),
-    ('file:///a/b.mp4', Kind.FILE), ('10:30:05.mp4', Kind.FILE), ('cam:1.mp4', Kind.FILE),
-    ('', Kind.FILE), ('rtsp://host/1', Kind.STREAM), ('http://host:80/x.mjpg', Kind.STREAM),
-    ('udp://@:5000', Kind.STREAM), ('videotestsrc ! appsink', Kind.STREAM)])
+@pytest.mark.parametrize(
+    ('source', 'kind'),
+    [
+        ('0', Kind.CAMERA),
+        ('12', Kind.CAMERA),
+        ('/dev/video2', Kind.CAMERA),
+        ('/dev/v4l/by-id/usb-cam', Kind.CAMERA),
+        ('video.mp4', Kind.FILE),
+        ('/a/b c.mkv', Kind.FILE),
+        ('file:///a/b.mp4', Kind.FILE),
+        ('10:30:05.mp4', Kind.FILE),
+        ('cam:1.mp4', Kind.FILE),
+        ('', Kind.FILE),
+        ('rtsp://host/1', Kind.STREAM),
+        ('http://host:80/x.mjpg', Kind.STREAM),
+        ('udp://@:5000', Kind.STREAM),
+        ('videotestsrc ! appsink', Kind.STREAM),
+    ],
+)
 def test_a_source_string_says_what_it_is(source, kind):
     assert SourceConfig(source).kind is kind
 
@@ -154,10 +177,20 @@ def test_a_source_string_says_what_it_is(source, kind):
 word = st.text('abcdefgh0123456789._-~%!$&+,;=', min_size=1, max_size=12)
 
 
-@given(st.sampled_from(['rtsp', 'http', 'https', 'rtmp']), st.just('') | word, word,
-       st.sampled_from(['192.168.1.7', 'Cam.local', '[fe80::1]']), st.just('') | st.just(':8554'),
-       st.sampled_from(['{}', 'rtspsrc location={} ! decodebin ! appsink',
-                        'rtspsrc location="{}" ! decodebin ! appsink']))
+@given(
+    st.sampled_from(['rtsp', 'http', 'https', 'rtmp']),
+    st.just('') | word,
+    word,
+    st.sampled_from(['192.168.1.7', 'Cam.local', '[fe80::1]']),
+    st.just('') | st.just(':8554'),
+    st.sampled_from(
+        [
+            '{}',
+            'rtspsrc location={} ! decodebin ! appsink',
+            'rtspsrc location="{}" ! decodebin ! appsink',
+        ]
+    ),
+)
 def test_logs_never_show_a_password_but_all_else(scheme, user, password, host, port, form):
     password = f'S3cret{password}'
     source = form.format(f'{scheme}://{user}:{password}@{host}{port}/live?x=1')
@@ -173,9 +206,18 @@ def test_logs_never_show_a_password_that_is_a_property():
         assert shown == source.format('***')
 
 
-@pytest.mark.parametrize('source', [
-    '0', '/dev/video0', '/videos/a@b:c.mp4', 'rtsp://host:554/live', 'http://host/a@b',
-    'udp://@:5000',     'videotestsrc ! appsink'])
+@pytest.mark.parametrize(
+    'source',
+    [
+        '0',
+        '/dev/video0',
+        '/videos/a@b:c.mp4',
+        'rtsp://host:554/live',
+        'http://host/a@b',
+        'udp://@:5000',
+        'videotestsrc ! appsink',
+    ],
+)
 def test_a_source_without_a_password_is_shown_as_it_is(source):
     assert SourceConfig(source).display_name == source
 
@@ -198,7 +240,7 @@ def test_a_camera_that_is_not_there_is_named():
 def play(path, slot=None, take=True, **options):
     """Play a file through a Capture to its end; return it and the frames taken."""
     fields = {key: options.pop(key) for key in ('realtime', 'loop') if key in options}
-    slot = slot or Latest()
+    slot = slot or Slot()
     capture = Capture(SourceConfig(str(path), **fields), slot, **options)
     capture.start()
     if not take:
@@ -215,7 +257,7 @@ def test_as_fast_as_possible_drops_nothing(tmp_path):
 
 
 def test_as_fast_as_possible_waits_for_a_slow_consumer(tmp_path):
-    slot = Latest()
+    slot = Slot()
     config = SourceConfig(str(make_video(tmp_path / 'video.avi', frames=12)), realtime=False)
     capture = Capture(config, slot)
     capture.start()
@@ -234,12 +276,15 @@ def test_real_time_drops_rather_than_lags(tmp_path):
     assert capture.slot.dropped == 19
 
 
-@pytest.mark.parametrize(('frames', 'size'), [(80, (1280, 720)), (3, (64, 48))],
-                         ids=['images that take longer to decode', 'opened again and again'])
+@pytest.mark.parametrize(
+    ('frames', 'size'),
+    [(80, (1280, 720)), (3, (64, 48))],
+    ids=['images that take longer to decode', 'opened again and again'],
+)
 def test_a_file_that_cannot_be_read_in_time_plays_slower(tmp_path, frames, size):
     """Its images must not seem older and older: stamps go on as fast as the clock."""
     path = make_video(tmp_path / 'video.avi', frames=frames, fps=1000, size=size)
-    slot, taken = Latest(), []
+    slot, taken = Slot(), []
     capture = Capture(SourceConfig(str(path), loop=True), slot, epoch=time.time_ns())
     capture.start()
     began = time.monotonic()
@@ -261,15 +306,16 @@ def test_epoch_is_added_to_media_times(tmp_path):
 
 @pytest.mark.parametrize('suffix', ['.avi', '.mp4'])
 def test_a_loop_goes_on_in_time(tmp_path, suffix):
-    slot = Latest()
+    slot = Slot()
     path = make_video(tmp_path / f'video{suffix}', frames=8)
     capture = Capture(SourceConfig(str(path), realtime=False, loop=True), slot)
     capture.start()
     frames = [slot.take() for _ in range(30)]
     capture.stop()
     assert [number(frame) for frame in frames] == [i % 8 for i in range(30)]
-    np.testing.assert_allclose(np.diff([frame.stamp for frame in frames]), SECOND / 25,
-                               atol=SECOND // 1000)
+    np.testing.assert_allclose(
+        np.diff([frame.stamp for frame in frames]), SECOND / 25, atol=SECOND // 1000
+    )
     assert not capture.is_alive()
 
 
@@ -282,15 +328,16 @@ def test_the_end_of_a_file_closes_the_slot(tmp_path):
 def test_a_file_that_breaks_off_ends_the_run_with_its_reason(tmp_path):
     whole = make_video(tmp_path / 'whole.avi', frames=30, size=(320, 240))
     reports = []
-    capture, frames = play(cut(whole, tmp_path / 'cut.avi', 0.5), realtime=False, loop=True,
-                           report=reports.append)
+    capture, frames = play(
+        cut(whole, tmp_path / 'cut.avi', 0.5), realtime=False, loop=True, report=reports.append
+    )
     assert 10 <= len(frames) <= 20
     assert 'truncated' in capture.error
     assert reports == [None, capture.error]
 
 
 def test_a_file_waits_for_its_audience(tmp_path):
-    slot, ready = Latest(), threading.Event()
+    slot, ready = Slot(), threading.Event()
     config = SourceConfig(str(make_video(tmp_path / 'video.avi', frames=3)), realtime=False)
     capture = Capture(config, slot, ready=ready.is_set, wait_seconds=600)
     capture.start()
@@ -300,7 +347,7 @@ def test_a_file_waits_for_its_audience(tmp_path):
 
 
 def test_stop_ends_a_file_that_waits_for_its_next_frame(tmp_path):
-    slot = Latest()
+    slot = Slot()
     config = SourceConfig(str(make_video(tmp_path / 'slow.avi', frames=3, fps=0.01)))
     capture = Capture(config, slot)
     capture.start()
@@ -311,7 +358,7 @@ def test_stop_ends_a_file_that_waits_for_its_next_frame(tmp_path):
 
 def test_stop_ends_a_file_that_nobody_takes_from(tmp_path):
     path = make_video(tmp_path / 'video.avi')
-    capture = Capture(SourceConfig(str(path), realtime=False), Latest())
+    capture = Capture(SourceConfig(str(path), realtime=False), Slot())
     capture.start()
     capture.stop()
     assert not capture.is_alive()
@@ -325,7 +372,7 @@ def test_stop_ends_the_pause_between_two_attempts():
         failed.set()
 
     source = f'http://127.0.0.1:{free_port()}/x.mjpg'
-    capture = Capture(SourceConfig(source), Latest(), reconnect_seconds=3600, report=report)
+    capture = Capture(SourceConfig(source), Slot(), reconnect_seconds=3600, report=report)
     capture.start()
     assert failed.wait(60)
     capture.stop()
@@ -333,7 +380,7 @@ def test_stop_ends_the_pause_between_two_attempts():
 
 
 def test_stop_before_the_start_is_harmless(tmp_path):
-    slot = Latest()
+    slot = Slot()
     Capture(SourceConfig('nothing.mp4'), slot).stop()
     assert slot.take() is None
 
@@ -354,8 +401,10 @@ class MjpegServer:
                 self.end_headers()
                 with suppress(OSError):
                     while not camera.stopped.wait(0.01):
-                        self.wfile.write(b'--frame\r\nContent-Type: image/jpeg\r\nContent-Length: '
-                                         b'%d\r\n\r\n%s\r\n' % (len(jpeg), jpeg))
+                        self.wfile.write(
+                            b'--frame\r\nContent-Type: image/jpeg\r\nContent-Length: '
+                            b'%d\r\n\r\n%s\r\n' % (len(jpeg), jpeg)
+                        )
 
             def log_message(self, *_):
                 pass
@@ -382,7 +431,7 @@ def levels(slot):
 def test_a_live_source_that_dies_is_tried_again_until_it_is_back():
     camera = MjpegServer(0, level=50)
     port = camera.http.server_port
-    slot, reports, lost = Latest(), [], threading.Event()
+    slot, reports, lost = Slot(), [], threading.Event()
 
     def report(text):
         reports.append(text)
@@ -411,7 +460,7 @@ def test_a_live_source_that_dies_is_tried_again_until_it_is_back():
 
 def test_a_live_source_may_end_at_its_first_failure():
     camera = MjpegServer(0, level=50)
-    slot = Latest()
+    slot = Slot()
     capture = Capture(SourceConfig(camera.url), slot, reconnect_seconds=None)
     capture.start()
     assert isinstance(slot.take(timeout=60), Frame)

@@ -5,9 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers import person
 
-from bharnet_ros.bag import BagError, read_keypoints
+from bharnet_ros.bags.bag import BagError, read_keypoints
+from support.keypoints import person
+from support.paths import ROOT
 
 COUNT = 12  # messages of the bag that is damaged, three a chunk
 
@@ -36,5 +37,9 @@ def refused(step) -> str:
 
 
 def python(code: str, *arguments: object) -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, '-c', code, *map(str, arguments)], text=True,
-                            stdout=subprocess.PIPE, cwd=Path(__file__).parent)
+    return subprocess.Popen(
+        [sys.executable, '-c', code, *map(str, arguments)],
+        text=True,
+        stdout=subprocess.PIPE,
+        cwd=ROOT / 'test',
+    )

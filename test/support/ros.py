@@ -15,9 +15,7 @@ from pathlib import Path
 
 import rclpy
 from ament_index_python.packages import get_package_prefix, get_package_share_directory
-from bharnet_ros.msg import Action, Keypoints, LabelMap, Scores
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from helpers import person
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.msg import Parameter, ParameterDescriptor, SetParametersResult
@@ -33,9 +31,14 @@ from rclpy.parameter import parameter_value_to_python
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
 
-from bharnet_ros.bag import read_raw
+from bharnet_ros.bags.bag import read_raw
+from bharnet_ros.msg import Action as ActionMsg
+from bharnet_ros.msg import Keypoints as KeypointsMsg
+from bharnet_ros.msg import LabelMap as LabelMapMsg
+from bharnet_ros.msg import Scores as ScoresMsg
 from bharnet_ros.nodes.messages import keypoints_to_msg
-from bharnet_ros.procfs import Usage, usage
+from bharnet_ros.system.procfs import Usage, usage
+from support.keypoints import person
 
 # Nothing of a test leaves the machine, nothing else on the network reaches it.
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
@@ -46,8 +49,9 @@ DOMAINS = itertools.cycle(range(100, 161))
 SHARE = Path(get_package_share_directory('bharnet_ros'))
 EXECUTABLES = Path(get_package_prefix('bharnet_ros')) / 'lib' / 'bharnet_ros'
 DEMO_BAG = SHARE / 'models' / 'demo_keypoints'
-LATCHED = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE,
-                     durability=DurabilityPolicy.TRANSIENT_LOCAL)
+LATCHED = QoSProfile(
+    depth=10, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
+)
 
 
 @contextmanager
@@ -83,8 +87,13 @@ class Process:
         environment = os.environ | {'ROS_DOMAIN_ID': str(domain), 'ROS_LOG_DIR': str(folder)}
         with self._log.open('wb') as log:
             self._popen = subprocess.Popen(
-                [str(part) for part in command], stdin=subprocess.DEVNULL, stdout=log,
-                stderr=subprocess.STDOUT, start_new_session=True, env=environment)
+                [str(part) for part in command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env=environment,
+            )
 
     @property
     def status(self) -> int | None:
@@ -125,7 +134,8 @@ class Process:
             return self._popen.wait(seconds)
         except subprocess.TimeoutExpired:
             raise AssertionError(
-                f'{self.name} has not ended in {seconds} s:\n{self.log}') from None
+                f'{self.name} has not ended in {seconds} s:\n{self.log}'
+            ) from None
 
     def stop(self) -> int:
         """End the process in order; return the exit status."""
@@ -157,8 +167,11 @@ class Graph:
         self._clients: dict[str, object] = {}
         self.diagnostics: list[DiagnosticStatus] = []
         self.node.create_subscription(
-            DiagnosticArray, '/diagnostics',
-            lambda message: self.diagnostics.extend(message.status), 100)
+            DiagnosticArray,
+            '/diagnostics',
+            lambda message: self.diagnostics.extend(message.status),
+            100,
+        )
 
     def close(self) -> None:
         """End all processes, then the observer."""
@@ -211,8 +224,9 @@ class Graph:
 
     def logs(self) -> str:
         """Return the end of all logs, for messages of failures."""
-        return '\n'.join(f'--- {p.name}, status {p.status}\n{p.log[-2000:]}'
-                         for p in self.processes)
+        return '\n'.join(
+            f'--- {p.name}, status {p.status}\n{p.log[-2000:]}' for p in self.processes
+        )
 
     def collect(self, message_type: type, topic: str, qos: object = 1000) -> list:
         """Subscribe; return the list that messages are appended to."""
@@ -223,20 +237,34 @@ class Graph:
     def publisher(self, message_type: type, topic: str, listeners: int = 1, qos: object = 1000):
         """Return a publisher that already has its listeners."""
         publisher = self.node.create_publisher(message_type, topic, qos)
-        self.wait(lambda: publisher.get_subscription_count() >= listeners,
-                  f'{listeners} subscribers of {topic}')
+        self.wait(
+            lambda: publisher.get_subscription_count() >= listeners,
+            f'{listeners} subscribers of {topic}',
+        )
         return publisher
 
-    def next_diagnosis(self, node: str, level: bytes, text: str = '', what: str = ''
-                       ) -> DiagnosticStatus:
+    def next_diagnosis(
+        self, node: str, level: bytes, text: str = '', what: str = ''
+    ) -> DiagnosticStatus:
         """Wait for a report from now on of this level with this text; return it."""
         seen = len(self.diagnostics)
 
         def find() -> DiagnosticStatus | None:
-            return next((status for status in self.diagnostics[seen:] if status.name == node
-                         and status.level == level and text in status.message), None)
-        return self.wait(find, what or f'diagnostics of {node} at level {level} with "{text}"; '
-                         f'the last were {[s.message for s in self.diagnostics[-3:]]}')
+            return next(
+                (
+                    status
+                    for status in self.diagnostics[seen:]
+                    if status.name == node and status.level == level and text in status.message
+                ),
+                None,
+            )
+
+        return self.wait(
+            find,
+            what
+            or f'diagnostics of {node} at level {level} with "{text}"; '
+            f'the last were {[s.message for s in self.diagnostics[-3:]]}',
+        )
 
     # Services.
 
@@ -252,8 +280,11 @@ class Graph:
 
     def change_state(self, node: str, verb: str) -> bool:
         """Ask for a transition such as 'configure'; return whether it succeeded."""
-        return self.call(ChangeState, f'{node}/change_state', ChangeState.Request(
-            transition=Transition(label=verb))).success
+        return self.call(
+            ChangeState,
+            f'{node}/change_state',
+            ChangeState.Request(transition=Transition(label=verb)),
+        ).success
 
     def bring_up(self, node: str) -> None:
         """Configure and activate."""
@@ -262,32 +293,42 @@ class Graph:
 
     def state(self, node: str) -> str:
         """Return the lifecycle state."""
-        return self.call(GetState, f'{node}/get_state',
-                         GetState.Request()).current_state.label
+        return self.call(GetState, f'{node}/get_state', GetState.Request()).current_state.label
 
     def set(self, node: str, **params: object) -> SetParametersResult:
         """Set parameters, all or none."""
-        wanted: list[Parameter] = [RclpyParameter(name, value=value).to_parameter_msg()
-                                   for name, value in params.items()]
-        return self.call(SetParametersAtomically, f'{node}/set_parameters_atomically',
-                         SetParametersAtomically.Request(parameters=wanted)).result
+        wanted: list[Parameter] = [
+            RclpyParameter(name, value=value).to_parameter_msg() for name, value in params.items()
+        ]
+        return self.call(
+            SetParametersAtomically,
+            f'{node}/set_parameters_atomically',
+            SetParametersAtomically.Request(parameters=wanted),
+        ).result
 
     def get(self, node: str, *names: str) -> dict[str, object]:
         """Return the values of parameters."""
-        values = self.call(GetParameters, f'{node}/get_parameters',
-                           GetParameters.Request(names=names)).values
+        values = self.call(
+            GetParameters, f'{node}/get_parameters', GetParameters.Request(names=names)
+        ).values
         return dict(zip(names, map(parameter_value_to_python, values), strict=True))
 
     def parameter_names(self, node: str) -> list[str]:
         """Return the names of the declared parameters, without those of every rclpy node."""
-        names = self.call(ListParameters, f'{node}/list_parameters',
-                          ListParameters.Request()).result.names
+        names = self.call(
+            ListParameters, f'{node}/list_parameters', ListParameters.Request()
+        ).result.names
         return sorted(set(names) - {'use_sim_time', 'start_type_description_service'})
 
     def describe(self, node: str, *names: str) -> list[ParameterDescriptor]:
         """Return the descriptors of parameters."""
-        return list(self.call(DescribeParameters, f'{node}/describe_parameters',
-                              DescribeParameters.Request(names=names)).descriptors)
+        return list(
+            self.call(
+                DescribeParameters,
+                f'{node}/describe_parameters',
+                DescribeParameters.Request(names=names),
+            ).descriptors
+        )
 
 
 @contextmanager
@@ -307,33 +348,46 @@ class Stage:
     def __init__(self, ros: Graph, model: Path, **params: object):
         self.ros, self.frames, self.hand, self.size = ros, 0, True, (640, 480)
         self.process = ros.start('recognition_node', autostart=True, model=model, **params)
-        self.actions, self.scores = ros.collect(Action, 'actions'), ros.collect(Scores, 'scores')
-        self.labels = ros.collect(LabelMap, 'labels', LATCHED)
-        self._publisher = ros.publisher(Keypoints, 'keypoints')
+        self.actions, self.scores = (
+            ros.collect(ActionMsg, 'actions'),
+            ros.collect(ScoresMsg, 'scores'),
+        )
+        self.labels = ros.collect(LabelMapMsg, 'labels', LATCHED)
+        self._publisher = ros.publisher(KeypointsMsg, 'keypoints')
 
     def publish(self, name: str = 'ann') -> None:
         """Publish the next frame of a person."""
         self.frames += name in ('ann', 'person 0')
-        self._publisher.publish(keypoints_to_msg(
-            person(self.frames / 30, hand=self.hand, name=name,
-                   width=self.size[0], height=self.size[1])))
+        self._publisher.publish(
+            keypoints_to_msg(
+                person(
+                    self.frames / 30,
+                    hand=self.hand,
+                    name=name,
+                    width=self.size[0],
+                    height=self.size[1],
+                )
+            )
+        )
 
     def wait(self, predicate: Callable[[], object], what: str):
         """Let the person stand there until something holds; return it."""
+
         def look() -> object:
             self.publish()
             self.ros.spin_once()
             return predicate()
+
         return self.ros.wait(look, what)
 
-    def started(self, label: str) -> list[Action]:
+    def started(self, label: str) -> list[ActionMsg]:
         """Return the starts of actions of a label."""
-        return [a for a in self.actions if (a.phase, a.label) == (Action.STARTED, label)]
+        return [a for a in self.actions if (a.phase, a.label) == (ActionMsg.STARTED, label)]
 
 
 def stamp_of(message: object) -> int:
     """Return the stamp of a message's header, nanoseconds."""
-    return message.header.stamp.sec * 10 ** 9 + message.header.stamp.nanosec
+    return message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
 
 
 def value_of(status: DiagnosticStatus, key: str) -> str:
@@ -341,13 +395,21 @@ def value_of(status: DiagnosticStatus, key: str) -> str:
     return next(pair.value for pair in status.values if pair.key == key)
 
 
-def demo_messages() -> list[Keypoints]:
+def demo_messages() -> list[KeypointsMsg]:
     """Return the keypoints of the recording that comes with the package."""
-    return [deserialize_message(data, Keypoints) for _, data in read_raw(DEMO_BAG)]
+    return [deserialize_message(data, KeypointsMsg) for _, data in read_raw(DEMO_BAG)]
 
 
-def milestones(actions: list[Action]) -> list[tuple]:
+def milestones(actions: list[ActionMsg]) -> list[tuple]:
     """Return what must be the same in every run: which actions started and ended, and when."""
-    return [(a.phase, a.label, a.person_id, stamp_of(a),
-             a.start_time.sec * 10 ** 9 + a.start_time.nanosec)
-            for a in actions if a.phase != Action.ONGOING]
+    return [
+        (
+            a.phase,
+            a.label,
+            a.person_id,
+            stamp_of(a),
+            a.start_time.sec * 10**9 + a.start_time.nanosec,
+        )
+        for a in actions
+        if a.phase != ActionMsg.ONGOING
+    ]

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from bharnet_ros.training.backbones import StreamConfig
-from bharnet_ros.training.config import OptimConfig, RunConfig
-from bharnet_ros.training.data import SourceConfig, load_clips
-from bharnet_ros.training.dataset import to_tensors
-from bharnet_ros.training.importers.arrays import import_arrays
-from bharnet_ros.training.model import ModelConfig, build
-from bharnet_ros.training.store import ClipInfo, DatasetInfo, StoreWriter, Track
 
 from bharnet_ros.layouts import DATA_LAYOUTS, MEDIAPIPE_POSE
-from bharnet_ros.window import PARTS, Clip
+from bharnet_ros.training.datasets.importers.arrays import import_arrays
+from bharnet_ros.training.datasets.store import ClipInfo, DatasetInfo, StoreWriter, Track
+from bharnet_ros.training.networks.backbones import StreamConfig
+from bharnet_ros.training.networks.bharnet import ModelConfig, build
+from bharnet_ros.training.recipe import OptimConfig, RunConfig
+from bharnet_ros.training.windows.clips import SourceConfig, load_clips
+from bharnet_ros.training.windows.dataset import to_tensors
+from bharnet_ros.types import PARTS, Clip
 
 STEPS = 8
 torch.set_num_threads(1)  # more only get in each other's way on models so small
@@ -28,8 +28,9 @@ CLASSES = ('-', 'up', 'down')
 
 
 def config(**changes):
-    return replace(RunConfig([], SMALL, optim=OptimConfig(epochs=1, batch=8), steps=STEPS),
-                   **changes)
+    return replace(
+        RunConfig([], SMALL, optim=OptimConfig(epochs=1, batch=8), steps=STEPS), **changes
+    )
 
 
 def small_model(classes=3, seed=0, **changes):
@@ -53,9 +54,14 @@ def raw(count=24, frames=10, seed=0):
     left = shape * [-1, 1, 1] + [0.8, 0, 0] + np.zeros((count, frames, 1, 1))
     left[::2] = 0
     right[::5, :3] = 0
-    return {'pose': pose.astype(np.float32), 'left_hand': left.astype(np.float32),
-            'right_hand': right.astype(np.float32), 'label': label,
-            'subject': np.arange(count) // 3 % 2, 'class_names': np.array(CLASSES)}
+    return {
+        'pose': pose.astype(np.float32),
+        'left_hand': left.astype(np.float32),
+        'right_hand': right.astype(np.float32),
+        'label': label,
+        'subject': np.arange(count) // 3 % 2,
+        'class_names': np.array(CLASSES),
+    }
 
 
 def imported(folder, **changes):
@@ -73,8 +79,10 @@ def made_clips(folder, **changes):
 def random_clip(seed, steps=STEPS, seen=0.7, aspect=None):
     rng = np.random.default_rng(seed)
     mask = (rng.random((steps, 3)) < seen).astype(np.float32)
-    parts = [rng.random((steps, *shape), np.float32) * mask[:, i, None, None]
-             for i, shape in enumerate(((33, 4), (21, 3), (21, 3)))]
+    parts = [
+        rng.random((steps, *shape), np.float32) * mask[:, i, None, None]
+        for i, shape in enumerate(((33, 4), (21, 3), (21, 3)))
+    ]
     return Clip(*parts, mask=mask, aspect=aspect or float(rng.uniform(0.5, 1.8)))
 
 
@@ -102,19 +110,27 @@ def assert_sound(clip, like):
 
 def write_recipe(path, source, **changes):
     tiny = {'channels': [8, 8], 'strides': [1, 2]}
-    recipe = {'sources': [{'path': str(source.path), 'rate': source.rate}], 'steps': 8,
-              'out': str(path.parent / 'run'),
-              'model': {'body': tiny, 'hand': tiny, 'attention_width': 8, 'attention_heads': 2},
-              'optim': {'epochs': 1, 'batch': 8}} | changes
+    recipe = {
+        'sources': [{'path': str(source.path), 'rate': source.rate}],
+        'steps': 8,
+        'out': str(path.parent / 'run'),
+        'model': {'body': tiny, 'hand': tiny, 'attention_width': 8, 'attention_heads': 2},
+        'optim': {'epochs': 1, 'batch': 8},
+    } | changes
     path.write_text(yaml.safe_dump(recipe))
     return path
 
 
 def command(*arguments, **environment):
     env = os.environ | {'OMP_NUM_THREADS': '1'} | environment
-    return subprocess.run([sys.executable, '-m', 'bharnet_ros.training.cli',
-                           *map(str, arguments)], capture_output=True, text=True, env=env,
-                          timeout=240, check=False)
+    return subprocess.run(
+        [sys.executable, '-m', 'bharnet_ros.training.cli', *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=env,
+        timeout=240,
+        check=False,
+    )
 
 
 INFO = DatasetInfo('tiny', 'ntu_25', ('sit', 'stand'), 'CC0', notes=('made up',))
@@ -139,7 +155,20 @@ def write_store(path, clips):
 def write_tiny(path):
     """Write a data set of six clips of one or two bodies; return its folder."""
     rng = np.random.default_rng(0)
-    return write_store(path, [
-        (ClipInfo(f'c{i}', INFO.classes[i % 2], subject=str(i % 3), camera=str(i % 2), rate=30.0,
-                  extra={'xsub': 'train' if i % 3 else 'test'}),
-         [body_track(rng, 5 + i) for _ in range(1 + i % 2)]) for i in range(6)])
+    return write_store(
+        path,
+        [
+            (
+                ClipInfo(
+                    f'c{i}',
+                    INFO.classes[i % 2],
+                    subject=str(i % 3),
+                    camera=str(i % 2),
+                    rate=30.0,
+                    extra={'xsub': 'train' if i % 3 else 'test'},
+                ),
+                [body_track(rng, 5 + i) for _ in range(1 + i % 2)],
+            )
+            for i in range(6)
+        ],
+    )

@@ -3,7 +3,7 @@ import threading
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bharnet_ros.latest import Latest
+from bharnet_ros.system.slot import Slot
 
 
 def start(function, *args):
@@ -14,7 +14,7 @@ def start(function, *args):
 
 @given(st.lists(st.tuples(st.sampled_from('abc'), st.integers()), max_size=30))
 def test_the_newest_item_of_each_key_is_kept(puts):
-    slot = Latest()
+    slot = Slot()
     for key, item in puts:
         slot.put(item, key)
     newest = dict(puts)  # like the slot, keeps the place of a key's first item
@@ -24,7 +24,7 @@ def test_the_newest_item_of_each_key_is_kept(puts):
 
 
 def test_an_item_can_be_taken_once():
-    slot = Latest()
+    slot = Slot()
     slot.put('a')
     assert slot.take() == 'a'
     assert slot.take(0) is None
@@ -32,7 +32,7 @@ def test_an_item_can_be_taken_once():
 
 
 def test_take_waits_for_an_item():
-    slot, taken = Latest(), []
+    slot, taken = Slot(), []
     thread = start(lambda: taken.append(slot.take()))
     slot.put('a')
     thread.join(30)
@@ -40,7 +40,7 @@ def test_take_waits_for_an_item():
 
 
 def test_closing_wakes_a_waiting_taker():
-    slot, taken = Latest(), []
+    slot, taken = Slot(), []
     thread = start(lambda: taken.append(slot.take()))
     slot.close()
     thread.join(30)
@@ -48,7 +48,7 @@ def test_closing_wakes_a_waiting_taker():
 
 
 def test_an_item_outlives_the_closing():
-    slot = Latest()
+    slot = Slot()
     slot.put('a')
     slot.close()
     assert slot.take() == 'a'
@@ -56,7 +56,7 @@ def test_an_item_outlives_the_closing():
 
 
 def test_who_was_given_up_gets_nothing_more():
-    slot, taken = Latest(), []
+    slot, taken = Slot(), []
     thread = start(lambda: taken.append(slot.take()))
     slot.abandon()
     thread.join(30)
@@ -65,7 +65,7 @@ def test_who_was_given_up_gets_nothing_more():
 
 
 def test_closing_wakes_a_waiting_giver():
-    slot, answers = Latest(), []
+    slot, answers = Slot(), []
     assert slot.put_when_free('a')
     thread = start(lambda: answers.append(slot.put_when_free('b')))
     slot.close()
@@ -76,7 +76,7 @@ def test_closing_wakes_a_waiting_giver():
 
 
 def test_a_giver_that_waits_loses_nothing():
-    slot, taken = Latest(), []
+    slot, taken = Slot(), []
     giver = start(lambda: [slot.put_when_free(i) for i in range(200)] and slot.close())
     while (item := slot.take()) is not None:
         taken.append(item)
@@ -86,7 +86,7 @@ def test_a_giver_that_waits_loses_nothing():
 
 
 def test_every_item_is_taken_or_counted_as_dropped():
-    slot, taken = Latest(), []
+    slot, taken = Slot(), []
 
     def give():
         for i in range(1, 5001):
@@ -104,7 +104,7 @@ def test_every_item_is_taken_or_counted_as_dropped():
 
 @given(st.lists(st.integers(0, 20), max_size=60), st.integers(1, 5))
 def test_a_limit_of_keys_holds_and_the_newest_stay(keys, limit):
-    slot = Latest(limit)
+    slot = Slot(limit)
     for number, key in enumerate(keys):
         slot.put(number, key)
     slot.close()

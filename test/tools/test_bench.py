@@ -9,39 +9,26 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from helpers import person, write_model
 from hypothesis import given
 from hypothesis import strategies as st
 from rclpy.serialization import serialize_message
-from ros_helpers import graph, own_domain
 
-from bharnet_ros import outputs
-from bharnet_ros.bench import BenchOptions, bench, print_rate
-from bharnet_ros.bench_plot import write_plot
-from bharnet_ros.bench_stages import quantiles
-from bharnet_ros.nodes import bench as graph_bench
-from bharnet_ros.nodes.bench import TOPICS, rate_of, summarise, write_at_rate
+from bharnet_ros.inference.model import Model
 from bharnet_ros.nodes.messages import keypoints_to_msg
-from bharnet_ros.providers import NO_GPU, gpu_name
-from bharnet_ros.recognizer import Recognizer
-from bharnet_ros.sources import SourceConfig, SourceError, VideoReader
+from bharnet_ros.outputs import files as outputs
+from bharnet_ros.outputs.files import OutputError
+from bharnet_ros.sources.video import SourceConfig, SourceError, VideoReader
+from bharnet_ros.system.gpu import NO_GPU, gpu_name
+from bharnet_ros.tools.bench import graph as graph_bench
+from bharnet_ros.tools.bench.graph import TOPICS, rate_of, summarise, write_at_rate
+from bharnet_ros.tools.bench.plot import write_plot
+from bharnet_ros.tools.bench.report import BenchOptions, bench, print_rate
+from bharnet_ros.tools.bench.stages import quantiles
+from support.keypoints import person, write_model
+from support.ros import graph, own_domain
+from support.videos import FPS, make_video
 
-CLI = (sys.executable, '-m', 'bharnet_ros.cli', 'bench')
-
-
-BAR, FPS = 8, 10  # in frame i of a test video the bar number i, of so many pixels, is white
-
-
-def make_video(path, count=FPS, fps=FPS):
-    """Write a second of it, or so many frames."""
-    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*'mp4v'), fps,
-                             (BAR * FPS, 48))
-    for i in range(count):
-        image = np.zeros((48, BAR * FPS, 3), np.uint8)
-        image[:, BAR * i:BAR * (i + 1)] = 255
-        writer.write(image)
-    writer.release()
-    return path
+CLI = (sys.executable, '-m', 'bharnet_ros.tools.cli', 'bench')
 
 
 @pytest.mark.parametrize('rate', [5.0, 10.0, 15.0, 60.0, 120.0])
@@ -65,7 +52,7 @@ def test_a_video_of_few_frames_far_apart_does_not_become_a_long_one(tmp_path, mo
 
 def test_a_video_that_cannot_be_written_at_another_rate_is_one_plain_line(tmp_path, monkeypatch):
     video = make_video(tmp_path / 'a.mp4')
-    with pytest.raises(SourceError, match='cannot write video'):
+    with pytest.raises(OutputError, match='cannot write video'):
         write_at_rate(video, 30, tmp_path / 'nowhere' / 'b.mp4')
     monkeypatch.setattr(outputs, 'MIN_FREE', 1 << 62)  # no disk has as much
     with pytest.raises(OSError, match='make room'):
@@ -74,9 +61,10 @@ def test_a_video_that_cannot_be_written_at_another_rate_is_one_plain_line(tmp_pa
 
 def arrivals(stamps, delays):
     """Keypoints messages with stamps in seconds, which came so many milliseconds later."""
-    return [(round(stamp * 1e9 + delay * 1e6),
-             serialize_message(keypoints_to_msg(person(stamp))))
-            for stamp, delay in zip(stamps, delays, strict=True)]
+    return [
+        (round(stamp * 1e9 + delay * 1e6), serialize_message(keypoints_to_msg(person(stamp))))
+        for stamp, delay in zip(stamps, delays, strict=True)
+    ]
 
 
 def test_ages_are_from_the_stamp_of_the_image_to_the_arrival():
@@ -104,22 +92,35 @@ def test_quantiles_name_their_count():
     assert quantiles([1.0, 2.0, 3.0]) == {'p50': 2.0, 'p95': 2.9, 'p99': 2.98, 'n': 3}
 
 
-@pytest.mark.parametrize(('changes', 'words'), [
-    ({'rounds': 0}, '--rounds'), ({'seconds': 1.0}, '--seconds'), ({'rates': (0.5,)}, '--rates'),
-    ({'rates': (float('nan'),)}, '--rates'), ({'seconds': 0.0, 'plot': Path('a.png')}, '--plot'),
-    ({'ros': False, 'plot': Path('a.png')}, '--plot'),
-    ({'report': Path('/nowhere/a.json')}, 'no such folder'),
-    ({'report': Path('/tmp')}, 'is a folder'), ({'plot': Path('/tmp')}, 'is a folder'),
-    ({'plot': Path('a.jpeg2')}, r'--plot: .*\.png'), ({'plot': Path('a')}, r'--plot: .*\.png'),
-    ({'threads': 0}, 'threads: 1 to 64, not 0'), ({'threads': -1}, 'threads: 1 to 64'),
-    ({'threads': 65}, 'threads: 1 to 64'), ({'threads': 10 ** 6}, 'threads: 1 to 64'),
-    ({'provider': 'tpu'}, 'unknown provider'), ({'precision': 'int4'}, 'unknown precision'),
-    ({'rates': (0.0,), 'plot': Path('a.png')}, '--plot'),
-    ({'report': Path('/proc/a.json')}, 'cannot write /proc/a.json'),
-    ({'plot': Path('/proc/a.png')}, 'cannot write /proc/a.png'),
-    ({'videos': ()}, 'no video'), ({'videos': (Path('a.mp4'), Path('./a.mp4'))}, 'given twice'),
-    ({'busy': -1}, '--busy'), ({'busy': 65}, '--busy'),
-])
+@pytest.mark.parametrize(
+    ('changes', 'words'),
+    [
+        ({'rounds': 0}, '--rounds'),
+        ({'seconds': 1.0}, '--seconds'),
+        ({'rates': (0.5,)}, '--rates'),
+        ({'rates': (float('nan'),)}, '--rates'),
+        ({'seconds': 0.0, 'plot': Path('a.png')}, '--plot'),
+        ({'ros': False, 'plot': Path('a.png')}, '--plot'),
+        ({'report': Path('/nowhere/a.json')}, 'no such folder'),
+        ({'report': Path('/tmp')}, 'is a folder'),
+        ({'plot': Path('/tmp')}, 'is a folder'),
+        ({'plot': Path('a.jpeg2')}, r'--plot: .*\.png'),
+        ({'plot': Path('a')}, r'--plot: .*\.png'),
+        ({'threads': 0}, 'threads: 1 to 64, not 0'),
+        ({'threads': -1}, 'threads: 1 to 64'),
+        ({'threads': 65}, 'threads: 1 to 64'),
+        ({'threads': 10**6}, 'threads: 1 to 64'),
+        ({'provider': 'tpu'}, 'unknown provider'),
+        ({'precision': 'int4'}, 'unknown precision'),
+        ({'rates': (0.0,), 'plot': Path('a.png')}, '--plot'),
+        ({'report': Path('/proc/a.json')}, 'cannot write /proc/a.json'),
+        ({'plot': Path('/proc/a.png')}, 'cannot write /proc/a.png'),
+        ({'videos': ()}, 'no video'),
+        ({'videos': (Path('a.mp4'), Path('./a.mp4'))}, 'given twice'),
+        ({'busy': -1}, '--busy'),
+        ({'busy': 65}, '--busy'),
+    ],
+)
 def test_what_cannot_be_measured_is_refused_before_anything_runs(changes, words):
     with pytest.raises(ValueError, match=words) as error:
         bench(BenchOptions(**{'videos': (Path('a.mp4'),), 'model': 'asl_words'} | changes))
@@ -129,15 +130,21 @@ def test_what_cannot_be_measured_is_refused_before_anything_runs(changes, words)
 def test_all_videos_are_looked_at_before_anything_runs(tmp_path):
     good, text = make_video(tmp_path / 'a.mp4'), tmp_path / 'b.mp4'
     text.write_text('no video')
-    for bad, words in ((tmp_path / 'c.mp4', 'no such video file: .*c.mp4'), (text, 'b.mp4'),
-                       (tmp_path, 'no such video file')):
+    for bad, words in (
+        (tmp_path / 'c.mp4', 'no such video file: .*c.mp4'),
+        (text, 'b.mp4'),
+        (tmp_path, 'no such video file'),
+    ):
         with pytest.raises(SourceError, match=words):
             BenchOptions((good, bad), 'asl_words').check()
 
 
 def test_looking_whether_a_report_can_be_written_changes_nothing(tmp_path):
-    video, old, new = (make_video(tmp_path / 'a.mp4'), tmp_path / 'old.json',
-                       tmp_path / 'new.json')
+    video, old, new = (
+        make_video(tmp_path / 'a.mp4'),
+        tmp_path / 'old.json',
+        tmp_path / 'new.json',
+    )
     old.write_text('{}')
     for report in (old, new):
         BenchOptions((video,), 'asl_words', report=report).check()
@@ -145,7 +152,7 @@ def test_looking_whether_a_report_can_be_written_changes_nothing(tmp_path):
 
 
 def test_a_plot_is_refused_before_anything_runs_where_nothing_can_draw_it(monkeypatch):
-    monkeypatch.setattr('bharnet_ros.bench_plot.find_spec', lambda name: None)
+    monkeypatch.setattr('bharnet_ros.tools.bench.plot.find_spec', lambda name: None)
     with pytest.raises(ValueError, match='pip install matplotlib'):
         BenchOptions((Path('a.mp4'),), 'asl_words', plot=Path('a.png')).check()
 
@@ -156,18 +163,38 @@ def report(data_dir, tmp_path_factory):
     folder = tmp_path_factory.mktemp('bench')
     model = write_model(folder / 'seen.onnx', part=0)
     with graph() as ros:  # for a domain of its own
-        process = ros.run([*CLI, data_dir / 'videos' / 'slp_pose_test_video.mp4', '--model', model,
-                           '--rounds', '1', '--rates', '120', '0', '--seconds', '4',
-                           '--provider', 'tensorrt',
-                           '--json', folder / 'bench.json', '--plot', folder / 'bench.png'])
+        process = ros.run(
+            [
+                *CLI,
+                data_dir / 'videos' / 'slp_pose_test_video.mp4',
+                '--model',
+                model,
+                '--rounds',
+                '1',
+                '--rates',
+                '120',
+                '0',
+                '--seconds',
+                '4',
+                '--provider',
+                'tensorrt',
+                '--json',
+                folder / 'bench.json',
+                '--plot',
+                folder / 'bench.png',
+            ]
+        )
         process.may_end = True
         strays = [ros.collect(kind, name) for name, kind in TOPICS.items()]
         ros.wait(lambda: process.status is not None, 'end of the benchmark', 200)
         assert process.status == 0 and 'was killed' not in process.log, process.log
         assert strays == [[]] * 3, 'a robot in the domain would take them for its own'
         # A node's goodbye can be lost, as any datagram: DDS forgets it after a lease of 20 s.
-        ros.wait(lambda: not {'camera_node', 'recognition_node'} & set(ros.node.get_node_names()),
-                 'end of the nodes', 40)
+        ros.wait(
+            lambda: not {'camera_node', 'recognition_node'} & set(ros.node.get_node_names()),
+            'end of the nodes',
+            40,
+        )
         return json.loads((folder / 'bench.json').read_text()), folder / 'bench.png', process.log
 
 
@@ -180,18 +207,29 @@ def test_the_graph_runs_the_model_where_the_stages_do_and_falling_back_is_a_warn
     assert found['machine']['gpu'] == (None if name == NO_GPU else name)
     lack = 'provider tensorrt is not available here'
     if found['provider'] != 'tensorrt':
-        assert found['caveat'].startswith(lack) and f"running on {found['provider']}" in log
+        assert found['caveat'].startswith(lack) and f'running on {found["provider"]}' in log
         assert log.count(lack) == 1 + len(found['rates']), 'of the stages, and of each node'
         assert f'warning: {lack}' in log
 
 
 def test_a_provider_that_must_be_there_and_is_not_is_one_line(tmp_path):
     model = write_model(tmp_path / 'a.onnx')
-    if Recognizer(model, provider='auto').provider == 'tensorrt':
+    if Model(model, provider='auto').provider == 'tensorrt':
         pytest.skip('every provider is here')
     found = subprocess.run(
-        [*CLI, make_video(tmp_path / 'a.mp4'), '--model', model, '--provider', 'tensorrt',
-         '--require-provider'], capture_output=True, text=True, check=False)
+        [
+            *CLI,
+            make_video(tmp_path / 'a.mp4'),
+            '--model',
+            model,
+            '--provider',
+            'tensorrt',
+            '--require-provider',
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert found.returncode == 1 and found.stdout == ''
     assert found.stderr.startswith('error: provider tensorrt is not available here')
     assert found.stderr.count('\n') == 1
@@ -203,12 +241,14 @@ def test_videos_of_one_name_are_told_apart_and_the_mean_is_of_both(tmp_path):
         (tmp_path / folder).mkdir()
         videos.append(make_video(tmp_path / folder / 'cam.mp4'))
     videos.append(make_video(tmp_path / 'other.mp4'))
-    found = bench(BenchOptions(tuple(videos), str(write_model(tmp_path / 'a.onnx')), rounds=1,
-                               ros=False))
+    found = bench(
+        BenchOptions(tuple(videos), str(write_model(tmp_path / 'a.onnx')), rounds=1, ros=False)
+    )
     assert list(found['videos']) == [str(videos[0]), str(videos[1]), 'other.mp4']
     ratios = [video['ratio_to_bare'] for video in found['videos'].values()]
-    assert found['ratio_to_bare_geometric_mean'] == pytest.approx(np.prod(ratios) ** (1 / 3),
-                                                                  abs=1e-3)
+    assert found['ratio_to_bare_geometric_mean'] == pytest.approx(
+        np.prod(ratios) ** (1 / 3), abs=1e-3
+    )
 
 
 def test_every_image_of_the_graph_is_detected_or_dropped(report):
@@ -216,15 +256,21 @@ def test_every_image_of_the_graph_is_detected_or_dropped(report):
         counters = rate['counters']
         assert counters['images_received'] > 0
         # One may be under way at either end.
-        assert abs(counters['images_received'] - counters['images_detected']
-                   - counters['frames_dropped']) <= 2
+        assert (
+            abs(
+                counters['images_received']
+                - counters['images_detected']
+                - counters['frames_dropped']
+            )
+            <= 2
+        )
     assert report[0]['rates'][1]['counters']['frames_dropped'] == 0
 
 
 def test_the_rate_that_was_delivered_is_told_beside_the_one_asked_for(report, capsys):
     for rate in report[0]['rates']:
         assert 0 < rate['delivered'] < 200
-        assert f"{rate['delivered']:.1f} Hz delivered" in report[2]
+        assert f'{rate["delivered"]:.1f} Hz delivered' in report[2]
     asked = dict(report[0]['rates'][0], delivered=115.0)
     asked['counters'] = asked['counters'] | {'bad_images': 7}
     print_rate(asked)
@@ -277,7 +323,8 @@ def test_the_plot_does_without_images_and_names_rates_that_were_not_reached(repo
     found = copy.deepcopy(report[0])
     found['rates'][0]['delivered'] = 0.0
     found['rates'][0]['counters'] |= dict.fromkeys(
-        ('images_received', 'images_detected', 'frames_dropped'), 0)
+        ('images_received', 'images_detected', 'frames_dropped'), 0
+    )
     write_plot(found, tmp_path / 'a.png')
     write_plot(found, tmp_path / 'a.svg')
     assert cv2.imread(str(tmp_path / 'a.png')).std() > 5
@@ -289,8 +336,16 @@ def test_a_video_without_a_person_ends_in_one_line_and_the_stages_are_kept(tmp_p
     video, model = make_video(tmp_path / 'a.mp4'), write_model(tmp_path / 'a.onnx', part=0)
     with own_domain() as domain, pytest.raises(SourceError, match='person in the video') as error:
         monkeypatch.setenv('ROS_DOMAIN_ID', str(domain))
-        bench(BenchOptions((video,), str(model), rounds=1, rates=(30.0,), seconds=3.0,
-                           report=tmp_path / 'a.json'))
+        bench(
+            BenchOptions(
+                (video,),
+                str(model),
+                rounds=1,
+                rates=(30.0,),
+                seconds=3.0,
+                report=tmp_path / 'a.json',
+            )
+        )
     assert '\n' not in str(error.value)
     found = json.loads((tmp_path / 'a.json').read_text())
     assert found['videos']['a.mp4']['stages_ms']['detect']['n'] == FPS - 1
@@ -301,6 +356,13 @@ def test_a_video_without_a_person_ends_in_one_line_and_the_stages_are_kept(tmp_p
 def test_a_single_image_is_no_video_and_those_before_it_are_kept(tmp_path):
     videos = (make_video(tmp_path / 'a.mp4'), make_video(tmp_path / 'b.mp4', count=1))
     with pytest.raises(SourceError, match='b.mp4 holds a single image'):
-        bench(BenchOptions(videos, str(write_model(tmp_path / 'a.onnx')), rounds=1, ros=False,
-                           report=tmp_path / 'a.json'))
+        bench(
+            BenchOptions(
+                videos,
+                str(write_model(tmp_path / 'a.onnx')),
+                rounds=1,
+                ros=False,
+                report=tmp_path / 'a.json',
+            )
+        )
     assert list(json.loads((tmp_path / 'a.json').read_text())['videos']) == ['a.mp4']

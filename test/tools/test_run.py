@@ -9,22 +9,26 @@ import sys
 import cv2
 import numpy as np
 import pytest
-from helpers import nobody, person, write_model
 
-from bharnet_ros import outputs
-from bharnet_ros.bag import BagWriter, read_keypoints
-from bharnet_ros.bag_recovery import recover
-from bharnet_ros.decision import State
-from bharnet_ros.run import Outputs, RunOptions
-from bharnet_ros.sources import Frame, SourceConfig
+from bharnet_ros.bags.bag import BagWriter, read_keypoints
+from bharnet_ros.bags.recovery import recover
+from bharnet_ros.outputs import files as outputs
+from bharnet_ros.sources.video import SourceConfig
+from bharnet_ros.tools.run import Outputs, RunOptions
+from bharnet_ros.types import Frame, State
+from support.keypoints import nobody, person, write_model
 
 QUICK = ('--threshold', '0.5', '--min-duration', '0', '--hold', '0', '--smoothing', '0')
 
 
 def bharnet(*args):
     """Run the command line; return status, output, and error output without MediaPipe's notes."""
-    done = subprocess.run([sys.executable, '-m', 'bharnet_ros.cli', *map(str, args)], text=True,
-                          capture_output=True, timeout=200)
+    done = subprocess.run(
+        [sys.executable, '-m', 'bharnet_ros.tools.cli', *map(str, args)],
+        text=True,
+        capture_output=True,
+        timeout=200,
+    )
     return done.returncode, done.stdout, done.stderr
 
 
@@ -44,8 +48,19 @@ def finished(video, model, tmp_path_factory):
     """A whole run with all its outputs."""
     folder = tmp_path_factory.mktemp('run')
     status, output, errors = bharnet(
-        'run', '--source', video, '--model', model, '--json', folder / 'events.jsonl',
-        '--bag', folder / 'bag', '--save', folder / 'drawn.mp4', *QUICK)
+        'run',
+        '--source',
+        video,
+        '--model',
+        model,
+        '--json',
+        folder / 'events.jsonl',
+        '--bag',
+        folder / 'bag',
+        '--save',
+        folder / 'drawn.mp4',
+        *QUICK,
+    )
     assert status == 0, errors
     return folder, output, errors
 
@@ -57,11 +72,22 @@ def events(folder):
 def test_every_event_is_one_json_line(finished):
     found = events(finished[0])
     assert [event['phase'] for event in found] == [
-        'started', *['ongoing'] * (len(found) - 2), 'ended']
+        'started',
+        *['ongoing'] * (len(found) - 2),
+        'ended',
+    ]
     assert len(found) > 5
     for event in found:
-        assert event.keys() == {'stamp', 'person_id', 'event_id', 'label', 'class_id',
-                                'confidence', 'phase', 'start'}
+        assert event.keys() == {
+            'stamp',
+            'person_id',
+            'event_id',
+            'label',
+            'class_id',
+            'confidence',
+            'phase',
+            'start',
+        }
         assert (event['label'], event['class_id'], event['event_id']) == ('hand_up', 1, 1)
         assert 0.5 <= event['confidence'] <= 1
         assert 0 <= event['start'] <= event['stamp'] <= 58 / 29.9
@@ -107,16 +133,35 @@ def test_the_saved_video_shows_what_was_found(finished, video):
 def test_ctrl_c_ends_a_run_and_completes_its_files(model, data_dir, tmp_path):
     video = data_dir / 'videos' / 'mpsamples_gesture_recognizer_test_video.mp4'
     with subprocess.Popen(
-            [sys.executable, '-m', 'bharnet_ros.cli', 'run', '--source', video, '--model', model,
-             '--realtime', '--json', tmp_path / 'events.jsonl', '--bag', tmp_path / 'bag',
-             *QUICK], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        [
+            sys.executable,
+            '-m',
+            'bharnet_ros.tools.cli',
+            'run',
+            '--source',
+            video,
+            '--model',
+            model,
+            '--realtime',
+            '--json',
+            tmp_path / 'events.jsonl',
+            '--bag',
+            tmp_path / 'bag',
+            *QUICK,
+        ],
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as running:
         assert 'started' in running.stdout.readline()
         running.send_signal(signal.SIGINT)
         output, errors = running.communicate(timeout=100)
     assert running.returncode == 0 and 'Traceback' not in errors
     assert 'ended' in output
-    assert [event['phase'] for event in events(tmp_path)][::len(events(tmp_path)) - 1] == [
-        'started', 'ended']
+    assert [event['phase'] for event in events(tmp_path)][:: len(events(tmp_path)) - 1] == [
+        'started',
+        'ended',
+    ]
     assert 0 < len(list(read_keypoints(tmp_path / 'bag'))) < 195
 
 
@@ -144,7 +189,7 @@ def test_a_text_file_is_no_video(model, tmp_path):
 def test_a_video_that_was_cut_ends_with_an_error_after_its_frames(model, data_dir, tmp_path):
     whole = data_dir / 'videos' / 'mpsamples_hand_landmarker_test_video.mp4'
     path = tmp_path / 'cut.mp4'
-    path.write_bytes(whole.read_bytes()[:whole.stat().st_size // 6])
+    path.write_bytes(whole.read_bytes()[: whole.stat().st_size // 6])
     line = refused('run', '--source', path, '--model', model, '--bag', tmp_path / 'bag')
     assert 'truncated' in line
     assert len(list(read_keypoints(tmp_path / 'bag'))) > 5, 'what came before the cut is kept'
@@ -170,10 +215,19 @@ def test_an_unknown_provider_is_refused(model):
     assert 'tpu' in line and 'cuda' in line
 
 
-@pytest.mark.parametrize('setting', [
-    ('--threshold', '2'), ('--exit-threshold', '0.9'), ('--hold', '-1'), ('--hold', 'nan'),
-    ('--threshold', 'high'), ('--max-idle', '0'), ('--labels-deny', 'jump'),
-    ('--labels-deny', 'hand_up')])
+@pytest.mark.parametrize(
+    'setting',
+    [
+        ('--threshold', '2'),
+        ('--exit-threshold', '0.9'),
+        ('--hold', '-1'),
+        ('--hold', 'nan'),
+        ('--threshold', 'high'),
+        ('--max-idle', '0'),
+        ('--labels-deny', 'jump'),
+        ('--labels-deny', 'hand_up'),
+    ],
+)
 def test_impossible_settings_are_refused(model, setting):
     refused('run', '--source', 'any.mp4', '--model', model, *setting)
 
@@ -185,8 +239,9 @@ def test_an_existing_recording_is_not_overwritten(model, video, tmp_path):
     assert str(tmp_path / 'bag') in line
 
 
-@pytest.mark.parametrize(('option', 'name'), [('--json', 'events.jsonl'), ('--save', 'a.mp4'),
-                                              ('--bag', 'bag')])
+@pytest.mark.parametrize(
+    ('option', 'name'), [('--json', 'events.jsonl'), ('--save', 'a.mp4'), ('--bag', 'bag')]
+)
 def test_an_output_that_cannot_be_written_is_named(model, video, tmp_path, option, name):
     (tmp_path / 'file').write_text('')
     path = tmp_path / 'file' / name
@@ -197,8 +252,19 @@ def test_an_output_that_cannot_be_written_is_named(model, video, tmp_path, optio
 
 @pytest.mark.parametrize('name', ['no folder/a.mp4', 'a.txt'])
 def test_nothing_is_left_behind_by_a_run_that_cannot_write_its_video(model, video, tmp_path, name):
-    line = refused('run', '--source', video, '--model', model, '--save', tmp_path / name,
-                   '--bag', tmp_path / 'bag', '--json', tmp_path / 'events.jsonl')
+    line = refused(
+        'run',
+        '--source',
+        video,
+        '--model',
+        model,
+        '--save',
+        tmp_path / name,
+        '--bag',
+        tmp_path / 'bag',
+        '--json',
+        tmp_path / 'events.jsonl',
+    )
     assert str(tmp_path / name) in line and 'end like a video' in line
     assert list(tmp_path.iterdir()) == []
 
@@ -225,8 +291,17 @@ def test_info_refuses_what_is_no_model(tmp_path):
 def test_an_existing_file_is_not_overwritten(model, video, tmp_path, option, name):
     """And nothing else is left behind."""
     (tmp_path / name).write_text('precious')
-    line = refused('run', '--source', video, '--model', model, option, tmp_path / name,
-                   '--bag', tmp_path / 'bag')
+    line = refused(
+        'run',
+        '--source',
+        video,
+        '--model',
+        model,
+        option,
+        tmp_path / name,
+        '--bag',
+        tmp_path / 'bag',
+    )
     assert f'{name} exists already, not overwriting' in line
     assert (tmp_path / name).read_text() == 'precious'
     assert not (tmp_path / 'bag').exists()  # it would be in the way of the next attempt
@@ -234,15 +309,34 @@ def test_an_existing_file_is_not_overwritten(model, video, tmp_path, option, nam
 
 def test_a_link_that_leads_nowhere_is_not_written_through(model, video, tmp_path):
     (tmp_path / 'link').symlink_to('nowhere')
-    line = refused('run', '--source', video, '--model', model, '--json', tmp_path / 'link',
-                   '--bag', tmp_path / 'bag')
+    line = refused(
+        'run',
+        '--source',
+        video,
+        '--model',
+        model,
+        '--json',
+        tmp_path / 'link',
+        '--bag',
+        tmp_path / 'bag',
+    )
     assert 'link exists already, not overwriting' in line
     assert [path.name for path in tmp_path.iterdir()] == ['link']
 
 
 def test_events_can_lie_in_the_folder_of_their_bag(model, video, tmp_path):
-    status, _, _ = bharnet('run', '--source', video, '--model', model, '--bag', tmp_path / 'bag',
-                           '--json', tmp_path / 'bag' / 'events.jsonl', *QUICK)
+    status, _, _ = bharnet(
+        'run',
+        '--source',
+        video,
+        '--model',
+        model,
+        '--bag',
+        tmp_path / 'bag',
+        '--json',
+        tmp_path / 'bag' / 'events.jsonl',
+        *QUICK,
+    )
     assert status == 0
     assert (tmp_path / 'bag' / 'events.jsonl').read_text()
     assert next(read_keypoints(tmp_path / 'bag'))
@@ -252,9 +346,26 @@ def test_events_can_lie_in_the_folder_of_their_bag(model, video, tmp_path):
 def test_a_recording_is_complete_whoever_ends_the_run(model, data_dir, tmp_path, number):
     video = data_dir / 'videos' / 'mpsamples_gesture_recognizer_test_video.mp4'
     process = subprocess.Popen(
-        [sys.executable, '-m', 'bharnet_ros.cli', 'run', '--source', video, '--realtime',
-         '--model', model, '--bag', tmp_path / 'bag', '--json', tmp_path / 'events.jsonl', *QUICK],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        [
+            sys.executable,
+            '-m',
+            'bharnet_ros.tools.cli',
+            'run',
+            '--source',
+            video,
+            '--realtime',
+            '--model',
+            model,
+            '--bag',
+            tmp_path / 'bag',
+            '--json',
+            tmp_path / 'events.jsonl',
+            *QUICK,
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
     try:
         assert 'started' in process.stdout.readline()  # it is under way
         process.send_signal(number)
@@ -266,10 +377,13 @@ def test_a_recording_is_complete_whoever_ends_the_run(model, data_dir, tmp_path,
     assert list(read_keypoints(tmp_path / 'bag'))[-1].stamp / 1e9 == last['stamp']
 
 
-@pytest.mark.parametrize(('option', 'name', 'limit'), [
-    ('--bag', 'bag', 70_000), ('--json', 'events.jsonl', 300), ('--save', 'a.mp4', 40_000)])
-def test_a_full_disk_ends_a_run_with_one_line_and_keeps_what_was_written(model, data_dir, tmp_path,
-                                                                         option, name, limit):
+@pytest.mark.parametrize(
+    ('option', 'name', 'limit'),
+    [('--bag', 'bag', 70_000), ('--json', 'events.jsonl', 300), ('--save', 'a.mp4', 40_000)],
+)
+def test_a_full_disk_ends_a_run_with_one_line_and_keeps_what_was_written(
+    model, data_dir, tmp_path, option, name, limit
+):
     """A limit on the size of files stands for the full disk: writing fails in the same way.
 
     That of the bag has room for a second of keypoints, and not for all.
@@ -277,10 +391,27 @@ def test_a_full_disk_ends_a_run_with_one_line_and_keeps_what_was_written(model, 
     video = data_dir / 'videos' / 'mpsamples_gesture_recognizer_test_video.mp4'
     # Before it starts: Python ignores the signal that comes with the error.
     done = subprocess.run(
-        [sys.executable, '-m', 'bharnet_ros.cli', 'run', '--source', video, '--model', model,
-         '--realtime', option, tmp_path / name, *QUICK], text=True, capture_output=True,
-        timeout=100, preexec_fn=lambda: resource.setrlimit(
-            resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY)))
+        [
+            sys.executable,
+            '-m',
+            'bharnet_ros.tools.cli',
+            'run',
+            '--source',
+            video,
+            '--model',
+            model,
+            '--realtime',
+            option,
+            tmp_path / name,
+            *QUICK,
+        ],
+        text=True,
+        capture_output=True,
+        timeout=100,
+        preexec_fn=lambda: resource.setrlimit(
+            resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY)
+        ),
+    )
     assert done.returncode == 1 and 'Traceback' not in done.stderr
     lines = [line for line in done.stderr.splitlines() if line.startswith('error:')]
     assert len(lines) == 1 and str(tmp_path / name) in lines[0], done.stderr
@@ -296,11 +427,14 @@ def test_a_full_disk_ends_a_run_with_one_line_and_keeps_what_was_written(model, 
         assert re.search(r'holds 0 of the \d+ frames', lines[0])
 
 
-def test_a_video_ends_before_the_disk_is_so_full_that_it_cannot_be_completed(tmp_path,
-                                                                             monkeypatch):
+def test_a_video_ends_before_the_disk_is_so_full_that_it_cannot_be_completed(
+    tmp_path, monkeypatch
+):
     path, image = tmp_path / 'a.mp4', np.full((240, 320, 3), 90, np.uint8)
-    with pytest.raises(OSError, match='ends after 60 frames, while it can still be completed'), \
-            Outputs(RunOptions(SourceConfig('0'), 'any', save=path)) as out:
+    with (
+        pytest.raises(OSError, match='ends after 60 frames, while it can still be completed'),
+        Outputs(RunOptions(SourceConfig('0'), 'any', save=path)) as out,
+    ):
         for count in range(100):
             if count == 31:
                 monkeypatch.setattr(outputs, 'MIN_FREE', 1 << 62)  # no disk has as much
@@ -316,15 +450,16 @@ def test_a_camera_that_cannot_be_is_one_line(model, source):
 
 def test_shipped_models_are_found_without_a_ros_environment():
     env = {name: value for name, value in os.environ.items() if name != 'AMENT_PREFIX_PATH'}
-    code = 'from bharnet_ros.recognizer import find_model; print(find_model("asl_words"))'
+    code = 'from bharnet_ros.inference.model import find_model; print(find_model("asl_words"))'
     done = subprocess.run([sys.executable, '-c', code], env=env, text=True, capture_output=True)
     assert done.stdout.strip().endswith('models/asl_words.onnx'), done.stderr
 
 
 def test_the_benchmark_measures_every_stage_and_the_bare_loop(model, video, tmp_path):
     report = tmp_path / 'bench.json'
-    status, output, errors = bharnet('bench', video, '--model', model, '--rounds', '2',
-                                     '--seconds', '0', '--json', report)
+    status, output, errors = bharnet(
+        'bench', video, '--model', model, '--rounds', '2', '--seconds', '0', '--json', report
+    )
     assert status == 0, errors
     found = json.loads(report.read_text())
     measured = found['videos'][video.name]
@@ -338,7 +473,8 @@ def test_the_benchmark_measures_every_stage_and_the_bare_loop(model, video, tmp_
     assert stages['detect']['p50'] < stages['end to end']['p50']
     assert found['ratio_to_bare_geometric_mean'] == measured['ratio_to_bare']
     assert measured['ratio_to_bare'] == pytest.approx(
-        measured['frames_per_second'] / bare['frames_per_second'], rel=0.01)
+        measured['frames_per_second'] / bare['frames_per_second'], rel=0.01
+    )
     assert video.name in output and 'bare loop' in output
 
 
@@ -346,8 +482,12 @@ def test_somebody_who_does_something_unknown_is_marked_in_the_picture(tmp_path):
     path, grey = tmp_path / 'a.mp4', np.full((240, 320, 3), 90, np.uint8)
     unseen = person(0, body=np.zeros((33, 4), np.float32))  # of no visibility: not drawn
     with Outputs(RunOptions(SourceConfig('0'), 'any', save=path)) as out:
-        for state, who in ((State.IDLE, unseen), (State.UNKNOWN, unseen),
-                           (State.UNKNOWN, nobody(0)), (State.CANDIDATE, unseen)):
+        for state, who in (
+            (State.IDLE, unseen),
+            (State.UNKNOWN, unseen),
+            (State.UNKNOWN, nobody(0)),
+            (State.CANDIDATE, unseen),
+        ):
             out.state(state)
             out.frame(Frame(grey, 0), [who], 30.0)
     reader = cv2.VideoCapture(str(path))

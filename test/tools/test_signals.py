@@ -9,14 +9,14 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from helpers import write_model
-from ros_helpers import EXECUTABLES, graph
-from test_bench import make_video
 
-from bharnet_ros import child
-from bharnet_ros.nodes import processes
+from bharnet_ros.system import child
+from bharnet_ros.tools import graph as processes
+from support.keypoints import write_model
+from support.ros import EXECUTABLES, graph
+from support.videos import make_video
 
-CLI = ('-m', 'bharnet_ros.cli')
+CLI = ('-m', 'bharnet_ros.tools.cli')
 BENCH = ('--rounds', '1', '--rates', '30', '--seconds', '60', '--busy', '1')
 
 
@@ -36,8 +36,9 @@ def scratch(tmp_path):
 
 def run(ros, scratch, *arguments):
     """Start Python with SIGHUP as in a terminal, also where these tests run under nohup."""
-    process = ros.run(['env', '--default-signal=HUP', f'TMPDIR={scratch}', sys.executable,
-                       *arguments])
+    process = ros.run(
+        ['env', '--default-signal=HUP', f'TMPDIR={scratch}', sys.executable, *arguments]
+    )
     process.may_end = True
     return process
 
@@ -57,36 +58,48 @@ def of_group(group):
 
 def wait_for_children(ros, process, *names):
     """Wait until the children with these words in their command lines run; return their ids."""
+
     def look():
         lines = of_group(process.pid)
-        return (lines if len(lines) == len(names)
-                and all(any(name in line and 'child.py' not in line for line in lines.values())
-                        for name in names) else None)
+        return (
+            lines
+            if len(lines) == len(names)
+            and all(
+                any(name in line and 'child.py' not in line for line in lines.values())
+                for name in names
+            )
+            else None
+        )
+
     return list(ros.wait(look, f'children {names}'))
 
 
 def alive(pids):
     """Return those that have not ended; one that nobody has waited for yet has."""
+
     def state(pid: int) -> str:
         with suppress(OSError):
             return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0]
         return 'X'
+
     return [pid for pid in pids if state(pid) not in 'ZX']
 
 
 def started_bench(ros, scratch, tmp_path):
     """Start a benchmark; return it and its children once both nodes and the other are there."""
     video, model = make_video(tmp_path / 'a.mp4'), write_model(tmp_path / 'a.onnx', part=0)
-    process = run(ros, scratch, *CLI, 'bench', video, '--model', model, *BENCH,
-                  '--json', tmp_path / 'a.json')
+    process = run(
+        ros, scratch, *CLI, 'bench', video, '--model', model, *BENCH, '--json', tmp_path / 'a.json'
+    )
     children = wait_for_children(ros, process, 'camera_node', 'recognition_node', 'while True')
     assert [path.name for path in scratch.glob('bharnet_bench*/*')] == ['30.mp4']
     return process, children
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_benchmark_that_is_ended_stops_all_and_reports_what_it_has(ros, scratch, tmp_path,
-                                                                     number):
+def test_a_benchmark_that_is_ended_stops_all_and_reports_what_it_has(
+    ros, scratch, tmp_path, number
+):
     process, children = started_bench(ros, scratch, tmp_path)
     process.signal(number)
     process.signal(number)  # a closed terminal sends more than one
@@ -162,17 +175,27 @@ def test_what_nohup_protects_goes_on(ros, scratch):
     assert process.wait() == 128 + signal.SIGTERM
 
 
-@pytest.mark.parametrize(('program', 'complaints'), [
-    ('import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); ',
-     ['node was killed: it did not end within 1 s']),
-    ('import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(3)); ',
-     ['node ended with status 3 when stopped']),
-    ('import time; ', []),  # SIGTERM ends it before it has a handler
-])
+@pytest.mark.parametrize(
+    ('program', 'complaints'),
+    [
+        (
+            'import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); ',
+            ['node was killed: it did not end within 1 s'],
+        ),
+        (
+            'import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(3)); ',
+            ['node ended with status 3 when stopped'],
+        ),
+        ('import time; ', []),  # SIGTERM ends it before it has a handler
+    ],
+)
 def test_a_node_that_does_not_end_in_order_is_told_of(monkeypatch, program, complaints):
     monkeypatch.setattr(processes, 'PATIENCE', 1.0)
-    node = subprocess.Popen([sys.executable, '-c', f'{program}print(flush=True); time.sleep(60)'],
-                            stdout=subprocess.PIPE, start_new_session=True)
+    node = subprocess.Popen(
+        [sys.executable, '-c', f'{program}print(flush=True); time.sleep(60)'],
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
     assert node.stdout.readline()  # it has its handler
     assert processes.stop({'node': node}) == complaints
     assert node.poll() is not None
@@ -200,13 +223,19 @@ sys.exit(3)
 def test_a_node_that_dies_while_another_is_stopped_is_told_of(monkeypatch):
     """The slow one ends when the other dies, and that one dies when the slow one is told to."""
     monkeypatch.setattr(processes, 'PATIENCE', 60.0)
-    slow = subprocess.Popen([sys.executable, '-c', SLOW], stdin=subprocess.PIPE,
-                            stdout=subprocess.PIPE, start_new_session=True)
+    slow = subprocess.Popen(
+        [sys.executable, '-c', SLOW],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
     assert slow.stdout.readline()
-    dying = subprocess.Popen([sys.executable, '-c', DYING], stdin=slow.stdout,
-                             stdout=slow.stdin, start_new_session=True)
+    dying = subprocess.Popen(
+        [sys.executable, '-c', DYING], stdin=slow.stdout, stdout=slow.stdin, start_new_session=True
+    )
     assert processes.stop({'dying': dying, 'slow': slow}) == [
-        'dying ended with status 3 when stopped']
+        'dying ended with status 3 when stopped'
+    ]
     assert slow.returncode == 0
 
 
@@ -228,15 +257,19 @@ def test_a_child_of_somebody_who_is_gone_does_not_start():
 def test_a_reader_that_has_seen_enough_ends_the_command_without_a_word():
     read, write = os.pipe()
     os.close(read)
-    found = subprocess.run([sys.executable, *CLI, 'info'], stdout=write, stderr=subprocess.PIPE,
-                           check=False)
+    found = subprocess.run(
+        [sys.executable, *CLI, 'info'], stdout=write, stderr=subprocess.PIPE, check=False
+    )
     os.close(write)
     assert (found.returncode, found.stderr) == (128 + signal.SIGPIPE, b'')
 
 
 def test_a_command_works_without_an_output():
-    found = subprocess.run(['sh', '-c', '"$0" -m bharnet_ros.cli info >&-', sys.executable],
-                           stderr=subprocess.PIPE, check=False)
+    found = subprocess.run(
+        ['sh', '-c', '"$0" -m bharnet_ros.tools.cli info >&-', sys.executable],
+        stderr=subprocess.PIPE,
+        check=False,
+    )
     assert (found.returncode, found.stderr) == (0, b'')
 
 

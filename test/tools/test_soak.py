@@ -12,18 +12,20 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ros_helpers import graph
 
-from bharnet_ros.procfs import Usage, usage
-from bharnet_ros.soak import MB_PER_HOUR, NOISE_MB, Sample, judge, warm_up
+from bharnet_ros.system.procfs import Usage, usage
+from bharnet_ros.tools.soak.verdict import MB_PER_HOUR, NOISE_MB, Sample, judge, warm_up
+from support.ros import graph
 
-CLI = (sys.executable, '-m', 'bharnet_ros.cli', 'soak')
+CLI = (sys.executable, '-m', 'bharnet_ros.tools.cli', 'soak')
 
 
 def samples(seconds, grow=lambda t: 0.0, threads=lambda t: 9, handles=lambda t: 20):
     """One sample a second of a process of 100 MB that uses a fifth of a core."""
-    return [Sample(float(t), Usage(100 + grow(t), threads(t), handles(t), 0.2 * t))
-            for t in range(seconds + 1)]
+    return [
+        Sample(float(t), Usage(100 + grow(t), threads(t), handles(t), 0.2 * t))
+        for t in range(seconds + 1)
+    ]
 
 
 def test_a_process_that_stays_as_it_is_is_flat():
@@ -32,7 +34,7 @@ def test_a_process_that_stays_as_it_is_is_flat():
     assert verdict.growth_mb == pytest.approx(0) and verdict.cpu_percent == pytest.approx(20)
 
 
-@given(st.integers(0, 2 ** 32 - 1), st.floats(0, 0.8))
+@given(st.integers(0, 2**32 - 1), st.floats(0, 0.8))
 def test_a_slow_leak_under_noise_is_found_in_half_an_hour(seed, noise):
     rng = np.random.default_rng(seed)
     leak = 2 * MB_PER_HOUR / 3600
@@ -54,7 +56,7 @@ def test_a_minute_allows_some_noise_but_no_leak_of_frames():
 @pytest.mark.parametrize('name', ['threads', 'handles'])
 def test_threads_and_handles_may_come_and_go_but_not_pile_up(name):
     assert not judge(samples(60, **{name: lambda t: 9 + t % 3}), 60).faults
-    fault, = judge(samples(60, **{name: lambda t: 9 + t // 10}), 60).faults
+    (fault,) = judge(samples(60, **{name: lambda t: 9 + t // 10}), 60).faults
     assert fault == f'{name} grow from 11 to 15'
 
 
@@ -124,13 +126,16 @@ def test_a_process_that_dies_ends_the_soak_with_one_line_and_status_1(ros, tmp_p
     assert json.loads(report.read_text())['faults'] == ['camera_node died with status 1']
 
 
-@pytest.mark.parametrize(('arguments', 'words'), [
-    (['--minutes', '0.1'], 'between half a minute and a week'),
-    (['--minutes', 'nan'], 'between half a minute and a week'),
-    (['--report', '/nowhere/soak.json'], 'no such folder'),
-    (['--report', '/proc/soak.json'], 'cannot write /proc/soak.json'),
-    (['--model', 'nothing'], 'no such model'),
-])
+@pytest.mark.parametrize(
+    ('arguments', 'words'),
+    [
+        (['--minutes', '0.1'], 'between half a minute and a week'),
+        (['--minutes', 'nan'], 'between half a minute and a week'),
+        (['--report', '/nowhere/soak.json'], 'no such folder'),
+        (['--report', '/proc/soak.json'], 'cannot write /proc/soak.json'),
+        (['--model', 'nothing'], 'no such model'),
+    ],
+)
 def test_what_cannot_be_run_is_one_line(ros, arguments, words):
     process = ros.run([*CLI, *arguments])
     assert ros.wait_for_end(process) == 1

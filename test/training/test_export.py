@@ -8,17 +8,24 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch')
 
-from bharnet_ros.training import cli  # noqa: E402
-from bharnet_ros.training.backbones import StreamConfig  # noqa: E402
-from bharnet_ros.training.calibrate import Calibration  # noqa: E402
-from bharnet_ros.training.config import Member, OptimConfig  # noqa: E402
-from bharnet_ros.training.data import SourceConfig, load_clips  # noqa: E402
-from bharnet_ros.training.export import TOLERANCE, ExportError, export, make_contract  # noqa: E402
-from bharnet_ros.training.model import BHaRNet, build  # noqa: E402
-from bharnet_ros.training.preprocess import PreprocessConfig  # noqa: E402
-from bharnet_ros.training.store import ClipInfo, DatasetInfo, StoreWriter, Track  # noqa: E402
-from bharnet_ros.training.train import network  # noqa: E402
-from training_helpers import (  # noqa: E402
+from bharnet_ros.inference.contract import METADATA_KEY, ContractError
+from bharnet_ros.inference.model import Model, ModelError
+from bharnet_ros.training import cli
+from bharnet_ros.training.datasets.store import (
+    ClipInfo,
+    DatasetInfo,
+    StoreWriter,
+    Track,
+)
+from bharnet_ros.training.evaluation.calibrate import Calibration
+from bharnet_ros.training.export import TOLERANCE, ExportError, export, make_contract
+from bharnet_ros.training.networks.backbones import StreamConfig
+from bharnet_ros.training.networks.bharnet import BHaRNet, build
+from bharnet_ros.training.networks.preprocess import PreprocessConfig
+from bharnet_ros.training.recipe import Member, OptimConfig
+from bharnet_ros.training.train import network
+from bharnet_ros.training.windows.clips import SourceConfig, load_clips
+from support.training import (
     CLASSES,
     SMALL,
     STEPS,
@@ -29,9 +36,6 @@ from training_helpers import (  # noqa: E402
     made_clips,
     random_clip,
 )
-
-from bharnet_ros.contract import METADATA_KEY, ContractError  # noqa: E402
-from bharnet_ros.recognizer import ModelError, Recognizer  # noqa: E402
 
 LIMIT = TOLERANCE['float32']
 
@@ -64,16 +68,24 @@ def test_an_exported_model_gives_what_the_trained_one_gives(exported):
     assert difference <= LIMIT == 1e-5
     windows = [random_clip(seed) for seed in range(20)]
     expected = expected_of(net, windows)
-    recognizer = Recognizer(path)
+    recognizer = Model(path)
     for count in (1, 3, 20):  # any number of windows at once
         np.testing.assert_allclose(recognizer.infer(windows[:count]), expected[:count], atol=LIMIT)
     assert np.ptp(expected, axis=0).max() > 100 * LIMIT, 'the windows should differ'
 
 
-@pytest.mark.parametrize('changes', [
-    {'experts': 1}, {'pool': 'pam', 'experts': 1, 'fusion': 'noisy_or'},
-    {'body': replace(TINY, backbone='degcn'), 'hand': replace(TINY, backbone='ctrgcn')},
-    {'body': None, 'hand': None, 'unified': TINY}, {'hand': None}, {'body': None}], ids=str)
+@pytest.mark.parametrize(
+    'changes',
+    [
+        {'experts': 1},
+        {'pool': 'pam', 'experts': 1, 'fusion': 'noisy_or'},
+        {'body': replace(TINY, backbone='degcn'), 'hand': replace(TINY, backbone='ctrgcn')},
+        {'body': None, 'hand': None, 'unified': TINY},
+        {'hand': None},
+        {'body': None},
+    ],
+    ids=str,
+)
 def test_every_variant_can_be_exported(clips, tmp_path, changes):
     net = model(**changes)
     for module in net.modules():  # as after training: norms and scales that do something
@@ -83,8 +95,9 @@ def test_every_variant_can_be_exported(clips, tmp_path, changes):
     contract = make_contract('x', config(model=net.config), clips, {})
     assert export(net, contract, clips, tmp_path / 'x.onnx') <= LIMIT
     windows = [random_clip(seed) for seed in range(4)]
-    np.testing.assert_allclose(Recognizer(tmp_path / 'x.onnx').infer(windows),
-                               expected_of(net, windows), atol=LIMIT)
+    np.testing.assert_allclose(
+        Model(tmp_path / 'x.onnx').infer(windows), expected_of(net, windows), atol=LIMIT
+    )
 
 
 def test_an_ensemble_is_one_graph(clips, tmp_path):
@@ -92,7 +105,7 @@ def test_an_ensemble_is_one_graph(clips, tmp_path):
     net = network(recipe, 3).eval()
     export(net, make_contract('x', recipe, clips, {}, members=3), clips, tmp_path / 'x.onnx')
     windows = [random_clip(seed) for seed in range(4)]
-    recognizer = Recognizer(tmp_path / 'x.onnx')
+    recognizer = Model(tmp_path / 'x.onnx')
     np.testing.assert_allclose(recognizer.infer(windows), expected_of(net, windows), atol=LIMIT)
     assert recognizer.contract.network['members'] == 3
 
@@ -106,24 +119,27 @@ def test_a_model_in_half_precision_is_smaller_and_close(clips, tmp_path):
         path = tmp_path / f'{precision}.onnx'
         assert export(net, contract, clips, path) <= TOLERANCE[precision]
         sizes[precision] = path.stat().st_size
-        assert Recognizer(path).contract.precision == precision
+        assert Model(path).contract.precision == precision
     assert sizes['float16'] < 0.8 * sizes['float32']
     graph = onnx.load(tmp_path / 'float16.onnx').graph
     assert {i.type.tensor_type.elem_type for i in (*graph.input, *graph.output)} == {
-        onnx.TensorProto.FLOAT}
+        onnx.TensorProto.FLOAT
+    }
     half = [i for i in graph.initializer if i.data_type == onnx.TensorProto.FLOAT16]
     assert sum(np.prod(i.dims) for i in half) > 10_000
 
 
 def test_calibration_goes_into_the_graph_and_the_contract(clips, tmp_path):
     net = model(seed=3)
-    found = Calibration(temperature=0.5, threshold=0.61, kept=0.95, ece_before=0.2,
-                        ece_after=0.1, answers=24)
+    found = Calibration(
+        temperature=0.5, threshold=0.61, kept=0.95, ece_before=0.2, ece_after=0.1, answers=24
+    )
     export(net, make_contract('x', config(), clips, {}, found), clips, tmp_path / 'x.onnx')
     windows = [random_clip(seed) for seed in range(4)]
-    recognizer = Recognizer(tmp_path / 'x.onnx')
-    np.testing.assert_allclose(recognizer.infer(windows), expected_of(net, windows, 0.5),
-                               atol=LIMIT)
+    recognizer = Model(tmp_path / 'x.onnx')
+    np.testing.assert_allclose(
+        recognizer.infer(windows), expected_of(net, windows, 0.5), atol=LIMIT
+    )
     contract = recognizer.contract
     assert (contract.temperature, contract.rejection_threshold) == (0.5, 0.61)
 
@@ -133,15 +149,20 @@ def metric_clips(path):
     with StoreWriter(path, DatasetInfo('k', 'ntu_25', ('a', 'b'), 'CC0'), hands=False) as writer:
         for i in range(6):
             mask = np.tile([True, False, False], (12, 1))
-            writer.add(ClipInfo(f'{i}', 'ab'[i % 2]), [
-                Track(rng.normal(size=(12, 25, 3)).astype(np.float32), mask)] * 2)
+            writer.add(
+                ClipInfo(f'{i}', 'ab'[i % 2]),
+                [Track(rng.normal(size=(12, 25, 3)).astype(np.float32), mask)] * 2,
+            )
     return load_clips(SourceConfig(path), '-')
 
 
 def test_a_model_of_two_kinect_bodies_is_exported_and_refused_on_the_robot(tmp_path):
     two = metric_clips(tmp_path / 'k')
-    recipe = config(model=replace(SMALL, hand=None, preprocess=PreprocessConfig(
-        'ntu_25', 'ntu_25', body_depth=True)))
+    recipe = config(
+        model=replace(
+            SMALL, hand=None, preprocess=PreprocessConfig('ntu_25', 'ntu_25', body_depth=True)
+        )
+    )
     net = build(recipe.model, 2).eval()
     export(net, make_contract('x', recipe, two, {}), two, tmp_path / 'x.onnx')
     session = ort.InferenceSession(tmp_path / 'x.onnx')
@@ -149,12 +170,12 @@ def test_a_model_of_two_kinect_bodies_is_exported_and_refused_on_the_robot(tmp_p
     contract = json.loads(session.get_modelmeta().custom_metadata_map[METADATA_KEY])
     assert (contract['layout'], contract['persons']) == ('ntu_25', 2)
     with pytest.raises(ModelError, match="'ntu_25' of 2 person"):
-        Recognizer(tmp_path / 'x.onnx')
+        Model(tmp_path / 'x.onnx')
 
 
 def test_an_exported_model_carries_its_contract_and_no_paths_of_this_machine(exported):
     path, _, contract, _ = exported
-    found = Recognizer(path).contract
+    found = Model(path).contract
     assert json.loads(found.to_json()) == json.loads(contract.to_json())
     assert found.labels == CLASSES and found.idle == '-' and found.window_steps == STEPS
     assert sum(found.training['clips'].values()) == 24
@@ -173,14 +194,15 @@ def test_a_model_that_gives_something_else_is_not_written(clips, tmp_path, befor
     with pytest.raises(ExportError):
         export(net, make_contract('tiny', config(), clips, {}), clips, path)
     assert {file: file.read_bytes() for file in tmp_path.iterdir()} == (
-        {path: before} if before else {})
+        {path: before} if before else {}
+    )
 
 
 def test_the_class_of_unknown_actions_is_named_in_the_contract_if_there_is_one(clips, tmp_path):
     assert make_contract('tiny', config(), clips, {}).unknown is None
     contract = make_contract('tiny', config(unknown='down'), clips, {})
     export(model(), contract, clips, tmp_path / 'a.onnx')
-    found = Recognizer(tmp_path / 'a.onnx').contract
+    found = Model(tmp_path / 'a.onnx').contract
     assert found.unknown == 'down' and found.actions == ('up',)
 
 
@@ -193,13 +215,18 @@ def test_a_contract_that_nobody_could_read_is_not_written(clips, tmp_path):
 
 
 def test_a_trained_run_can_be_exported_from_its_folder(tmp_path):
-    recipe = config(sources=[imported(tmp_path)], out=tmp_path / 'run',
-                    model=replace(SMALL, pool='pam'), window_seconds=1.25,
-                    optim=OptimConfig(epochs=8, batch=4, rate=1e-2), notes=['made for a test'])
+    recipe = config(
+        sources=[imported(tmp_path)],
+        out=tmp_path / 'run',
+        model=replace(SMALL, pool='pam'),
+        window_seconds=1.25,
+        optim=OptimConfig(epochs=8, batch=4, rate=1e-2),
+        notes=['made for a test'],
+    )
     cli.train(recipe)
     cli.evaluate(recipe, tmp_path / 'report', leave_out=['made/0', 'made/1'])
     cli.export_run(tmp_path / 'run', 'tiny', tmp_path / 'tiny.onnx', tmp_path / 'report')
-    contract = Recognizer(tmp_path / 'tiny.onnx').contract
+    contract = Model(tmp_path / 'tiny.onnx').contract
     report = json.loads((tmp_path / 'report' / 'report.json').read_text())
     assert contract.window_seconds == 1.25 and contract.notes == ['made for a test']
     assert contract.temperature == report['calibration']['temperature'] != 1.0
@@ -207,8 +234,11 @@ def test_a_trained_run_can_be_exported_from_its_folder(tmp_path):
     net = BHaRNet(recipe.model, 3)
     net.load_state_dict(torch.load(tmp_path / 'run' / 'weights.pt', weights_only=True))
     windows = [random_clip(1)]
-    np.testing.assert_allclose(Recognizer(tmp_path / 'tiny.onnx').infer(windows),
-                               expected_of(net.eval(), windows, contract.temperature), atol=LIMIT)
+    np.testing.assert_allclose(
+        Model(tmp_path / 'tiny.onnx').infer(windows),
+        expected_of(net.eval(), windows, contract.temperature),
+        atol=LIMIT,
+    )
 
 
 def test_latency_is_measured_against_pytorch(tmp_path, capsys):
@@ -226,15 +256,26 @@ def test_the_benchmark_measures_pytorch_beside_onnx_runtime(tmp_path, data_dir, 
     cli.train(config(sources=[imported(tmp_path)], out=tmp_path / 'run'))
     cli.export_run(tmp_path / 'run', 'tiny', tmp_path / 'tiny.onnx')
     video = data_dir / 'videos' / 'slp_pose_test_video.mp4'
-    cli.benchmark(tmp_path / 'run', tmp_path / 'tiny.onnx', [video], rounds=1, seconds=0,
-                  report=tmp_path / 'b.json')
+    cli.benchmark(
+        tmp_path / 'run',
+        tmp_path / 'tiny.onnx',
+        [video],
+        rounds=1,
+        seconds=0,
+        report=tmp_path / 'b.json',
+    )
     bare = json.loads((tmp_path / 'b.json').read_text())['videos'][video.name]['bare']
     assert list(bare) == ['bare loop', 'bare loop, torch eager']
     assert bare['bare loop, torch eager']['stages_ms']['infer']['n'] > 0
     assert 'bare loop, torch eager: infer' in capsys.readouterr().out
 
     weights = torch.load(tmp_path / 'run' / 'weights.pt', weights_only=True)
-    torch.save({name: value + 0.1 if value.is_floating_point() else value
-                for name, value in weights.items()}, tmp_path / 'run' / 'weights.pt')
+    torch.save(
+        {
+            name: value + 0.1 if value.is_floating_point() else value
+            for name, value in weights.items()
+        },
+        tmp_path / 'run' / 'weights.pt',
+    )
     with pytest.raises(ValueError, match='not exported from this run'):
         cli.benchmark(tmp_path / 'run', tmp_path / 'tiny.onnx', [video])

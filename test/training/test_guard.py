@@ -7,14 +7,15 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch')
 
-from bharnet_ros.training import cli  # noqa: E402
-from bharnet_ros.training.augment import mirror, rotate, zoom  # noqa: E402
-from bharnet_ros.training.dataset import to_tensors  # noqa: E402
-from bharnet_ros.training.export import TOLERANCE, export, make_contract  # noqa: E402
-from bharnet_ros.training.guard import ShapeGuard, both, distances, guard_of  # noqa: E402
-from bharnet_ros.training.model import build  # noqa: E402
-from bharnet_ros.training.store import DataError  # noqa: E402
-from training_helpers import (  # noqa: E402
+from bharnet_ros.inference.model import Model
+from bharnet_ros.training import cli
+from bharnet_ros.training.datasets.store import DataError
+from bharnet_ros.training.export import TOLERANCE, export, make_contract
+from bharnet_ros.training.guard import ShapeGuard, both, distances, guard_of
+from bharnet_ros.training.networks.bharnet import build
+from bharnet_ros.training.windows.augment import mirror, rotate, zoom
+from bharnet_ros.training.windows.dataset import to_tensors
+from support.training import (
     SMALL,
     STEPS,
     config,
@@ -23,8 +24,6 @@ from training_helpers import (  # noqa: E402
     random_clip,
     raw,
 )
-
-from bharnet_ros.recognizer import Recognizer  # noqa: E402
 
 NAMES = ('-', 'fist', 'flat', 'unknown')
 FIST, FLAT, UNKNOWN = 1, 2, 3
@@ -56,8 +55,9 @@ def arrays(names=NAMES, persons=2, count=48, frames=10, seed=0):
         if shapes[label[i]] is not None:
             build_ = 1 + 0.02 * person[i] * np.linspace(0, 1, 21)[:, None]
             place = rng.uniform(0.35, 0.65, (frames, 1, 3)) * (1, 1, 0)
-            made['right_hand'][i] = (shapes[label[i]] * build_ + place
-                                     + rng.normal(0, 0.0002, (frames, 21, 3)))
+            made['right_hand'][i] = (
+                shapes[label[i]] * build_ + place + rng.normal(0, 0.0002, (frames, 21, 3))
+            )
     return made | {'label': label, 'subject': person, 'class_names': np.array(names)}
 
 
@@ -111,15 +111,17 @@ def test_rest_is_never_refused(clips, guard):
 
 def test_a_hand_that_nobody_saw_is_no_proof_of_a_word(clips, guard):
     still = window(clips, FIST)
-    unseen = replace(still, mask=still.mask * np.float32([1, 0, 0]),
-                     right_hand=0 * still.right_hand)
+    unseen = replace(
+        still, mask=still.mask * np.float32([1, 0, 0]), right_hand=0 * still.right_hand
+    )
     assert answer(guard, unseen, [0.0, 1.0, 0.0, 0.0]) == pytest.approx([0, 0, 0, 1], abs=0.01)
 
 
 @settings(max_examples=30)
 @given(st.integers(0, 11), st.floats(-180, 180), st.floats(0.5, 2), st.booleans())
-def test_neither_place_nor_size_nor_side_nor_angle_matters(clips, guard, number, degrees, size,
-                                                            mirrored):
+def test_neither_place_nor_size_nor_side_nor_angle_matters(
+    clips, guard, number, degrees, size, mirrored
+):
     clip = window(clips, FIST, number)
     moved = zoom(rotate(clip, degrees), size)
     moved = mirror(moved) if mirrored else moved
@@ -131,8 +133,10 @@ def test_neither_place_nor_size_nor_side_nor_angle_matters(clips, guard, number,
 
 def test_at_the_limit_a_word_loses_half(clips, guard):
     at = float(guard.ratios(*inputs(window(clips, FLAT)))[0, FIST - 1])
-    there, beyond = (answer(guarded(clips, limit), window(clips, FLAT), [0.0, 1.0, 0.0, 0.0])
-                     for limit in (at, at / 2))
+    there, beyond = (
+        answer(guarded(clips, limit), window(clips, FLAT), [0.0, 1.0, 0.0, 0.0])
+        for limit in (at, at / 2)
+    )
     assert there[FIST] == pytest.approx(0.5) and beyond[FIST] == pytest.approx(1 / 17)
 
 
@@ -154,7 +158,7 @@ def test_the_exported_model_refuses_as_the_guard_does(clips, guard, tmp_path):
     assert export(net, contract, clips, tmp_path / 'a.onnx', found) <= TOLERANCE['float32']
     export(net, make_contract('plain', config(), clips, {}), clips, tmp_path / 'b.onnx')
     windows = [window(clips, word) for word in (FIST, FLAT)]
-    plain, shy = (Recognizer(tmp_path / name).infer(windows) for name in ('b.onnx', 'a.onnx'))
+    plain, shy = (Model(tmp_path / name).infer(windows) for name in ('b.onnx', 'a.onnx'))
     for row, (own, other) in enumerate([(FIST, FLAT), (FLAT, FIST)]):
         assert plain[row, other] > 0.01 and shy[row, other] < 0.01 * plain[row, other]
         assert shy[row, own] > 0.95 * plain[row, own]
@@ -166,15 +170,17 @@ def test_a_recipe_guards_what_the_robot_runs(tmp_path):
     run = tmp_path / 'run'
     cli.train(config(sources=[source], out=run, shape_limit=5.0))
     cli.export_run(run, 'shy', tmp_path / 'shy.onnx')
-    recognizer, found = Recognizer(tmp_path / 'shy.onnx'), cli.load(config(sources=[source]))
+    recognizer, found = Model(tmp_path / 'shy.onnx'), cli.load(config(sources=[source]))
     assert recognizer.contract.network['shape_limit'] == 5.0
     for own, other in ((FIST, FLAT), (FLAT, FIST)):
         p = recognizer.infer([window(found, own)])[0]
         assert p[other] < 0.001 < p[own]
 
 
-@pytest.mark.parametrize('changes, says', [
-    ({'names': ('-', 'fist', 'flat', 'strange')}, 'unknown'), ({'persons': 1}, 'two persons')])
+@pytest.mark.parametrize(
+    'changes, says',
+    [({'names': ('-', 'fist', 'flat', 'strange')}, 'unknown'), ({'persons': 1}, 'two persons')],
+)
 def test_what_cannot_be_guarded_is_refused_in_one_line(tmp_path, changes, says):
     with pytest.raises(DataError, match=f'shape_limit.*{says}') as error:
         guarded(made_clips(tmp_path, **arrays(**changes)))
@@ -184,17 +190,24 @@ def test_what_cannot_be_guarded_is_refused_in_one_line(tmp_path, changes, says):
 
 
 def test_each_window_of_a_word_counts_once_however_few_there_are(clips):
-    kept = np.sort(np.concatenate([np.flatnonzero(clips.label == FIST)[:2],
-                                   np.flatnonzero(clips.label != FIST)]))
+    kept = np.sort(
+        np.concatenate(
+            [np.flatnonzero(clips.label == FIST)[:2], np.flatnonzero(clips.label != FIST)]
+        )
+    )
     few = clips.select(kept)
     guard = guarded(few)
     seen = window(clips, FIST, 7)
     _, left, right, mask, aspect = (part[None] for part in to_tensors([seen]))
     found = guard.ratios(left[:, 0], right[:, 0], mask[:, 0], aspect)[0, 0]
     shapes, shows = both(left[:, 0], right[:, 0], mask[:, 0], aspect)
-    known = [both(*(part[None, 0] for part in to_tensors([few.clip(i, start, stop, STEPS)])[1:4]),
-                  aspect) for i in np.flatnonzero(few.label == FIST)
-             for start, stop in ((0.0, 0.5), (0.0, 0.75), (0.0, 1.0))]  # shorter than a window
+    known = [
+        both(
+            *(part[None, 0] for part in to_tensors([few.clip(i, start, stop, STEPS)])[1:4]), aspect
+        )
+        for i in np.flatnonzero(few.label == FIST)
+        for start, stop in ((0.0, 0.5), (0.0, 0.75), (0.0, 1.0))
+    ]  # shorter than a window
     others, show = (torch.cat(parts) for parts in zip(*known, strict=True))
     apart = distances(shapes / guard.unit, shows, others / guard.unit, show)[0]
     assert len(apart) == 2 * 2 * 3, 'two clips, three windows each, and their mirror images'

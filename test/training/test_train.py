@@ -7,18 +7,18 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch')
 
-from bharnet_ros.training import augment as aug  # noqa: E402
-from bharnet_ros.training import cli, train  # noqa: E402
-from bharnet_ros.training.config import Member, OptimConfig, RunConfig, TrainerConfig  # noqa: E402
-from bharnet_ros.training.data import load_clips  # noqa: E402
-from bharnet_ros.training.evaluate import cross_validate  # noqa: E402
-from bharnet_ros.training.predict import predict  # noqa: E402
-from bharnet_ros.training.preprocess import PreprocessConfig  # noqa: E402
-from bharnet_ros.training.runs import read_run  # noqa: E402
-from bharnet_ros.training.splits import SplitConfig, leave_one_out  # noqa: E402
-from bharnet_ros.training.store import DataError  # noqa: E402
-from bharnet_ros.training.train import LAST, TrainingError, fit, network  # noqa: E402
-from training_helpers import (  # noqa: E402
+from bharnet_ros.training import cli, train
+from bharnet_ros.training.datasets.store import DataError
+from bharnet_ros.training.evaluation.folds import cross_validate
+from bharnet_ros.training.evaluation.predictions import predict
+from bharnet_ros.training.networks.preprocess import PreprocessConfig
+from bharnet_ros.training.recipe import Member, OptimConfig, RunConfig, TrainerConfig
+from bharnet_ros.training.runs import read_run
+from bharnet_ros.training.train import LAST, TrainingError, fit, network
+from bharnet_ros.training.windows import augment as aug
+from bharnet_ros.training.windows.clips import load_clips
+from bharnet_ros.training.windows.splits import SplitConfig, leave_one_out
+from support.training import (
     SMALL,
     command,
     config,
@@ -52,8 +52,11 @@ def test_one_seed_gives_one_model(clips):
 @pytest.mark.parametrize('changes', [{}, {'fusion': 'noisy_or'}], ids=['sum', 'noisy-or'])
 def test_what_can_be_learnt_is_learnt(clips, changes):
     still = dict.fromkeys(aug.AugmentConfig.__dataclass_fields__, 0.0) | {'crop': 1.0}
-    recipe = config(model=replace(SMALL, **changes), augment=aug.AugmentConfig(**still),
-                    optim=OptimConfig(epochs=30, batch=4, rate=1e-2))
+    recipe = config(
+        model=replace(SMALL, **changes),
+        augment=aug.AugmentConfig(**still),
+        optim=OptimConfig(epochs=30, batch=4, rate=1e-2),
+    )
     fitted = fit(recipe, clips.select(clips.group == 'made/0'), progress=False)
     found = predict(fitted.model, clips.select(clips.group == 'made/1'), recipe.steps)
     assert set(found.streams) == {'fused', 'body', 'hand'}
@@ -66,9 +69,15 @@ def test_data_without_any_hands_can_be_trained_on(tmp_path):
     assert torch.isfinite(weights(fit(config(), bare, progress=False).model)).all()
 
 
-@pytest.mark.parametrize('bad', [
-    lambda: config(steps=9), lambda: OptimConfig(optimizer='adam'),
-    lambda: SplitConfig('subject')], ids=['strides', 'optimizer', 'split'])
+@pytest.mark.parametrize(
+    'bad',
+    [
+        lambda: config(steps=9),
+        lambda: OptimConfig(optimizer='adam'),
+        lambda: SplitConfig('subject'),
+    ],
+    ids=['strides', 'optimizer', 'split'],
+)
 def test_an_impossible_recipe_is_refused(bad):
     with pytest.raises(ValueError):
         bad()
@@ -101,8 +110,9 @@ def test_a_run_that_never_began_cannot_be_resumed(clips, tmp_path):
 def test_the_best_epoch_on_the_validation_part_is_kept(clips, tmp_path):
     recipe = config(optim=OptimConfig(epochs=6, batch=8, rate=0.05, patience=2))
     held = clips.select(clips.group == 'made/1')
-    fitted = fit(recipe, clips.select(clips.group == 'made/0'), held, progress=False,
-                 logs=tmp_path)
+    fitted = fit(
+        recipe, clips.select(clips.group == 'made/0'), held, progress=False, logs=tmp_path
+    )
     assert fitted.best_epoch is not None and fitted.best_epoch < fitted.epochs <= 6
     assert fitted.epochs == 6 or fitted.epochs - 1 - fitted.best_epoch >= 2  # patience
     assert list(tmp_path.glob('events.out.tfevents*')), 'no TensorBoard log'
@@ -110,8 +120,11 @@ def test_the_best_epoch_on_the_validation_part_is_kept(clips, tmp_path):
     found = predict(fitted.model, held, recipe.steps)
     loss = torch.nn.functional.cross_entropy(torch.tensor(found.fused), torch.tensor(found.label))
     state = torch.load(tmp_path / 'best.ckpt', weights_only=True)
-    best = [value['best_model_score'] for name, value in state['callbacks'].items()
-            if 'best_model_score' in value and value['best_model_score'] is not None]
+    best = [
+        value['best_model_score']
+        for name, value in state['callbacks'].items()
+        if 'best_model_score' in value and value['best_model_score'] is not None
+    ]
     assert any(abs(float(score) - float(loss)) < 1e-4 for score in best)
 
 
@@ -153,7 +166,9 @@ def test_an_ensemble_is_trained_member_by_member(clips):
     recipe = config(ensemble=[Member(('joint',), 0.6), Member(('joint_motion', 'bone'), 0.4)])
     fitted = fit(recipe, clips, progress=False).model
     assert [m.preprocess.config.features for m in fitted.members] == [
-        ('joint',), ('joint_motion', 'bone')]
+        ('joint',),
+        ('joint_motion', 'bone'),
+    ]
     fresh = network(recipe, 3)
     fresh.load_state_dict(fitted.state_dict())
     assert torch.equal(weights(fresh), weights(fitted))
@@ -169,22 +184,27 @@ def test_half_precision_trains_too(clips):
 def test_folds_test_on_what_was_left_out(clips):
     folds = list(cross_validate(config(), clips, leave_one_out(['made/0', 'made/1']), [0, 1]))
     assert [(fold.seed, fold.name) for fold, _, _ in folds] == [
-        (0, 'without made/0'), (0, 'without made/1'), (1, 'without made/0'),
-        (1, 'without made/1')]
+        (0, 'without made/0'),
+        (0, 'without made/1'),
+        (1, 'without made/0'),
+        (1, 'without made/1'),
+    ]
     for fold, found, _ in folds:
         assert set(found.group) == {fold.name.removeprefix('without ')}
         assert fold.clips + fold.train_clips == len(clips) == 24
         for name, z in found.streams.items():
-            assert fold.accuracy[name] == pytest.approx((z.argmax(1) == found.label).mean(),
-                                                        abs=1e-4)
+            assert fold.accuracy[name] == pytest.approx(
+                (z.argmax(1) == found.label).mean(), abs=1e-4
+            )
 
 
 # The command line
 
 
 def test_a_run_goes_from_recipe_to_report(source, tmp_path, monkeypatch):
-    recipe = write_recipe(tmp_path / 'r.yaml', source,
-                          split={'by': 'subject', 'train': ['0'], 'test': ['1']})
+    recipe = write_recipe(
+        tmp_path / 'r.yaml', source, split={'by': 'subject', 'train': ['0'], 'test': ['1']}
+    )
     monkeypatch.setattr(sys, 'argv', ['x', 'train', '--recipe', str(recipe)])
     cli.main()
     run = tmp_path / 'run'
@@ -192,17 +212,23 @@ def test_a_run_goes_from_recipe_to_report(source, tmp_path, monkeypatch):
     assert isinstance(read_run(run), RunConfig)
     cli.test(run, tmp_path / 'tested', robust=False)
     cli.evaluate(read_run(run), tmp_path / 'evaluated')
-    a, b = (json.loads((tmp_path / name / 'report.json').read_text())
-            for name in ('tested', 'evaluated'))
+    a, b = (
+        json.loads((tmp_path / name / 'report.json').read_text())
+        for name in ('tested', 'evaluated')
+    )
     # The same recipe, seed and split: `evaluate` trains what `train` trained.
     assert a['metrics']['top1'] == b['metrics']['top1']
     assert b['folds'][0]['accuracy']['fused'] == pytest.approx(a['metrics']['top1'], abs=1e-4)
 
 
-@pytest.mark.parametrize('damage, says', [
-    (lambda run: (run / 'run.json').write_text('{}'), 'run.json'),
-    (lambda run: (run / 'weights.pt').write_bytes(b'no weights'), 'weights.pt'),
-    (lambda run: (run / 'weights.pt').unlink(), 'no trained run')])
+@pytest.mark.parametrize(
+    'damage, says',
+    [
+        (lambda run: (run / 'run.json').write_text('{}'), 'run.json'),
+        (lambda run: (run / 'weights.pt').write_bytes(b'no weights'), 'weights.pt'),
+        (lambda run: (run / 'weights.pt').unlink(), 'no trained run'),
+    ],
+)
 def test_a_damaged_run_is_refused(source, tmp_path, damage, says):
     cli.train(replace(config(sources=[source]), out=tmp_path / 'run'))
     damage(tmp_path / 'run')
@@ -223,22 +249,29 @@ def test_a_run_that_saw_all_clips_is_not_tested_on_them(source, tmp_path):
     cli.train(replace(config(sources=[source]), out=tmp_path / 'run'))
     with pytest.raises(DataError, match='all of its clips'):
         cli.test(tmp_path / 'run', tmp_path / 'report')
-    cli.test(tmp_path / 'run', tmp_path / 'report', [
-        replace(source, where={'label': ['up']})])
+    cli.test(tmp_path / 'run', tmp_path / 'report', [replace(source, where={'label': ['up']})])
     assert json.loads((tmp_path / 'report' / 'report.json').read_text())['metrics']['clips'] == 8
 
 
-@pytest.mark.parametrize('changes, says', [
-    ({'model': replace(SMALL, preprocess=PreprocessConfig('coco_17', 'coco_17'))}, 'coco_17'),
-    ({'sources': []}, 'no data')])
+@pytest.mark.parametrize(
+    'changes, says',
+    [
+        ({'model': replace(SMALL, preprocess=PreprocessConfig('coco_17', 'coco_17'))}, 'coco_17'),
+        ({'sources': []}, 'no data'),
+    ],
+)
 def test_data_that_does_not_fit_the_recipe_is_refused(source, changes, says):
     with pytest.raises(DataError, match=says):
         cli.load(config(**{'sources': [source]} | changes))
 
 
 def test_data_that_shows_nobody_is_refused(tmp_path):
-    nobody = imported(tmp_path, pose=np.zeros((24, 10, 33, 4), np.float32),
-                      left_hand=np.zeros((24, 10, 21, 3)), right_hand=np.zeros((24, 10, 21, 3)))
+    nobody = imported(
+        tmp_path,
+        pose=np.zeros((24, 10, 33, 4), np.float32),
+        left_hand=np.zeros((24, 10, 21, 3)),
+        right_hand=np.zeros((24, 10, 21, 3)),
+    )
     with pytest.raises(DataError, match='no clip'):
         cli.load(config(sources=[nobody]))
 
@@ -246,11 +279,34 @@ def test_data_that_shows_nobody_is_refused(tmp_path):
 def test_errors_are_one_plain_line(tmp_path, source):
     recipe = write_recipe(tmp_path / 'r.yaml', source)
     for arguments, says in (
-            (['evaluate', '--recipe', recipe, '--report', tmp_path / 'x', '--leave_out',
-              '[made/0]', '--recipe.trainer.accelerator', 'abacus'], 'abacus'),
-            (['evaluate', '--recipe', recipe, '--report', tmp_path / 'x', '--leave_out',
-              '[made/9]'], 'made/9'),
-            (['validate', '--data', f'[{tmp_path}]'], 'dataset.json')):
+        (
+            [
+                'evaluate',
+                '--recipe',
+                recipe,
+                '--report',
+                tmp_path / 'x',
+                '--leave_out',
+                '[made/0]',
+                '--recipe.trainer.accelerator',
+                'abacus',
+            ],
+            'abacus',
+        ),
+        (
+            [
+                'evaluate',
+                '--recipe',
+                recipe,
+                '--report',
+                tmp_path / 'x',
+                '--leave_out',
+                '[made/9]',
+            ],
+            'made/9',
+        ),
+        (['validate', '--data', f'[{tmp_path}]'], 'dataset.json'),
+    ):
         result = command(*arguments)
         said = (result.stderr + result.stdout).strip()
         assert result.returncode == 1 and says in said
@@ -259,8 +315,11 @@ def test_errors_are_one_plain_line(tmp_path, source):
 
 def test_two_processes_train_one_network(source, tmp_path):
     """DDP on two CPU processes, as on two GPUs."""
-    recipe = write_recipe(tmp_path / 'r.yaml', source, trainer={
-        'accelerator': 'cpu', 'devices': 2, 'strategy': 'ddp'})
+    recipe = write_recipe(
+        tmp_path / 'r.yaml',
+        source,
+        trainer={'accelerator': 'cpu', 'devices': 2, 'strategy': 'ddp'},
+    )
     result = command('train', '--recipe', recipe)
     assert result.returncode == 0, result.stderr[-2000:]
     state = torch.load(tmp_path / 'run' / 'weights.pt', weights_only=True)

@@ -12,23 +12,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from bharnet_ros.training.importers.failures import failures_file, report_failures
-from bharnet_ros.training.store import (
-    HAND_CHANNELS,
-    ClipInfo,
-    DataError,
-    DatasetInfo,
-    StoreWriter,
-    Track,
-)
 from rich.progress import Progress
 
-from bharnet_ros.bag import BagError, read_keypoints
-from bharnet_ros.detector import HolisticDetector
-from bharnet_ros.keypoints import BODY_CHANNELS, FrameKeypoints
+from bharnet_ros.bags.bag import read_keypoints
+from bharnet_ros.detectors.holistic import HolisticDetector
+from bharnet_ros.errors import BharnetError, reason_of
 from bharnet_ros.layouts import MEDIAPIPE_HOLISTIC
-from bharnet_ros.sources import SourceConfig, SourceError, VideoReader
-from bharnet_ros.window import PARTS, SECOND
+from bharnet_ros.sources.video import SourceConfig, VideoReader
+from bharnet_ros.types import BODY_CHANNELS, PARTS, SECOND, Keypoints
+
+from .importers.failures import failures_file, report_failures
+from .store import HAND_CHANNELS, ClipInfo, DataError, DatasetInfo, StoreWriter, Track
 
 VIDEO = ('.mp4', '.avi', '.mkv', '.mov', '.webm', '.m4v', '.mpg', '.mpeg')
 BAG = '.mcap'
@@ -59,8 +53,9 @@ def find_videos(folder: Path, subject: str | None) -> dict[Path, list[Segment]]:
             if not match:
                 raise DataError(f'{file}: the pattern {subject!r} finds nothing in its name')
             columns = {name: value for name, value in match.groupdict().items() if value}
-        found[file] = [Segment(f'{file.parent.name}/{file.stem}', file.parent.name,
-                               columns=columns)]
+        found[file] = [
+            Segment(f'{file.parent.name}/{file.stem}', file.parent.name, columns=columns)
+        ]
     if not found:
         raise DataError(f'{folder}: holds no CLASS/*{VIDEO[0]} (or {", ".join(VIDEO[1:])}, {BAG})')
     return found
@@ -82,11 +77,15 @@ def read_table(table: Path) -> dict[Path, list[Segment]]:
             raise DataError(f'{table}: line {number}: {error}') from error
         if end is not None and end <= (start or 0):
             raise DataError(f'{table}: line {number} ends before it starts')
-        columns = {key: value for key, value in row.items()
-                   if key not in (None, 'file', 'label', 'start', 'end') and value}
+        columns = {
+            key: value
+            for key, value in row.items()
+            if key not in (None, 'file', 'label', 'start', 'end') and value
+        }
         file = table.parent / row['file']
-        found.setdefault(file, []).append(Segment(
-            f'{row["file"]}#{number}', row['label'], start or 0.0, end, columns))
+        found.setdefault(file, []).append(
+            Segment(f'{row["file"]}#{number}', row['label'], start or 0.0, end, columns)
+        )
     if not found:
         raise DataError(f'{table}: holds no segment')
     return found
@@ -99,7 +98,7 @@ def part_name(file: Path) -> str:
     return f'{file.stem}-{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12]}.npz'
 
 
-def frames_of(file: Path) -> Iterator[FrameKeypoints]:
+def frames_of(file: Path) -> Iterator[Keypoints]:
     """Yield the keypoints of each frame: detected in a video, or read from a recording."""
     if file.suffix.lower() == BAG:
         yield from read_keypoints(file)
@@ -116,8 +115,9 @@ def frames_of(file: Path) -> Iterator[FrameKeypoints]:
 def extract_file(file: Path, part: Path) -> str:
     """Write the keypoints of one file as `part`, or return why not in one line."""
     hand = (len(MEDIAPIPE_HOLISTIC.hand), HAND_CHANNELS)
-    shapes = dict(zip(PARTS, ((len(MEDIAPIPE_HOLISTIC.body), BODY_CHANNELS), hand, hand),
-                      strict=True))
+    shapes = dict(
+        zip(PARTS, ((len(MEDIAPIPE_HOLISTIC.body), BODY_CHANNELS), hand, hand), strict=True)
+    )
     try:
         frames = list(frames_of(file))
         if not frames:
@@ -126,17 +126,28 @@ def extract_file(file: Path, part: Path) -> str:
             return 'its image size changes'
         for frame in frames:
             frame.check()
-    except (SourceError, BagError, ValueError) as error:
-        return ' '.join(str(error).split())
-    values = {name: np.stack([np.zeros(shape) if getattr(frame, name) is None
-                              else getattr(frame, name) for frame in frames]).astype(np.float32)
-              for name, shape in shapes.items()}
+    except (BharnetError, ValueError) as error:
+        return reason_of(error)
+    values = {
+        name: np.stack(
+            [
+                np.zeros(shape) if getattr(frame, name) is None else getattr(frame, name)
+                for frame in frames
+            ]
+        ).astype(np.float32)
+        for name, shape in shapes.items()
+    }
     mask = np.array([[getattr(frame, name) is not None for name in PARTS] for frame in frames])
     # Written under another name first: what is there under its own name is whole.
     handle, partial = tempfile.mkstemp(dir=part.parent, suffix='.partial')
     with os.fdopen(handle, 'wb') as stream:
-        np.savez_compressed(stream, mask=mask, stamp=np.array([f.stamp for f in frames]),
-                            size=np.array([frames[0].width, frames[0].height]), **values)
+        np.savez_compressed(
+            stream,
+            mask=mask,
+            stamp=np.array([f.stamp for f in frames]),
+            size=np.array([frames[0].width, frames[0].height]),
+            **values,
+        )
     Path(partial).replace(part)
     return ''
 
@@ -152,8 +163,9 @@ def run_all(todo: dict[Path, Path], address: str | None, jobs: int) -> dict[Path
     try:
         # A worker that dies (out of memory, a crash inside a codec) fails its video only.
         task = ray.remote(num_cpus=1, max_retries=1, max_calls=16)(extract_file)
-        waiting = {task.remote(file.absolute(), part.absolute()): file
-                   for file, part in todo.items()}
+        waiting = {
+            task.remote(file.absolute(), part.absolute()): file for file, part in todo.items()
+        }
         with Progress() as bar:
             shown = bar.add_task('extracting', total=len(waiting))
             while waiting:
@@ -172,11 +184,13 @@ def run_all(todo: dict[Path, Path], address: str | None, jobs: int) -> dict[Path
 def to_clip(segment: Segment, data: dict[str, np.ndarray]) -> tuple[ClipInfo, Track]:
     """Cut a segment out of its video's keypoints."""
     seconds = (data['stamp'] - data['stamp'][0]) / SECOND
-    here = (seconds >= segment.start) & (seconds <= (np.inf if segment.end is None
-                                                     else segment.end))
+    here = (seconds >= segment.start) & (
+        seconds <= (np.inf if segment.end is None else segment.end)
+    )
     if not here.any():
-        raise DataError(f'nothing between {segment.start} and {segment.end} s: it lasts '
-                        f'{seconds[-1]:.1f} s')
+        raise DataError(
+            f'nothing between {segment.start} and {segment.end} s: it lasts {seconds[-1]:.1f} s'
+        )
     track = Track(**{name: data[name][here] for name in (*PARTS, 'mask')})
     if not track.mask[:, 0].any():
         raise DataError('no frame shows a person')
@@ -184,14 +198,27 @@ def to_clip(segment: Segment, data: dict[str, np.ndarray]) -> tuple[ClipInfo, Tr
     width, height = data['size']
     known = {name: value for name, value in segment.columns.items() if name in KNOWN}
     extra = {name: value for name, value in segment.columns.items() if name not in KNOWN}
-    return ClipInfo(segment.id, segment.label, aspect=float(height / width), extra=extra,
-                    rate=float(f'{(here.sum() - 1) / span:.6g}') if span else None,
-                    **known), track
+    return ClipInfo(
+        segment.id,
+        segment.label,
+        aspect=float(height / width),
+        extra=extra,
+        rate=float(f'{(here.sum() - 1) / span:.6g}') if span else None,
+        **known,
+    ), track
 
 
-def extract(videos: Path, to: Path, name: str, license: str, idle: str | None = None,
-            subject: str | None = None, address: str | None = None, jobs: int = 0,
-            update: bool = False) -> int:
+def extract(
+    videos: Path,
+    to: Path,
+    name: str,
+    license: str,
+    idle: str | None = None,
+    subject: str | None = None,
+    address: str | None = None,
+    jobs: int = 0,
+    update: bool = False,
+) -> int:
     """Make a data set of videos, with the detector that runs on the robot; return its clips.
 
     What could not be read is listed in TO.failures.csv. Finished videos are kept in TO.work: a
@@ -235,8 +262,7 @@ def extract(videos: Path, to: Path, name: str, license: str, idle: str | None = 
     info = DatasetInfo(name, MEDIAPIPE_HOLISTIC.name, labels, license, idle, videos.name)
     if len(failed) == len(found):
         report_failures(to, failures)
-        raise DataError(f'none of the {len(found)} videos could be read; see '
-                        f'{failures_file(to)}')
+        raise DataError(f'none of the {len(found)} videos could be read; see {failures_file(to)}')
     fresh = to.with_name(to.name + '.new')
     count = 0
     with StoreWriter(fresh, info) as writer:
@@ -260,6 +286,8 @@ def extract(videos: Path, to: Path, name: str, license: str, idle: str | None = 
     else:
         fresh.rename(to)
     report_failures(to, failures)
-    print(f'{count} clips of {len(labels)} classes from {len(found) - len(failed)} of '
-          f'{len(found)} videos in {to}')
+    print(
+        f'{count} clips of {len(labels)} classes from {len(found) - len(failed)} of '
+        f'{len(found)} videos in {to}'
+    )
     return count

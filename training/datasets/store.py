@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from bharnet_ros.errors import BharnetError
 from bharnet_ros.layouts import DATA_LAYOUTS, BodyHandLayout
-from bharnet_ros.window import PARTS
+from bharnet_ros.types import PARTS
 
 SCHEMA_VERSION = 1
 INFO, TABLE = 'dataset.json', 'clips.csv'
@@ -23,7 +24,7 @@ HAND_CHANNELS = 3
 CHUNK = 65536  # rows that the validator holds in memory
 
 
-class DataError(ValueError):
+class DataError(BharnetError):
     """Data that is missing, not ours to read, or inconsistent; the text says what to do."""
 
 
@@ -90,13 +91,15 @@ class _Column:
 
     def close(self) -> None:
         """Write the header of format 1.0, padded to the room that was left for it."""
-        text = repr({'descr': self.dtype.str, 'fortran_order': False,
-                     'shape': (self.rows, *self.shape)})
+        text = repr(
+            {'descr': self.dtype.str, 'fortran_order': False, 'shape': (self.rows, *self.shape)}
+        )
         header = text.encode('latin1')
         room = self.HEADER - 10
         self.file.seek(0)
-        self.file.write(b'\x93NUMPY\x01\x00' + room.to_bytes(2, 'little')
-                        + header.ljust(room - 1) + b'\n')
+        self.file.write(
+            b'\x93NUMPY\x01\x00' + room.to_bytes(2, 'little') + header.ljust(room - 1) + b'\n'
+        )
         self.file.flush()
         os.fsync(self.file.fileno())
         self.file.close()
@@ -109,8 +112,7 @@ class StoreWriter:
     complete, by one rename; an error leaves nothing behind.
     """
 
-    def __init__(self, path: Path, info: DatasetInfo, hands: bool = True,
-                 dtype: str = 'float32'):
+    def __init__(self, path: Path, info: DatasetInfo, hands: bool = True, dtype: str = 'float32'):
         """Begin a data set in the folder `path`, which must not exist yet."""
         if info.layout not in DATA_LAYOUTS:
             raise DataError(f'layout {info.layout!r} is not one of {", ".join(DATA_LAYOUTS)}')
@@ -121,8 +123,10 @@ class StoreWriter:
         self.partial = path.with_name(path.name + '.partial')
         shutil.rmtree(self.partial, ignore_errors=True)
         self.partial.mkdir(parents=True)
-        self.columns = {name: _Column(self.partial / f'{name}.npy', shape, dtype)
-                        for name, shape in self.shapes.items()}
+        self.columns = {
+            name: _Column(self.partial / f'{name}.npy', shape, dtype)
+            for name, shape in self.shapes.items()
+        }
         self.columns['mask'] = _Column(self.partial / 'mask.npy', (len(PARTS),), 'bool')
         self.table: list[dict[str, object]] = []
 
@@ -131,6 +135,7 @@ class StoreWriter:
 
     def add(self, clip: ClipInfo, tracks: Sequence[Track]) -> None:
         """Append a clip of one or more persons; DataError says what is wrong with it."""
+
         def refuse(what: str) -> None:
             raise DataError(f'clip {clip.id!r}: {what}')
 
@@ -144,8 +149,10 @@ class StoreWriter:
         rows = []
         for track in tracks:
             if track.mask.shape != (frames, len(PARTS)) or track.mask.dtype != bool:
-                refuse(f'mask is {track.mask.dtype} {track.mask.shape}, not bool '
-                       f'{(frames, len(PARTS))}')
+                refuse(
+                    f'mask is {track.mask.dtype} {track.mask.shape}, not bool '
+                    f'{(frames, len(PARTS))}'
+                )
             row = {'mask': track.mask}
             for part, name in enumerate(PARTS):
                 values, seen = getattr(track, name), track.mask[:, part]
@@ -172,9 +179,16 @@ class StoreWriter:
             for name, values in row.items():
                 self.columns[name].append(values)
         self.ids.add(clip.id)
-        self.table.append(data | {'rate': '' if clip.rate is None else clip.rate,
-                                  'persons': len(tracks), 'frames': frames, 'row': self.row}
-                          | extra)
+        self.table.append(
+            data
+            | {
+                'rate': '' if clip.rate is None else clip.rate,
+                'persons': len(tracks),
+                'frames': frames,
+                'row': self.row,
+            }
+            | extra
+        )
         self.row += len(tracks) * frames
 
     def __exit__(self, kind: type | None, *_: object) -> None:
@@ -185,14 +199,17 @@ class StoreWriter:
             if kind is None:
                 raise DataError(f'{self.path}: no clip to write')
             return
-        names = [*COLUMNS, *dict.fromkeys(key for row in self.table for key in row
-                                          if key not in COLUMNS)]
+        names = [
+            *COLUMNS,
+            *dict.fromkeys(key for row in self.table for key in row if key not in COLUMNS),
+        ]
         with (self.partial / TABLE).open('w', newline='', encoding='utf-8') as file:
             writer = csv.DictWriter(file, names, restval='')
             writer.writeheader()
             writer.writerows(self.table)
-        text = json.dumps({'schema_version': SCHEMA_VERSION} | asdict(self.info), indent=1,
-                          ensure_ascii=False)
+        text = json.dumps(
+            {'schema_version': SCHEMA_VERSION} | asdict(self.info), indent=1, ensure_ascii=False
+        )
         (self.partial / INFO).write_text(text + '\n', encoding='utf-8')
         self.partial.rename(self.path)
 
@@ -201,20 +218,27 @@ def read_info(path: Path) -> DatasetInfo:
     """Read dataset.json; DataError in one line if it is not there or not sound."""
     file = path / INFO
     if not file.is_file():
-        raise DataError(f'{path} is no data set: it holds no {INFO}; make one with '
-                        '`bharnet-train import` or `bharnet-train extract`')
+        raise DataError(
+            f'{path} is no data set: it holds no {INFO}; make one with '
+            '`bharnet-train import` or `bharnet-train extract`'
+        )
     try:
         data = json.loads(file.read_text(encoding='utf-8'))
         version = data.pop('schema_version')
         if version != SCHEMA_VERSION:
-            raise DataError(f'{file}: schema_version {version}, this version reads '
-                            f'{SCHEMA_VERSION}; import the data again')
+            raise DataError(
+                f'{file}: schema_version {version}, this version reads '
+                f'{SCHEMA_VERSION}; import the data again'
+            )
         known = {item.name for item in fields(DatasetInfo)}
-        info = DatasetInfo(**{key: tuple(value) if key in ('classes', 'notes') else value
-                              for key, value in data.items() if key in known})
+        info = DatasetInfo(
+            **{
+                key: tuple(value) if key in ('classes', 'notes') else value
+                for key, value in data.items()
+                if key in known
+            }
+        )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, DataError):
-            raise
         raise DataError(f'{file}: {error}') from error
     if info.layout not in DATA_LAYOUTS:
         raise DataError(f'{file}: layout {info.layout!r} is not one of {", ".join(DATA_LAYOUTS)}')
@@ -238,8 +262,11 @@ def read_table(path: Path) -> dict[str, np.ndarray]:
     for number, row in enumerate(rows, start=2):
         if len(row) != len(names):
             raise DataError(f'{file}: line {number} has {len(row)} fields, not {len(names)}')
-    columns = (dict(zip(names, zip(*rows, strict=True), strict=True)) if rows
-               else dict.fromkeys(names, ()))
+    columns = (
+        dict(zip(names, zip(*rows, strict=True), strict=True))
+        if rows
+        else dict.fromkeys(names, ())
+    )
     table = {}
     for name, values in columns.items():
         try:
@@ -266,8 +293,9 @@ class Store:
         rows = self.maps['mask'].shape[0]
         last = self.table['row'] + self.table['persons'] * self.table['frames']
         if len(self) and (self.table['row'].min() < 0 or last.max() > rows):
-            raise DataError(f'{path / TABLE}: row: a clip ends at row {last.max()}, but mask.npy '
-                            f'has {rows}')
+            raise DataError(
+                f'{path / TABLE}: row: a clip ends at row {last.max()}, but mask.npy has {rows}'
+            )
 
     @property
     def maps(self) -> dict[str, np.ndarray]:
@@ -295,8 +323,9 @@ class Store:
     def column(self, name: str) -> np.ndarray:
         """Return a column of the table, (N,); DataError names those that there are."""
         if name not in self.table:
-            raise DataError(f'{self.path / TABLE} has no column {name!r}; there are '
-                            f'{", ".join(self.table)}')
+            raise DataError(
+                f'{self.path / TABLE} has no column {name!r}; there are {", ".join(self.table)}'
+            )
         return self.table[name]
 
     def tracks(self, i: int, first: int = 0, last: int | None = None) -> list[Track]:
@@ -321,8 +350,10 @@ def _faults_of_rows(store: Store) -> Iterator[str]:
                     yield f'mask.npy: shows {name}, but there is no {name}.npy'
                 continue
             rows = maps[name][here].reshape(len(mask), -1)
-            for what, bad in (('NaN or infinity', ~np.isfinite(rows).all(1)),
-                              ('not zero where mask is False', rows.any(1) & ~mask[:, part])):
+            for what, bad in (
+                ('NaN or infinity', ~np.isfinite(rows).all(1)),
+                ('not zero where mask is False', rows.any(1) & ~mask[:, part]),
+            ):
                 if bad.any():
                     yield f'{name}.npy: row {start + int(bad.argmax())}: {what}'
 
@@ -340,8 +371,11 @@ def validate(path: Path) -> list[str]:
             faults.append(f'{TABLE}: {field_name}: line {i + 2} ({table["id"][i]}): {what}')
 
     _, first, count = np.unique(table['id'], return_index=True, return_counts=True)
-    check('id', np.isin(np.arange(len(store)), first[count > 1]) | (table['id'] == ''),
-          'empty, or taken by another clip')
+    check(
+        'id',
+        np.isin(np.arange(len(store)), first[count > 1]) | (table['id'] == ''),
+        'empty, or taken by another clip',
+    )
     known = np.isin(table['label'], [*store.info.classes, ''])
     check('label', ~known, f'not one of the classes in {INFO}')
     check('rate', ~(np.isnan(table['rate']) | (table['rate'] > 0)), 'not a positive number')
@@ -356,6 +390,9 @@ def validate(path: Path) -> list[str]:
     overlap[order[1:]] = table['row'][order][1:] < ends[:-1]
     check('row', overlap, 'overlaps another clip')
     expected = {INFO, TABLE, 'mask.npy', *(f'{name}.npy' for name in store.shapes)}
-    faults += [f'{file.name}: does not belong here' for file in sorted(path.iterdir())
-               if file.name not in expected]
+    faults += [
+        f'{file.name}: does not belong here'
+        for file in sorted(path.iterdir())
+        if file.name not in expected
+    ]
     return faults + list(_faults_of_rows(store))

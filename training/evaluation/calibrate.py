@@ -4,9 +4,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from bharnet_ros.training.metrics import measure
-from bharnet_ros.training.predict import Predictions
-from bharnet_ros.training.store import DataError
+
+from ..datasets.store import DataError
+from .metrics import measure
+from .predictions import Predictions
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,9 @@ def fit_temperature(predictions: Predictions) -> float:
     return temperature if np.isfinite(temperature) and float(loss()) <= start else 1.0
 
 
-def calibrate(predictions: Predictions, keep: float = 0.95, idle: str | None = None
-              ) -> Calibration | None:
+def calibrate(
+    predictions: Predictions, keep: float = 0.95, idle: str | None = None
+) -> Calibration | None:
     """Fit both numbers; None if no action was answered rightly, so that there is nothing to fit.
 
     Args:
@@ -63,9 +65,13 @@ def calibrate(predictions: Predictions, keep: float = 0.95, idle: str | None = N
         return None
     threshold = float(best[int(np.floor((1 - keep) * len(best)))])
     return Calibration(
-        temperature=temperature, threshold=threshold, kept=float((best >= threshold).mean()),
-        ece_before=measure(predictions).ece, ece_after=measure(cooled(predictions)).ece,
-        answers=len(predictions))
+        temperature=temperature,
+        threshold=threshold,
+        kept=float((best >= threshold).mean()),
+        ece_before=measure(predictions).ece,
+        ece_after=measure(cooled(predictions)).ece,
+        answers=len(predictions),
+    )
 
 
 def cooled(predictions: Predictions) -> Predictions:

@@ -6,18 +6,24 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bharnet_ros.training.config import RunConfig
-from bharnet_ros.training.data import Clips
-from bharnet_ros.training.predict import Predictions, predict
-from bharnet_ros.training.report import Fold
-from bharnet_ros.training.splits import SplitConfig, split
-from bharnet_ros.training.train import fit
 from torch import nn
 
+from ..recipe import RunConfig
+from ..train import fit
+from ..windows.clips import Clips
+from ..windows.splits import SplitConfig, split
+from .predictions import Predictions, predict
+from .report import Fold
 
-def cross_validate(config: RunConfig, clips: Clips, splits: dict[str, SplitConfig],
-                   seeds: Sequence[int], logs: Path | None = None, partial: bool = False
-                   ) -> Iterator[tuple[Fold, Predictions, nn.Module]]:
+
+def cross_validate(
+    config: RunConfig,
+    clips: Clips,
+    splits: dict[str, SplitConfig],
+    seeds: Sequence[int],
+    logs: Path | None = None,
+    partial: bool = False,
+) -> Iterator[tuple[Fold, Predictions, nn.Module]]:
     """Yield for every seed and split what a network trained on its training part does on its test.
 
     Args:
@@ -35,13 +41,30 @@ def cross_validate(config: RunConfig, clips: Clips, splits: dict[str, SplitConfi
             parts = split(clips, chosen, partial)
             held = clips.select(parts.validation) if parts.validation.any() else None
             begun = time.monotonic()
-            fitted = fit(replace(config, seed=seed), clips.select(parts.train), held,
-                         progress=False,
-                         logs=logs / f'{name.replace("/", "-")} seed {seed}' if logs else None)
+            fitted = fit(
+                replace(config, seed=seed),
+                clips.select(parts.train),
+                held,
+                progress=False,
+                logs=logs / f'{name.replace("/", "-")} seed {seed}' if logs else None,
+            )
             seconds = time.monotonic() - begun
             predictions = predict(fitted.model, clips.select(parts.test), config.steps)
-            accuracy = {stream: round(float((z.argmax(1) == predictions.label).mean()), 4)
-                        for stream, z in predictions.streams.items()}
+            accuracy = {
+                stream: round(float((z.argmax(1) == predictions.label).mean()), 4)
+                for stream, z in predictions.streams.items()
+            }
             memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            yield (Fold(name, seed, accuracy, int(parts.test.sum()), int(parts.train.sum()),
-                        round(seconds, 1), round(memory)), predictions, fitted.model)
+            yield (
+                Fold(
+                    name,
+                    seed,
+                    accuracy,
+                    int(parts.test.sum()),
+                    int(parts.train.sum()),
+                    round(seconds, 1),
+                    round(memory),
+                ),
+                predictions,
+                fitted.model,
+            )

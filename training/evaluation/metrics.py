@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from bharnet_ros.training.predict import Predictions
 from torchmetrics.classification import (
     BinaryAUROC,
     MulticlassAccuracy,
@@ -13,6 +12,8 @@ from torchmetrics.classification import (
     MulticlassF1Score,
     MulticlassPrecision,
 )
+
+from .predictions import Predictions
 
 BINS = 15
 
@@ -58,26 +59,35 @@ def measure(predictions: Predictions, temperature: float = 1.0) -> Metrics:
     def top1(z: np.ndarray) -> float:
         return float((z.argmax(1) == predictions.label).mean())
 
-    each = [score(metric, average=None).tolist() for metric in
-            (MulticlassAccuracy, MulticlassPrecision, MulticlassF1Score)]
+    each = [
+        score(metric, average=None).tolist()
+        for metric in (MulticlassAccuracy, MulticlassPrecision, MulticlassF1Score)
+    ]
     counts = np.bincount(predictions.label, minlength=K)
     confusion = score(MulticlassConfusionMatrix)
     right = p[torch.arange(len(y)), y].clamp(min=1e-12)
     answer = predictions.fused.argmax(1)
     hit = answer == predictions.label
     return Metrics(
-        clips=len(predictions), top1=top1(predictions.fused),
+        clips=len(predictions),
+        top1=top1(predictions.fused),
         top5=float(score(MulticlassAccuracy, average='micro', top_k=5)) if K > 5 else None,
         # A class without a clip has no recall, so no F1; answers of it cost the others theirs.
         macro_f1=float(np.mean([each[2][k] for k in np.unique(predictions.label)])),
         ece=float(score(MulticlassCalibrationError, n_bins=BINS)),
         nll=float(-right.log().mean()),
         streams={name: top1(z) for name, z in predictions.streams.items()},
-        groups={str(group): float(hit[predictions.group == group].mean())
-                for group in np.unique(predictions.group)},
-        classes=[ClassScore(name, int(counts[k]), *(values[k] for values in each))
-                 for k, name in enumerate(names)],
-        confusion=confusion.tolist(), mistakes=mistakes(confusion.numpy(), names))
+        groups={
+            str(group): float(hit[predictions.group == group].mean())
+            for group in np.unique(predictions.group)
+        },
+        classes=[
+            ClassScore(name, int(counts[k]), *(values[k] for values in each))
+            for k, name in enumerate(names)
+        ],
+        confusion=confusion.tolist(),
+        mistakes=mistakes(confusion.numpy(), names),
+    )
 
 
 def mistakes(confusion: np.ndarray, names: tuple[str, ...], most: int = 5) -> list[str]:

@@ -6,11 +6,12 @@ from zipfile import BadZipFile
 
 import numpy as np
 import torch
-from bharnet_ros.training.data import Clips
-from bharnet_ros.training.dataset import ClipDataset, WindowDataset
-from bharnet_ros.training.store import DataError
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
+
+from ..datasets.store import DataError
+from ..windows.clips import Clips
+from ..windows.dataset import ClipDataset, WindowDataset
 
 STREAMS = ('fused', 'body', 'hand')
 
@@ -42,14 +43,23 @@ class Predictions:
 
     def select(self, keep: np.ndarray) -> 'Predictions':
         """Return those of the clips that the array picks."""
-        return Predictions(**{item.name: value if value is None or item.name == 'class_names'
-                              else value[keep] for item in fields(self)
-                              for value in (getattr(self, item.name),)})
+        return Predictions(
+            **{
+                item.name: value if value is None or item.name == 'class_names' else value[keep]
+                for item in fields(self)
+                for value in (getattr(self, item.name),)
+            }
+        )
 
     def save(self, path: Path) -> None:
         """Write to a .npz file."""
-        np.savez_compressed(path, **self.streams, label=self.label, group=self.group,
-                            class_names=np.array(self.class_names))
+        np.savez_compressed(
+            path,
+            **self.streams,
+            label=self.label,
+            group=self.group,
+            class_names=np.array(self.class_names),
+        )
 
     @classmethod
     def load(cls, path: Path) -> 'Predictions':
@@ -57,8 +67,12 @@ class Predictions:
         try:
             data = np.load(path, allow_pickle=False)
             arrays = {name: data[name] for name in data}
-            return cls(*(arrays.get(name) for name in STREAMS), arrays['label'], arrays['group'],
-                       tuple(map(str, arrays['class_names'])))
+            return cls(
+                *(arrays.get(name) for name in STREAMS),
+                arrays['label'],
+                arrays['group'],
+                tuple(map(str, arrays['class_names'])),
+            )
         except (OSError, KeyError, ValueError, EOFError, BadZipFile) as error:
             raise DataError(f'{path}: no predictions in it ({error})') from error
 
@@ -68,9 +82,14 @@ def joined(parts: list[Predictions]) -> Predictions:
     if len({part.class_names for part in parts}) != 1:
         raise DataError('predictions over different classes cannot be joined')
     return Predictions(
-        *(np.concatenate([getattr(part, name) for part in parts])
-          if all(getattr(part, name) is not None for part in parts) else None
-          for name in (*STREAMS, 'label', 'group')), parts[0].class_names)
+        *(
+            np.concatenate([getattr(part, name) for part in parts])
+            if all(getattr(part, name) is not None for part in parts)
+            else None
+            for name in (*STREAMS, 'label', 'group')
+        ),
+        parts[0].class_names,
+    )
 
 
 def infer(model: nn.Module, dataset: Dataset, batch: int = 128) -> dict[str, np.ndarray]:
@@ -88,13 +107,18 @@ def infer(model: nn.Module, dataset: Dataset, batch: int = 128) -> dict[str, np.
 def predict(model: nn.Module, clips: Clips, steps: int) -> Predictions:
     """Run the network on whole clips."""
     logits = infer(model, ClipDataset(clips, steps))
-    return Predictions(*(logits.get(name) for name in STREAMS), clips.label, clips.group,
-                       clips.class_names)
+    return Predictions(
+        *(logits.get(name) for name in STREAMS), clips.label, clips.group, clips.class_names
+    )
 
 
 def predict_windows(model: nn.Module, clips: Clips, steps: int, seconds: float) -> Predictions:
     """Run the network on windows of its own length."""
     dataset = WindowDataset(clips, steps, seconds)
     logits, index = infer(model, dataset), np.array([i for i, _, _ in dataset.pieces], np.int64)
-    return Predictions(*(logits.get(name) for name in STREAMS), clips.label[index],
-                       clips.group[index], clips.class_names)
+    return Predictions(
+        *(logits.get(name) for name in STREAMS),
+        clips.label[index],
+        clips.group[index],
+        clips.class_names,
+    )

@@ -5,16 +5,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from bharnet_ros.training.augment import add_noise, drop_frames, drop_hands, mirror, zoom
-from bharnet_ros.training.data import Clips
-from bharnet_ros.training.dataset import to_tensors
-from bharnet_ros.training.predict import infer
-from bharnet_ros.training.store import DataError
 from torch import nn
 from torch.utils.data import Dataset
 
 from bharnet_ros.layouts import BodyHandLayout
-from bharnet_ros.window import Clip
+from bharnet_ros.types import Clip
+
+from ..datasets.store import DataError
+from ..windows.augment import add_noise, drop_frames, drop_hands, mirror, zoom
+from ..windows.clips import Clips
+from ..windows.dataset import to_tensors
+from .predictions import infer
 
 Corruption = Callable[[Clip, float, np.random.Generator, BodyHandLayout], Clip]
 
@@ -30,34 +31,36 @@ class Curve:
     std: dict[str, list[float]]
 
 
-def _body_noise(clip: Clip, sigma: float, rng: np.random.Generator, layout: BodyHandLayout
-                 ) -> Clip:
+def _body_noise(
+    clip: Clip, sigma: float, rng: np.random.Generator, layout: BodyHandLayout
+) -> Clip:
     return add_noise(clip, sigma, 0.0, rng, layout=layout)
 
 
-def _hand_noise(clip: Clip, sigma: float, rng: np.random.Generator, layout: BodyHandLayout
-                 ) -> Clip:
+def _hand_noise(
+    clip: Clip, sigma: float, rng: np.random.Generator, layout: BodyHandLayout
+) -> Clip:
     return add_noise(clip, 0.0, sigma, rng, layout=layout)
 
 
-def _missing_hands(clip: Clip, share: float, rng: np.random.Generator, layout: BodyHandLayout
-                 ) -> Clip:
+def _missing_hands(
+    clip: Clip, share: float, rng: np.random.Generator, layout: BodyHandLayout
+) -> Clip:
     lost = rng.random(2) < share
     return drop_hands(clip, np.broadcast_to(lost, (len(clip.mask), 2)))
 
 
-def _lost_steps(clip: Clip, share: float, rng: np.random.Generator, layout: BodyHandLayout
-                 ) -> Clip:
+def _lost_steps(
+    clip: Clip, share: float, rng: np.random.Generator, layout: BodyHandLayout
+) -> Clip:
     return drop_frames(clip, rng.random(len(clip.mask)) < share)
 
 
-def _distance(clip: Clip, factor: float, rng: np.random.Generator, layout: BodyHandLayout
-                 ) -> Clip:
+def _distance(clip: Clip, factor: float, rng: np.random.Generator, layout: BodyHandLayout) -> Clip:
     return zoom(clip, factor, *rng.uniform(0, 1, 2))
 
 
-def _mirrored(clip: Clip, share: float, rng: np.random.Generator, layout: BodyHandLayout
-                 ) -> Clip:
+def _mirrored(clip: Clip, share: float, rng: np.random.Generator, layout: BodyHandLayout) -> Clip:
     return mirror(clip, layout) if rng.random() < share else clip
 
 
@@ -87,8 +90,9 @@ class CorruptedDataset(Dataset):
 
     def __getitem__(self, i: int) -> tuple:
         clip = self.clips.clip(i, 0.0, 1.0, self.steps)
-        clip = self.corrupt(clip, self.strength, np.random.default_rng((self.seed, i)),
-                            self.clips.layout)
+        clip = self.corrupt(
+            clip, self.strength, np.random.default_rng((self.seed, i)), self.clips.layout
+        )
         return to_tensors([clip]), int(self.clips.label[i])
 
 
@@ -113,14 +117,23 @@ class SpeedDataset(Dataset):
             moving = round(self.steps / self.speed)
             clip = self.clips.clip(i, 0.0, 1.0, moving)
             pad = self.steps - moving
-            clip = replace(clip, **{
-                name: np.concatenate([getattr(clip, name), *pad * [getattr(clip, name)[-1:]]])
-                for name in ('body', 'left_hand', 'right_hand', 'mask')})
+            clip = replace(
+                clip,
+                **{
+                    name: np.concatenate([getattr(clip, name), *pad * [getattr(clip, name)[-1:]]])
+                    for name in ('body', 'left_hand', 'right_hand', 'mask')
+                },
+            )
         return to_tensors([clip]), int(self.clips.label[i])
 
 
-def _curve(name: str, unit: str, x: list[float], label: np.ndarray,
-           runs: Callable[[float], Iterator[dict[str, np.ndarray]]]) -> Curve:
+def _curve(
+    name: str,
+    unit: str,
+    x: list[float],
+    label: np.ndarray,
+    runs: Callable[[float], Iterator[dict[str, np.ndarray]]],
+) -> Curve:
     mean: dict[str, list[float]] = {}
     std: dict[str, list[float]] = {}
     for strength in x:
@@ -137,12 +150,14 @@ def _curve(name: str, unit: str, x: list[float], label: np.ndarray,
 def check_robustness(clips: Clips) -> None:
     """Raise DataError, before anything is trained, if the curves cannot be measured on `clips`."""
     if clips.layout.space != 'image' or clips.persons > 1:
-        raise DataError('robustness is measured on clips of one person in image space; leave '
-                        'out --robust')
+        raise DataError(
+            'robustness is measured on clips of one person in image space; leave out --robust'
+        )
 
 
-def robustness(model: nn.Module, clips: Clips, steps: int, seeds: int = 3,
-               only: list[str] | None = None) -> list[Curve]:
+def robustness(
+    model: nn.Module, clips: Clips, steps: int, seeds: int = 3, only: list[str] | None = None
+) -> list[Curve]:
     """Measure all curves, or those named in `only`, on clips of one person in image space.
 
     Of more than `MOST` clips as many are drawn, always the same.
@@ -154,12 +169,28 @@ def robustness(model: nn.Module, clips: Clips, steps: int, seeds: int = 3,
     curves = []
     for name, (unit, x, corrupt) in CORRUPTIONS.items():
         if only is None or name in only:
-            curves.append(_curve(name, unit, x, clips.label, lambda strength, c=corrupt: (
-                infer(model, CorruptedDataset(clips, steps, c, strength, seed))
-                for seed in range(seeds))))
+            curves.append(
+                _curve(
+                    name,
+                    unit,
+                    x,
+                    clips.label,
+                    lambda strength, c=corrupt: (
+                        infer(model, CorruptedDataset(clips, steps, c, strength, seed))
+                        for seed in range(seeds)
+                    ),
+                )
+            )
     if only is None or 'speed' in only:
-        curves.append(_curve('speed', 'times the speed', SPEEDS, clips.label, lambda speed: iter(
-            [infer(model, SpeedDataset(clips, steps, speed))])))
+        curves.append(
+            _curve(
+                'speed',
+                'times the speed',
+                SPEEDS,
+                clips.label,
+                lambda speed: iter([infer(model, SpeedDataset(clips, steps, speed))]),
+            )
+        )
     return curves
 
 
@@ -169,9 +200,14 @@ def mean_curves(runs: Sequence[list[Curve]]) -> list[Curve]:
         return []
     result = []
     for same in zip(*runs, strict=True):
-        values = {stream: torch.tensor([curve.mean[stream] for curve in same])
-                  for stream in same[0].mean}
-        result.append(replace(same[0], mean={s: v.mean(0).tolist() for s, v in values.items()},
-                              std={s: v.std(0, correction=0).tolist()
-                                   for s, v in values.items()}))
+        values = {
+            stream: torch.tensor([curve.mean[stream] for curve in same]) for stream in same[0].mean
+        }
+        result.append(
+            replace(
+                same[0],
+                mean={s: v.mean(0).tolist() for s, v in values.items()},
+                std={s: v.std(0, correction=0).tolist() for s, v in values.items()},
+            )
+        )
     return result

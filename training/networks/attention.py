@@ -7,8 +7,9 @@ norms, residuals and the weighting by what was seen are proposals (docs/model.md
 from dataclasses import dataclass
 
 import torch
-from bharnet_ros.training.preprocess import masked_mean
 from torch import Tensor, nn
+
+from .preprocess import masked_mean
 
 
 def shrink_mask(mask: Tensor, steps: int) -> Tensor:
@@ -43,8 +44,11 @@ class CrossAttention(nn.Module):
         def split(x: Tensor) -> Tensor:
             return x.reshape(N, x.shape[1], self.heads, -1).transpose(1, 2)
 
-        q, k, v = split(self.query(self.norm_own(own))), split(self.key(other)), split(
-            self.value(other))
+        q, k, v = (
+            split(self.query(self.norm_own(own))),
+            split(self.key(other)),
+            split(self.value(other)),
+        )
         weights = (q @ k.transpose(-1, -2) * (self.width / self.heads) ** -0.5).softmax(-1)
         mixed = (weights @ v).transpose(1, 2).reshape(N, L, self.width)
         update = self.out(mixed)
@@ -91,14 +95,18 @@ class PoolingAttention(nn.Module):
     (proposal): without attention that is global average pooling.
     """
 
-    def __init__(self, own: int, other: int, width: int, heads: int, axes: str = 'TVI',
-                 drop: float = 0.0):
+    def __init__(
+        self, own: int, other: int, width: int, heads: int, axes: str = 'TVI', drop: float = 0.0
+    ):
         super().__init__()
-        self.axes = nn.ModuleDict({axis: CrossAttention(own, other, width, heads, drop)
-                                   for axis in axes})
+        self.axes = nn.ModuleDict(
+            {axis: CrossAttention(own, other, width, heads, drop) for axis in axes}
+        )
 
     def forward(self, own: dict[str, Tokens], other: dict[str, Tokens]) -> Tensor:
         """Take `axis_tokens` of both streams; return (N, C)."""
-        vectors = [(attend(own[axis].values, other[axis].values) * own[axis].weights).sum(1)
-                   for axis, attend in self.axes.items()]
+        vectors = [
+            (attend(own[axis].values, other[axis].values) * own[axis].weights).sum(1)
+            for axis, attend in self.axes.items()
+        ]
         return sum(vectors) / len(vectors)

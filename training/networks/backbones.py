@@ -15,10 +15,11 @@ Tensor letters: N clips (times instances), C channels, T time steps, V joints.
 from dataclasses import dataclass
 
 import torch
-from bharnet_ros.training.graph import spatial_partition
 from torch import Tensor, nn
 
 from bharnet_ros.layouts import Layout
+
+from .graph import spatial_partition
 
 SUBSETS = 3  # self, inward, outward
 
@@ -35,8 +36,10 @@ class StreamConfig:
         if self.backbone not in BACKBONES:
             raise ValueError(f'backbone is one of {", ".join(BACKBONES)}, not {self.backbone!r}')
         if len(self.channels) != len(self.strides) or not self.channels:
-            raise ValueError(f'a stream needs one stride for each block: channels '
-                             f'{list(self.channels)}, strides {list(self.strides)}')
+            raise ValueError(
+                f'a stream needs one stride for each block: channels '
+                f'{list(self.channels)}, strides {list(self.strides)}'
+            )
         if any(width % 4 for width in self.channels):
             raise ValueError(f'channels must be divisible by 4, not {list(self.channels)}')
 
@@ -71,10 +74,12 @@ class RefinedGraphConv(nn.Module):
         relation = 8 if channels_in < 16 else channels_in // 8
         self.adjacency = nn.Parameter(torch.tensor(spatial_partition(layout)))
         self.groups = groups
-        self.left, self.right = (nn.Conv2d(channels_in, SUBSETS * relation, 1, groups=groups)
-                                 for _ in range(2))
-        self.refine = nn.Conv2d(SUBSETS * relation, SUBSETS * channels_out, 1,
-                                groups=SUBSETS * groups)
+        self.left, self.right = (
+            nn.Conv2d(channels_in, SUBSETS * relation, 1, groups=groups) for _ in range(2)
+        )
+        self.refine = nn.Conv2d(
+            SUBSETS * relation, SUBSETS * channels_out, 1, groups=SUBSETS * groups
+        )
         self.value = nn.Conv2d(channels_in, SUBSETS * channels_out, 1, groups=groups)
         self.scale = nn.Parameter(torch.zeros(1))
         self.norm = nn.BatchNorm2d(channels_out)
@@ -121,8 +126,13 @@ class DeformableTemporalConv(nn.Module):
         return self.mix(sampled.reshape(N, C * self.SAMPLES, len(frames), V))
 
 
-def _branches(channels: int, convs: list[nn.Module], stride: int, activation: type[nn.Module],
-              norm_ends: bool) -> nn.ModuleList:
+def _branches(
+    channels: int,
+    convs: list[nn.Module],
+    stride: int,
+    activation: type[nn.Module],
+    norm_ends: bool,
+) -> nn.ModuleList:
     """Return the paths of a multi-scale temporal convolution, a quarter of the channels each."""
     width = channels // 4
 
@@ -132,11 +142,13 @@ def _branches(channels: int, convs: list[nn.Module], stride: int, activation: ty
     def reduced() -> list[nn.Module]:
         return [nn.Conv2d(channels, width, 1), nn.BatchNorm2d(width), activation()]
 
-    return nn.ModuleList([
-        *(path(*reduced(), conv) for conv in convs),
-        path(*reduced(), nn.MaxPool2d((3, 1), (stride, 1), (1, 0))),
-        path(nn.Conv2d(channels, width, 1, (stride, 1))),
-    ])
+    return nn.ModuleList(
+        [
+            *(path(*reduced(), conv) for conv in convs),
+            path(*reduced(), nn.MaxPool2d((3, 1), (stride, 1), (1, 0))),
+            path(nn.Conv2d(channels, width, 1, (stride, 1))),
+        ]
+    )
 
 
 class TemporalConv(nn.Module):
@@ -145,8 +157,10 @@ class TemporalConv(nn.Module):
     def __init__(self, channels: int, stride: int, norm_ends: bool = False):
         super().__init__()
         width = channels // 4
-        convs = [nn.Conv2d(width, width, (5, 1), (stride, 1), (2 * dilation, 0), (dilation, 1))
-                 for dilation in (1, 2)]
+        convs = [
+            nn.Conv2d(width, width, (5, 1), (stride, 1), (2 * dilation, 0), (dilation, 1))
+            for dilation in (1, 2)
+        ]
         self.branches = _branches(channels, convs, stride, nn.ReLU, norm_ends)
         self.norm = nn.Identity() if norm_ends else nn.BatchNorm2d(channels)
 
@@ -178,8 +192,10 @@ def _skip(channels_in: int, channels_out: int, stride: int, groups: int) -> nn.M
     if channels_in == channels_out and stride == 1:
         return nn.Identity()
     groups = groups if channels_in % groups == 0 else 1
-    return nn.Sequential(nn.Conv2d(channels_in, channels_out, 1, (stride, 1), groups=groups),
-                         nn.BatchNorm2d(channels_out))
+    return nn.Sequential(
+        nn.Conv2d(channels_in, channels_out, 1, (stride, 1), groups=groups),
+        nn.BatchNorm2d(channels_out),
+    )
 
 
 class Block(nn.Module):
@@ -188,8 +204,15 @@ class Block(nn.Module):
     The first block of a network has no residual around the whole.
     """
 
-    def __init__(self, kind: str, layout: Layout, channels_in: int, channels_out: int,
-                 stride: int, first: bool):
+    def __init__(
+        self,
+        kind: str,
+        layout: Layout,
+        channels_in: int,
+        channels_out: int,
+        stride: int,
+        first: bool,
+    ):
         super().__init__()
         groups = 4 if kind == 'degcn' else 1
         if kind == 'stgcnpp' or (kind == 'degcn' and first):
@@ -198,9 +221,11 @@ class Block(nn.Module):
             self.spatial = RefinedGraphConv(layout, channels_in, channels_out, groups)
             if kind == 'ctrgcn':
                 nn.init.constant_(self.spatial.norm.weight, 1e-6)  # starts as its residual
-        self.temporal = {'stgcnpp': TemporalConv, 'degcn': DeformableTemporalBlock,
-                         'ctrgcn': lambda c, s: TemporalConv(c, s, norm_ends=True),
-                         }[kind](channels_out, stride)
+        self.temporal = {
+            'stgcnpp': TemporalConv,
+            'degcn': DeformableTemporalBlock,
+            'ctrgcn': lambda c, s: TemporalConv(c, s, norm_ends=True),
+        }[kind](channels_out, stride)
         self.spatial_skip = _skip(channels_in, channels_out, 1, groups)
         self.skip = None if first else _skip(channels_in, channels_out, stride, groups)
         self.activation = leaky_relu() if kind == 'degcn' else nn.ReLU()
@@ -221,15 +246,19 @@ class Stream(nn.Module):
     branches' (`branch()` makes a copy of its own each time).
     """
 
-    def __init__(self, layout: Layout, channels_in: int, config: StreamConfig,
-                 branch_blocks: int = 0):
+    def __init__(
+        self, layout: Layout, channels_in: int, config: StreamConfig, branch_blocks: int = 0
+    ):
         super().__init__()
         if not 0 <= branch_blocks < len(config.channels):
-            raise ValueError(f'{branch_blocks} blocks a branch leave no common stem in a stream '
-                             f'of {len(config.channels)}')
+            raise ValueError(
+                f'{branch_blocks} blocks a branch leave no common stem in a stream '
+                f'of {len(config.channels)}'
+            )
         widths = (channels_in, *config.channels)
-        self._make = lambda i: Block(config.backbone, layout, widths[i], widths[i + 1],
-                                     config.strides[i], first=i == 0)
+        self._make = lambda i: Block(
+            config.backbone, layout, widths[i], widths[i + 1], config.strides[i], first=i == 0
+        )
         self._branch = range(len(config.strides) - branch_blocks, len(config.strides))
         self.norm = nn.BatchNorm1d(channels_in * len(layout))
         self.blocks = nn.Sequential(*(self._make(i) for i in range(self._branch.start)))

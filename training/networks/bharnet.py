@@ -23,16 +23,12 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import torch
-from bharnet_ros.training.attention import (
-    PoolingAttention,
-    axis_tokens,
-    pooled_mean,
-    shrink_mask,
-)
-from bharnet_ros.training.backbones import Stream, StreamConfig
-from bharnet_ros.training.fusion import FUSIONS, fuse
-from bharnet_ros.training.preprocess import Preprocess, PreprocessConfig, UnifiedPreprocess
 from torch import Tensor, nn
+
+from .attention import PoolingAttention, axis_tokens, pooled_mean, shrink_mask
+from .backbones import Stream, StreamConfig
+from .fusion import FUSIONS, fuse
+from .preprocess import Preprocess, PreprocessConfig, UnifiedPreprocess
 
 
 def full_precision(like: Tensor) -> AbstractContextManager:
@@ -66,8 +62,10 @@ class ModelConfig:
         if self.fusion not in FUSIONS:
             raise ValueError(f'fusion is one of {", ".join(FUSIONS)}, not {self.fusion!r}')
         if not self.body_weight > 0:
-            raise ValueError(f'body_weight is a positive number, not {self.body_weight}; '
-                             'body: null leaves the body out')
+            raise ValueError(
+                f'body_weight is a positive number, not {self.body_weight}; '
+                'body: null leaves the body out'
+            )
         if not 0 <= self.attention_drop <= 1:
             raise ValueError(f'attention_drop is a share from 0 to 1, not {self.attention_drop}')
         if self.unified is not None and (self.body is not None or self.hand is not None):
@@ -75,8 +73,9 @@ class ModelConfig:
         if not self.streams:
             raise ValueError('a model needs a body stream, a hand stream, both, or a unified one')
         if len(self.streams) == 1 and (self.pool == 'pam' or self.experts):
-            raise ValueError("pool 'pam' and experts let two streams attend to each other; "
-                             'one is missing')
+            raise ValueError(
+                "pool 'pam' and experts let two streams attend to each other; one is missing"
+            )
 
     @property
     def streams(self) -> dict[str, StreamConfig]:
@@ -133,19 +132,27 @@ class BHaRNet(nn.Module):
             for own, other in (('body', 'hand'), ('hand', 'body')):
                 self.attention[own] = PoolingAttention(
                     *(config.streams[name].channels[-1] for name in (own, other)),
-                    config.attention_width, config.attention_heads, axes, config.attention_drop)
+                    config.attention_width,
+                    config.attention_heads,
+                    axes,
+                    config.attention_drop,
+                )
 
-    def features(self, body: Tensor, left_hand: Tensor, right_hand: Tensor, mask: Tensor,
-                 aspect: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
+    def features(
+        self, body: Tensor, left_hand: Tensor, right_hand: Tensor, mask: Tensor, aspect: Tensor
+    ) -> dict[str, tuple[Tensor, Tensor]]:
         """Return for each stream its stem's (N, C, T, V, I) and the input mask (N, 1, T, 1, I)."""
         with full_precision(body):
             x = self.preprocess(body, left_hand, right_hand, mask, aspect)
         inputs = {'body': (x.body, x.body_mask), 'hand': (x.hand, x.hand_mask)}
-        return {name: (stream(inputs[name][0]), inputs[name][1])
-                for name, stream in self.streams.items()}
+        return {
+            name: (stream(inputs[name][0]), inputs[name][1])
+            for name, stream in self.streams.items()
+        }
 
-    def forward(self, body: Tensor, left_hand: Tensor, right_hand: Tensor, mask: Tensor,
-                aspect: Tensor) -> Logits:
+    def forward(
+        self, body: Tensor, left_hand: Tensor, right_hand: Tensor, mask: Tensor, aspect: Tensor
+    ) -> Logits:
         """Raw clips as `Preprocess.forward` takes them, to logits."""
         stems = self.features(body, left_hand, right_hand, mask, aspect)
         outputs, masks = {}, {}
@@ -154,8 +161,10 @@ class BHaRNet(nn.Module):
             masks[name] = shrink_mask(seen, outputs[name].shape[2])
         if self.attention:
             tokens = {name: axis_tokens(x, masks[name]) for name, x in outputs.items()}
-            pooled = {'body': self.attention['body'](tokens['body'], tokens['hand']),
-                      'hand': self.attention['hand'](tokens['hand'], tokens['body'])}
+            pooled = {
+                'body': self.attention['body'](tokens['body'], tokens['hand']),
+                'hand': self.attention['hand'](tokens['hand'], tokens['body']),
+            }
         else:
             pooled = {name: pooled_mean(x, masks[name]) for name, x in outputs.items()}
         logits = {name: self.heads[name](self.dropout(x)) for name, x in pooled.items()}
@@ -169,8 +178,11 @@ class BHaRNet(nn.Module):
             fused = next(iter(votes.values()))
         else:
             with full_precision(body):
-                fused = fuse([votes['body'].float(), votes['hand'].float()],
-                             [self.config.body_weight, 1.0], self.config.fusion)
+                fused = fuse(
+                    [votes['body'].float(), votes['hand'].float()],
+                    [self.config.body_weight, 1.0],
+                    self.config.fusion,
+                )
         return Logits(fused, logits.get('body'), logits.get('hand'))
 
 
@@ -181,13 +193,13 @@ class UnifiedNet(nn.Module):
         super().__init__()
         self.config = config
         self.preprocess = UnifiedPreprocess(config.preprocess)
-        self.stream = Stream(self.preprocess.layout, self.preprocess.body_channels,
-                             config.unified)
+        self.stream = Stream(self.preprocess.layout, self.preprocess.body_channels, config.unified)
         self.head = nn.Linear(config.unified.channels[-1], classes)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, body: Tensor, left_hand: Tensor, right_hand: Tensor, mask: Tensor,
-                aspect: Tensor) -> Logits:
+    def forward(
+        self, body: Tensor, left_hand: Tensor, right_hand: Tensor, mask: Tensor, aspect: Tensor
+    ) -> Logits:
         """Raw clips as `Preprocess.forward` takes them, to logits."""
         with full_precision(body):
             x, seen = self.preprocess(body, left_hand, right_hand, mask, aspect)
@@ -202,16 +214,20 @@ class Ensemble(nn.Module):
     def __init__(self, members: list[nn.Module], weights: list[float]):
         super().__init__()
         if len(members) != len(weights) or not members or min(weights) <= 0:
-            raise ValueError(f'{len(members)} members and weights {weights}: give one positive '
-                             'weight for each')
+            raise ValueError(
+                f'{len(members)} members and weights {weights}: give one positive weight for each'
+            )
         self.members = nn.ModuleList(members)
         self.register_buffer('weights', torch.tensor(weights) / sum(weights))
 
-    def forward(self, body: Tensor, left_hand: Tensor, right_hand: Tensor, mask: Tensor,
-                aspect: Tensor) -> Logits:
+    def forward(
+        self, body: Tensor, left_hand: Tensor, right_hand: Tensor, mask: Tensor, aspect: Tensor
+    ) -> Logits:
         """Raw clips as `Preprocess.forward` takes them, to fused logits."""
-        answers = [member(body, left_hand, right_hand, mask, aspect).fused.log_softmax(-1)
-                   for member in self.members]
+        answers = [
+            member(body, left_hand, right_hand, mask, aspect).fused.log_softmax(-1)
+            for member in self.members
+        ]
         return Logits(sum(w * z for w, z in zip(self.weights, answers, strict=True)), None, None)
 
 

@@ -31,13 +31,16 @@ class PreprocessConfig:
         raw = DATA_LAYOUTS[self.layout].body.name
         fitting = [name for name, graph in LAYOUTS.items() if (graph.base or name) == raw]
         if self.body_layout not in fitting:
-            raise ValueError(f'body_layout for {self.layout} is one of {", ".join(fitting)}, '
-                             f'not {self.body_layout!r}')
+            raise ValueError(
+                f'body_layout for {self.layout} is one of {", ".join(fitting)}, '
+                f'not {self.body_layout!r}'
+            )
         if self.canonical and DATA_LAYOUTS[self.layout].space != 'metric':
             raise ValueError(f'canonical turns metric bodies; {self.layout} is in image space')
         if not self.features or not set(self.features) <= set(FEATURES):
-            raise ValueError(f'features are some of {", ".join(FEATURES)}, not '
-                             f'{list(self.features)}')
+            raise ValueError(
+                f'features are some of {", ".join(FEATURES)}, not {list(self.features)}'
+            )
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ def motion(points: Tensor, mask: Tensor) -> Tensor:
 
 def length(vectors: Tensor) -> Tensor:
     """Norm over the last dimension, kept; its gradient is finite at 0."""
-    return vectors.square().sum(-1, keepdim=True).clamp(min=EPS ** 2).sqrt()
+    return vectors.square().sum(-1, keepdim=True).clamp(min=EPS**2).sqrt()
 
 
 class Preprocess(nn.Module):
@@ -94,16 +97,24 @@ class Preprocess(nn.Module):
         # Depth in image space is relative to the person already; only x and y are centred there.
         buffer('centred', torch.tensor([1.0, 1.0, 1.0 if self.metric else 0.0]))
         self.shoulders = body.index('left_shoulder'), body.index('right_shoulder')
-        buffer('palm_ends', torch.tensor([hand.index(f'{finger}_1')
-                                          for finger in ('index', 'middle', 'pinky')]))
+        buffer(
+            'palm_ends',
+            torch.tensor([hand.index(f'{finger}_1') for finger in ('index', 'middle', 'pinky')]),
+        )
         self.dims = 3 if self.metric else 2  # in which shoulders have a width
         self.body_dims = 3 if config.body_depth else 2
         self.hand_dims = 3 if config.hand_depth else 2
         chosen = config.features
         self.body_channels = self.body_dims * len(chosen) + 1
-        self.hand_channels = 1 + sum({'joint': self.hand_dims + 2, 'bone': self.hand_dims,
-                                      'joint_motion': 2, 'bone_motion': self.hand_dims}[name]
-                                     for name in chosen)
+        self.hand_channels = 1 + sum(
+            {
+                'joint': self.hand_dims + 2,
+                'bone': self.hand_dims,
+                'joint_motion': 2,
+                'bone_motion': self.hand_dims,
+            }[name]
+            for name in chosen
+        )
 
     def _stack(self, groups: dict[str, list[Tensor]], mask: Tensor) -> Tensor:
         """Stack chosen (N, P, T, V, c) features and the mask to (N, C, T, V, P)."""
@@ -120,10 +131,13 @@ class Preprocess(nn.Module):
         joints = (self.gather @ body[:, :1, ..., :3]) * to_widths
         left, right = (joints[:, :, :, s, None] for s in self.shoulders)
         centre = masked_mean((left + right) / 2, seen, 2) * self.centred
-        scale = masked_mean(length((left - right)[..., :self.dims]), seen, 2)
+        scale = masked_mean(length((left - right)[..., : self.dims]), seen, 2)
         # Nobody seen: any scale will do, but not one that makes hands enormous.
-        return to_widths, centre, torch.where(seen.amax(2, keepdim=True) > 0,
-                                              scale.clamp(min=EPS), 1.0)
+        return (
+            to_widths,
+            centre,
+            torch.where(seen.amax(2, keepdim=True) > 0, scale.clamp(min=EPS), 1.0),
+        )
 
     def turned(self, joints: Tensor, mask: Tensor) -> Tensor:
         """Turn (N, P, T, V, 3) about y so that the first person's shoulders lie along x."""
@@ -134,8 +148,9 @@ class Preprocess(nn.Module):
         x, y, z = joints.split(1, -1)
         return torch.cat([cos * x + sin * z, y, cos * z - sin * x], -1)
 
-    def forward(self, body: Tensor, left_hand: Tensor, right_hand: Tensor, mask: Tensor,
-                aspect: Tensor) -> Features:
+    def forward(
+        self, body: Tensor, left_hand: Tensor, right_hand: Tensor, mask: Tensor, aspect: Tensor
+    ) -> Features:
         """Take raw clips.
 
         body (N, P, T, V, 3 or 4), hands (N, P, T, 21, 3), mask (N, P, T, 3), aspect (N,), for N
@@ -146,11 +161,17 @@ class Preprocess(nn.Module):
         joints = ((self.gather @ body[..., :3]) * to_widths - centre) / scale
         if self.config.canonical:
             joints = self.turned(joints, mask)
-        joints = joints[..., :self.body_dims] * body_mask
+        joints = joints[..., : self.body_dims] * body_mask
         bones = joints - joints[..., self.body_parents, :]
         body_features = self._stack(
-            {'joint': [joints], 'bone': [bones], 'joint_motion': [motion(joints, body_mask)],
-             'bone_motion': [motion(bones, body_mask)]}, body_mask)
+            {
+                'joint': [joints],
+                'bone': [bones],
+                'joint_motion': [motion(joints, body_mask)],
+                'bone_motion': [motion(bones, body_mask)],
+            },
+            body_mask,
+        )
 
         # Both hands at once, as instances: half the operations that one after the other are.
         points = torch.stack([left_hand, right_hand], 2).flatten(1, 2) * to_widths
@@ -164,15 +185,24 @@ class Preprocess(nn.Module):
         else:
             place = (points - centre) / scale
         seen_side = hand_mask * flip
-        shape = ((points - wrists) / palm * seen_side)[..., :self.hand_dims]
+        shape = ((points - wrists) / palm * seen_side)[..., : self.hand_dims]
         place = (place * seen_side)[..., :2]
         bones = shape - shape[..., self.hand_parents, :]
         hand_features = self._stack(
-            {'joint': [shape, place], 'bone': [bones],
-             'joint_motion': [motion(place, hand_mask)], 'bone_motion': [
-                 motion(bones, hand_mask)]}, hand_mask)
-        return Features(body_features, body_mask.permute(0, 4, 2, 3, 1), hand_features,
-                        hand_mask.permute(0, 4, 2, 3, 1))
+            {
+                'joint': [shape, place],
+                'bone': [bones],
+                'joint_motion': [motion(place, hand_mask)],
+                'bone_motion': [motion(bones, hand_mask)],
+            },
+            hand_mask,
+        )
+        return Features(
+            body_features,
+            body_mask.permute(0, 4, 2, 3, 1),
+            hand_features,
+            hand_mask.permute(0, 4, 2, 3, 1),
+        )
 
 
 class UnifiedPreprocess(Preprocess):
@@ -185,23 +215,31 @@ class UnifiedPreprocess(Preprocess):
     def __init__(self, config: PreprocessConfig):
         super().__init__(config)
         if self.metric:
-            raise ValueError('the unified graph needs body and hands in one space; '
-                             f'{config.layout} has them in two')
+            raise ValueError(
+                'the unified graph needs body and hands in one space; '
+                f'{config.layout} has them in two'
+            )
         self.layout = hands_joined(self.body_layout, self.hand_layout)
         self.register_buffer('parents', torch.tensor(self.layout.parents), persistent=False)
 
-    def forward(self, body: Tensor, left_hand: Tensor, right_hand: Tensor, mask: Tensor,
-                aspect: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, body: Tensor, left_hand: Tensor, right_hand: Tensor, mask: Tensor, aspect: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Take what `Preprocess` takes; return (N, C, T, V, P) and the mask (N, 1, T, 1, P)."""
         to_widths, centre, scale = self.frame(body, mask, aspect)
         joints = torch.cat([self.gather @ body[..., :3], left_hand, right_hand], 3)
-        sizes = torch.tensor([len(self.body_layout), *2 * [len(self.hand_layout)]],
-                             device=mask.device)
+        sizes = torch.tensor(
+            [len(self.body_layout), *2 * [len(self.hand_layout)]], device=mask.device
+        )
         seen = mask.repeat_interleave(sizes, -1)[..., None]  # (N, P, T, V, 1)
-        joints = ((joints * to_widths - centre) / scale)[..., :self.body_dims] * seen
+        joints = ((joints * to_widths - centre) / scale)[..., : self.body_dims] * seen
         bones = (joints - joints[..., self.parents, :]) * seen * seen[..., self.parents, :]
-        groups = {'joint': [joints], 'bone': [bones], 'joint_motion': [motion(joints, seen)],
-                  'bone_motion': [motion(bones, seen)]}
+        groups = {
+            'joint': [joints],
+            'bone': [bones],
+            'joint_motion': [motion(joints, seen)],
+            'bone_motion': [motion(bones, seen)],
+        }
         parts = [part for name in self.config.features for part in groups[name]]
         features = torch.cat([*parts, seen], -1).permute(0, 4, 2, 3, 1)
         return features, mask.amax(-1)[:, None, :, :, None].permute(0, 1, 3, 4, 2)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from bharnet_ros.training.streams import IDLE, KNOWN, UNKNOWN, Segment
 from torchmetrics.functional.classification import multiclass_average_precision
 
-from bharnet_ros.decision import ActionEvent, Phase, State
-from bharnet_ros.window import SECOND
+from bharnet_ros.types import SECOND, Action, Phase, State
+
+from .streams import IDLE, KNOWN, UNKNOWN, Segment
 
 OVERLAPS = (10, 25, 50)  # per cent
 BACKGROUND = -1  # the label of frames in which no known word is performed or shown
@@ -41,15 +41,16 @@ class Course:
 
     def turns(self) -> list[tuple[Segment, int]]:
         """Return each segment with the stamp at which its turn is over: the next one's start."""
-        return list(zip(self.segments, [*(s.start for s in self.segments[1:]), self.end],
-                        strict=True))
+        return list(
+            zip(self.segments, [*(s.start for s in self.segments[1:]), self.end], strict=True)
+        )
 
 
 @dataclass(frozen=True)
 class Told:
     """What the runtime said of a stream."""
 
-    events: Sequence[ActionEvent]
+    events: Sequence[Action]
     states: Sequence[tuple[int, State]] = ()  # the stamp of each decision and the state after it
 
     def state(self, stamps: np.ndarray) -> np.ndarray:
@@ -59,7 +60,7 @@ class Told:
         return values[np.searchsorted(decided, stamps, side='right')]
 
 
-def shown(stamps: np.ndarray, events: Iterable[ActionEvent]) -> np.ndarray:
+def shown(stamps: np.ndarray, events: Iterable[Action]) -> np.ndarray:
     """Return the class of the action that is on at each stamp, or BACKGROUND, (F,).
 
     An action is on from the frame that starts it to before the frame that ends it: what a
@@ -68,17 +69,20 @@ def shown(stamps: np.ndarray, events: Iterable[ActionEvent]) -> np.ndarray:
     found = np.full(len(stamps), BACKGROUND)
     for event in events:
         if event.phase != Phase.ONGOING:
-            found[np.searchsorted(stamps, event.stamp):] = (
-                event.class_id if event.phase == Phase.STARTED else BACKGROUND)
+            found[np.searchsorted(stamps, event.stamp) :] = (
+                event.class_id if event.phase == Phase.STARTED else BACKGROUND
+            )
     return found
 
 
 def pieces(labels: np.ndarray) -> list[tuple[int, int, int]]:
     """Return (label, first, one past the last) of each run of equal labels but BACKGROUND."""
     edges = np.flatnonzero(np.diff(labels)) + 1
-    return [(int(labels[first]), int(first), int(last)) for first, last in
-            zip([0, *edges], [*edges, len(labels)], strict=True)
-            if len(labels) and labels[first] != BACKGROUND]
+    return [
+        (int(labels[first]), int(first), int(last))
+        for first, last in zip([0, *edges], [*edges, len(labels)], strict=True)
+        if len(labels) and labels[first] != BACKGROUND
+    ]
 
 
 def matches(answer: np.ndarray, truth: np.ndarray, overlap: float) -> tuple[int, int, int]:
@@ -98,9 +102,12 @@ def matches(answer: np.ndarray, truth: np.ndarray, overlap: float) -> tuple[int,
     taken = [False] * len(true)
     hits = wrong = 0
     for label, first, last in pieces(answer):
-        shares = [max(0, min(last, stop) - max(first, start))
-                  / (max(last, stop) - min(first, start)) if label == name else 0.0
-                  for name, start, stop in true]
+        shares = [
+            max(0, min(last, stop) - max(first, start)) / (max(last, stop) - min(first, start))
+            if label == name
+            else 0.0
+            for name, start, stop in true
+        ]
         best = int(np.argmax(shares)) if shares else -1
         if best >= 0 and shares[best] >= overlap and not taken[best]:
             taken[best], hits = True, hits + 1
@@ -150,8 +157,11 @@ def measure_online(runs: Sequence[tuple[Course, Told]]) -> OnlineMetrics:
         starts = [event for event in told.events if event.phase == Phase.STARTED]
         for segment, end in course.turns():
             time[segment.kind] += end - segment.start
-            within = slice(*np.searchsorted(
-                course.stamps, (segment.start + int(SETTLED * SECOND), segment.stop)))
+            within = slice(
+                *np.searchsorted(
+                    course.stamps, (segment.start + int(SETTLED * SECOND), segment.stop)
+                )
+            )
             frames[segment.kind] += len(course.stamps[within])
             strange[segment.kind] += int(is_strange[within].sum())
             here = [event for event in starts if segment.start <= event.stamp < end]
@@ -176,15 +186,24 @@ def measure_online(runs: Sequence[tuple[Course, Told]]) -> OnlineMetrics:
     seconds = sum(time.values()) / SECOND
     return OnlineMetrics(
         {overlap: f1_score(*map(int, count)) for overlap, count in counts.items()},
-        per_minute(IDLE, UNKNOWN), per_minute(IDLE), per_minute(UNKNOWN),
-        percentile(delays, 50), percentile(delays, 90), percentile(lingers, 50),
-        1 - len(delays) / words if words else 0.0, changes / seconds, true_changes / seconds,
-        words, {kind: spent / SECOND / 60 for kind, spent in time.items()},
-        {kind: strange[kind] / count if count else None for kind, count in frames.items()})
+        per_minute(IDLE, UNKNOWN),
+        per_minute(IDLE),
+        per_minute(UNKNOWN),
+        percentile(delays, 50),
+        percentile(delays, 90),
+        percentile(lingers, 50),
+        1 - len(delays) / words if words else 0.0,
+        changes / seconds,
+        true_changes / seconds,
+        words,
+        {kind: spent / SECOND / 60 for kind, spent in time.items()},
+        {kind: strange[kind] / count if count else None for kind, count in frames.items()},
+    )
 
 
-def frame_precision(scores: np.ndarray, truth: np.ndarray, names: Sequence[str],
-                    silent: Sequence[str]) -> dict[str, float]:
+def frame_precision(
+    scores: np.ndarray, truth: np.ndarray, names: Sequence[str], silent: Sequence[str]
+) -> dict[str, float]:
     """Return the average precision over frames of every class that occurs, background included.
 
     Args:
@@ -202,6 +221,7 @@ def frame_precision(scores: np.ndarray, truth: np.ndarray, names: Sequence[str],
     scores = scores.copy()
     scores[:, background] += scores[:, others].sum(1)
     truth = np.where(truth == BACKGROUND, background, truth)
-    found = multiclass_average_precision(torch.tensor(scores), torch.tensor(truth), len(names),
-                                         average=None, thresholds=None)
+    found = multiclass_average_precision(
+        torch.tensor(scores), torch.tensor(truth), len(names), average=None, thresholds=None
+    )
     return {names[k]: float(found[k]) for k in np.unique(truth)}

@@ -7,17 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bharnet_ros.training.online import (
-    DELAY_GOAL,
-    F1_GOAL,
-    FALSE_GOAL,
-    OBJECTIVE,
-    OnlineFold,
-    Take,
-    objective,
-    tune,
-)
-from bharnet_ros.training.online_metrics import (
+
+from bharnet_ros.recognition.decision import DecisionConfig, Policy
+from bharnet_ros.types import SECOND, State
+
+from ..evaluation.report import PAGE, REPORT, plt, save_figure, table
+from .benchmark import OnlineFold
+from .metrics import (
     BACKGROUND,
     OVERLAPS,
     SETTLED,
@@ -27,11 +23,9 @@ from bharnet_ros.training.online_metrics import (
     pieces,
     shown,
 )
-from bharnet_ros.training.report import PAGE, REPORT, plt, save_figure, table
-from bharnet_ros.training.streams import IDLE, KNOWN, UNKNOWN
-
-from bharnet_ros.decision import DecisionConfig, Policy, State
-from bharnet_ros.window import SECOND
+from .playback import Take
+from .streams import IDLE, KNOWN, UNKNOWN
+from .tuning import DELAY_GOAL, F1_GOAL, FALSE_GOAL, OBJECTIVE, objective, tune
 
 ROW = 30.0  # seconds in a row of the picture
 
@@ -49,8 +43,11 @@ class Setting:
     @property
     def numbers(self) -> dict[str, float]:
         """The decision without its lists of labels, which a stream has no use for."""
-        return {name: value for name, value in asdict(self.decision).items()
-                if not isinstance(value, tuple)}
+        return {
+            name: value
+            for name, value in asdict(self.decision).items()
+            if not isinstance(value, tuple)
+        }
 
 
 def judge(folds: Sequence[OnlineFold]) -> list[Setting]:
@@ -60,8 +57,14 @@ def judge(folds: Sequence[OnlineFold]) -> list[Setting]:
     def setting(name: str, decision: DecisionConfig) -> Setting:
         def score(takes: Sequence[Take]) -> OnlineMetrics:
             return measure_online([take.run(decision) for take in takes])
-        return Setting(name, decision, score([fold.report for fold in folds]),
-                       [score([fold.report]) for fold in folds], score(parts) if parts else None)
+
+        return Setting(
+            name,
+            decision,
+            score([fold.report for fold in folds]),
+            [score([fold.report]) for fold in folds],
+            score(parts) if parts else None,
+        )
 
     settings = [setting('default', DecisionConfig())]
     if parts:
@@ -74,8 +77,10 @@ def mean_precision(takes: Sequence[Take]) -> tuple[float, dict[str, float]]:
     contract = takes[0].recording.contract
     each = frame_precision(
         np.concatenate([take.recording.at(take.course.stamps) for take in takes]),
-        np.concatenate([take.course.labels for take in takes]), contract.labels,
-        [name for name in (contract.idle, contract.unknown) if name is not None])
+        np.concatenate([take.course.labels for take in takes]),
+        contract.labels,
+        [name for name in (contract.idle, contract.unknown) if name is not None],
+    )
     return float(np.mean(list(each.values()))), each
 
 
@@ -97,8 +102,9 @@ def draw(take: Take, decision: DecisionConfig, path: Path) -> None:
                 axis.text(max(first, start) + 0.1, y + 0.06, text, fontsize=7, clip_on=True)
 
     for segment in course.segments:
-        first, last = ((stamp - course.stamps[0]) / SECOND
-                       for stamp in (segment.start, segment.stop))
+        first, last = (
+            (stamp - course.stamps[0]) / SECOND for stamp in (segment.start, segment.stop)
+        )
         colour = {IDLE: 'whitesmoke', UNKNOWN: 'darkgrey'}.get(segment.kind)
         if colour is None:
             colour = colours[course.names.index(segment.label)]
@@ -117,13 +123,17 @@ def draw(take: Take, decision: DecisionConfig, path: Path) -> None:
         axis.set_ylim(-0.4, 1.4)
         axis.set_yticks([-0.2, 0.5, 1.2], ['action', 'score', 'truth'], fontsize=7)
         axis.tick_params(axis='x', labelsize=7)
-    axes[-1, 0].set_xlabel('seconds; "?": an action that the model never learned; below, where '
-                           'the state is "unknown"', fontsize=8)
+    axes[-1, 0].set_xlabel(
+        'seconds; "?": an action that the model never learned; below, where '
+        'the state is "unknown"',
+        fontsize=8,
+    )
     save_figure(figure, path)
 
 
-def write_online_report(folder: Path, protocol: str, folds: Sequence[OnlineFold],
-                        notes: Sequence[str] = ()) -> list[Setting]:
+def write_online_report(
+    folder: Path, protocol: str, folds: Sequence[OnlineFold], notes: Sequence[str] = ()
+) -> list[Setting]:
     """Tune, score, write everything into `folder`, and return the settings with their scores."""
     folder.mkdir(parents=True, exist_ok=True)
     settings = judge(folds)
@@ -134,13 +144,25 @@ def write_online_report(folder: Path, protocol: str, folds: Sequence[OnlineFold]
         draw(fold.report, settings[-1].decision, folder / name)
         pictures.append(name)
     data = {
-        'protocol': protocol, 'notes': list(notes), 'objective': OBJECTIVE,
+        'protocol': protocol,
+        'notes': list(notes),
+        'objective': OBJECTIVE,
         'goals': {'f1_50': F1_GOAL, 'false_per_minute': FALSE_GOAL, 'delay_p50': DELAY_GOAL},
-        'frame_map': mean, 'frame_precision': each,
+        'frame_map': mean,
+        'frame_precision': each,
         'settings': [asdict(setting) for setting in settings],
-        'folds': [{'name': fold.name, 'seed': fold.seed, 'model_id': fold.model_id,
-                   'train_clips': fold.train_clips, 'frame_map': mean_precision([fold.report])[0],
-                   'clips_again': fold.report.again, 'seconds': fold.seconds} for fold in folds],
+        'folds': [
+            {
+                'name': fold.name,
+                'seed': fold.seed,
+                'model_id': fold.model_id,
+                'train_clips': fold.train_clips,
+                'frame_map': mean_precision([fold.report])[0],
+                'clips_again': fold.report.again,
+                'seconds': fold.seconds,
+            }
+            for fold in folds
+        ],
         'pictures': pictures,
     }
     (folder / REPORT).write_text(json.dumps(data, indent=1) + '\n')
@@ -151,20 +173,47 @@ def write_online_report(folder: Path, protocol: str, folds: Sequence[OnlineFold]
 def _cells(metrics: OnlineMetrics) -> list[Any]:
     def known(value: float | None) -> float | str:
         return '' if value is None else value
-    return [*(metrics.f1[overlap] for overlap in OVERLAPS), *map(known, (
-        metrics.false_per_minute, metrics.false_idle, metrics.false_unknown, metrics.delay_p50,
-        metrics.delay_p90, metrics.linger_p50)), metrics.missed, metrics.changes_per_second,
-        *(known(metrics.told_unknown[kind]) for kind in (UNKNOWN, KNOWN, IDLE))]
+
+    return [
+        *(metrics.f1[overlap] for overlap in OVERLAPS),
+        *map(
+            known,
+            (
+                metrics.false_per_minute,
+                metrics.false_idle,
+                metrics.false_unknown,
+                metrics.delay_p50,
+                metrics.delay_p90,
+                metrics.linger_p50,
+            ),
+        ),
+        metrics.missed,
+        metrics.changes_per_second,
+        *(known(metrics.told_unknown[kind]) for kind in (UNKNOWN, KNOWN, IDLE)),
+    ]
 
 
-HEAD = [*(f'F1@{overlap}' for overlap in OVERLAPS), 'false/min', 'idle', 'unknown', 'delay p50 s',
-        'p90 s', 'linger p50 s', 'missed', 'changes/s', 'told unknown', 'of known', 'of idle']
+HEAD = [
+    *(f'F1@{overlap}' for overlap in OVERLAPS),
+    'false/min',
+    'idle',
+    'unknown',
+    'delay p50 s',
+    'p90 s',
+    'linger p50 s',
+    'missed',
+    'changes/s',
+    'told unknown',
+    'of known',
+    'of idle',
+]
 
 
 def summary(settings: Sequence[Setting]) -> str:
     """Return the main table: a line for each setting."""
-    return table(['setting', *HEAD],
-                 [[setting.name, *_cells(setting.metrics)] for setting in settings])
+    return table(
+        ['setting', *HEAD], [[setting.name, *_cells(setting.metrics)] for setting in settings]
+    )
 
 
 def page(data: dict[str, Any], folds: Sequence[OnlineFold], settings: Sequence[Setting]) -> str:
@@ -173,7 +222,8 @@ def page(data: dict[str, Any], folds: Sequence[OnlineFold], settings: Sequence[S
     spent = ', '.join(f'{kind} {minutes:.1f}' for kind, minutes in metrics.minutes.items())
     decisions = [setting.numbers for setting in settings]
     parts = [
-        f'# {data["protocol"]}\n', *(f'{note}\n' for note in data['notes']),
+        f'# {data["protocol"]}\n',
+        *(f'{note}\n' for note in data['notes']),
         summary(settings),
         f'Frame mAP with background {data["frame_map"]:.3f}. {metrics.words} known words; '
         f'minutes: {spent}. The truth changes {metrics.true_changes_per_second:.2f} times a '
@@ -181,21 +231,41 @@ def page(data: dict[str, Any], folds: Sequence[OnlineFold], settings: Sequence[S
         f'{DELAY_GOAL} s. Told unknown: share of the time of unknown actions, known words and '
         f'idle, from {SETTLED} s after their first frame, in which the state is "unknown".\n',
         '## Settings\n',
-        table(['setting', *decisions[0], 'objective on tune parts'],
-              [[setting.name, *values.values(),
-                '' if setting.on_tune is None else objective(setting.on_tune)]
-               for setting, values in zip(settings, decisions, strict=True)]),
+        table(
+            ['setting', *decisions[0], 'objective on tune parts'],
+            [
+                [
+                    setting.name,
+                    *values.values(),
+                    '' if setting.on_tune is None else objective(setting.on_tune),
+                ]
+                for setting, values in zip(settings, decisions, strict=True)
+            ],
+        ),
         "threshold 0 is the model's own (0.6 where it has none), exit_threshold 0 two thirds of "
         f'it, max_idle 1 off. Objective: {data["objective"]}. Tuned on other clips of the same '
         'people than those reported on.\n',
         '## Folds\n',
-        table(['left out', 'seed', 'setting', *HEAD, 'frame mAP', 'trained on', 'clips again'],
-              [[fold.name, fold.seed, setting.name, *_cells(setting.folds[i]),
-                data['folds'][i]['frame_map'],
-                'given' if fold.train_clips is None else fold.train_clips, fold.report.again]
-               for i, fold in enumerate(folds) for setting in settings]),
+        table(
+            ['left out', 'seed', 'setting', *HEAD, 'frame mAP', 'trained on', 'clips again'],
+            [
+                [
+                    fold.name,
+                    fold.seed,
+                    setting.name,
+                    *_cells(setting.folds[i]),
+                    data['folds'][i]['frame_map'],
+                    'given' if fold.train_clips is None else fold.train_clips,
+                    fold.report.again,
+                ]
+                for i, fold in enumerate(folds)
+                for setting in settings
+            ],
+        ),
         '## Classes\n',
         table(['class', 'average precision over frames'], list(data['frame_precision'].items())),
-        '## Over time\n', f'Actions are those of the setting "{settings[-1].name}".\n',
-        *(f'![{name}](<{name}>)\n' for name in data['pictures'])]
+        '## Over time\n',
+        f'Actions are those of the setting "{settings[-1].name}".\n',
+        *(f'![{name}](<{name}>)\n' for name in data['pictures']),
+    ]
     return '\n'.join(parts)

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from bharnet_ros.training.data import Clips, require_rate
-from bharnet_ros.training.poses import RATE, Camera, Pose, poses, transition
-from bharnet_ros.training.store import DataError
 
-from bharnet_ros.keypoints import FrameKeypoints
 from bharnet_ros.layouts import DETECTOR_LAYOUTS
-from bharnet_ros.window import SECOND
+from bharnet_ros.types import SECOND, Keypoints
+
+from ..datasets.store import DataError
+from ..windows.clips import Clips, require_rate
+from ..windows.poses import RATE, Camera, Pose, poses, transition
 
 KNOWN, IDLE, UNKNOWN = KINDS = ('known', 'idle', 'unknown')
 # Hands hanging down are below the picture, as in the clips of signers before a webcam.
@@ -50,7 +50,7 @@ class Segment:
 class Stream:
     """One person before one camera, RATE frames a second, and what is true of it."""
 
-    frames: list[FrameKeypoints]
+    frames: list[Keypoints]
     segments: list[Segment]
     again: int  # segments whose clip was in the stream before
 
@@ -108,15 +108,23 @@ def halves(clips: Clips, seed: int) -> tuple[Clips, Clips]:
     for label in np.unique(clips.label):
         here = rng.permutation(np.flatnonzero(clips.label == label))
         if len(here) < 2:
-            raise DataError(f'{clips.group[here[0]]} has one clip of '
-                            f'{clips.class_names[label]!r}; two streams without a common clip '
-                            'need two')
-        side[here[:len(here) // 2]] = True
+            raise DataError(
+                f'{clips.group[here[0]]} has one clip of '
+                f'{clips.class_names[label]!r}; two streams without a common clip '
+                'need two'
+            )
+        side[here[: len(here) // 2]] = True
     return clips.select(side), clips.select(~side)
 
 
-def make_stream(clips: Clips, known: Sequence[str], unknown: Sequence[str], idle: str,
-                config: StreamConfig, seed: int) -> Stream:
+def make_stream(
+    clips: Clips,
+    known: Sequence[str],
+    unknown: Sequence[str],
+    idle: str,
+    config: StreamConfig,
+    seed: int,
+) -> Stream:
     """Join clips to one stream; the same arguments give the same stream.
 
     It begins with idle, if there is any; no word follows itself at once, if anything else can. A
@@ -134,8 +142,10 @@ def make_stream(clips: Clips, known: Sequence[str], unknown: Sequence[str], idle
 
     """
     if clips.layout.name not in DETECTOR_LAYOUTS:
-        raise DataError(f'streams are made of keypoints of the robot\'s detector '
-                        f'({", ".join(DETECTOR_LAYOUTS)}), not of {clips.layout.name}')
+        raise DataError(
+            f"streams are made of keypoints of the robot's detector "
+            f'({", ".join(DETECTOR_LAYOUTS)}), not of {clips.layout.name}'
+        )
     require_rate(clips)
     rng = np.random.default_rng(seed)
     labels = np.array(clips.class_names)[clips.label]
@@ -156,8 +166,11 @@ def make_stream(clips: Clips, known: Sequence[str], unknown: Sequence[str], idle
     marks, used = [], []
     while len(sequence) < length:
         before = marks[-1] if marks else (None, None)
-        kind = (IDLE if not marks and IDLE in classes else
-                kinds.draw(avoid=before[1] if before[1] == KNOWN and one_word else None))
+        kind = (
+            IDLE
+            if not marks and IDLE in classes
+            else kinds.draw(avoid=before[1] if before[1] == KNOWN and one_word else None)
+        )
         label = classes[kind].draw(avoid=before[0])
         used.append(decks[label].draw())
         played = performance(clips, used[-1])
@@ -169,6 +182,8 @@ def make_stream(clips: Clips, known: Sequence[str], unknown: Sequence[str], idle
     def stamp(frame: int) -> int:
         return SECOND + frame * SECOND // RATE
 
-    return Stream([CAMERA.frame(pose, stamp(t), PERSON) for t, pose in enumerate(sequence)],
-                  [Segment(label, kind, stamp(start), stamp(stop))
-                   for label, kind, start, stop in marks], len(used) - len(set(used)))
+    return Stream(
+        [CAMERA.frame(pose, stamp(t), PERSON) for t, pose in enumerate(sequence)],
+        [Segment(label, kind, stamp(start), stamp(stop)) for label, kind, start, stop in marks],
+        len(used) - len(set(used)),
+    )

@@ -2,19 +2,19 @@
 
 import numpy as np
 import torch
-from bharnet_ros.training.export import TOLERANCE, Probabilities
-from bharnet_ros.training.guard import ShapeGuard
 from torch import nn
 
-from bharnet_ros.bench import BenchOptions, Infer, bench
-from bharnet_ros.contract import INPUTS, Contract
-from bharnet_ros.recognizer import Recognizer
+from bharnet_ros.inference.contract import INPUTS, Contract
+from bharnet_ros.inference.model import Model
+from bharnet_ros.tools.bench.report import BenchOptions, Infer, bench
+
+from ..export import TOLERANCE, Probabilities
+from ..guard import ShapeGuard
 
 NAME = 'torch eager'
 
 
-def eager(network: nn.Module, contract: Contract, threads: int, guard: ShapeGuard | None
-          ) -> Infer:
+def eager(network: nn.Module, contract: Contract, threads: int, guard: ShapeGuard | None) -> Infer:
     """Return a call that takes the inputs of the exported model and runs PyTorch on them."""
     torch.set_num_threads(threads)
     wrapped = Probabilities(network, contract.persons, contract.temperature, guard).eval()
@@ -22,11 +22,13 @@ def eager(network: nn.Module, contract: Contract, threads: int, guard: ShapeGuar
     def infer(feed: dict[str, np.ndarray]) -> np.ndarray:
         with torch.inference_mode():
             return wrapped(*(torch.from_numpy(feed[name]) for name in INPUTS)).numpy()
+
     return infer
 
 
-def bench_with_torch(network: nn.Module, recognizer: Recognizer, options: BenchOptions,
-                     guard: ShapeGuard | None = None) -> dict:
+def bench_with_torch(
+    network: nn.Module, recognizer: Model, options: BenchOptions, guard: ShapeGuard | None = None
+) -> dict:
     """Run `bharnet bench` with torch eager in place of ONNX Runtime in the bare loop, too.
 
     `guard` is that of the run, see `guard_of`. ValueError if the two are not the same network.
@@ -39,7 +41,9 @@ def bench_with_torch(network: nn.Module, recognizer: Recognizer, options: BenchO
     found, expected = infer(feed), session.run(None, feed)[0]
     limit = TOLERANCE[recognizer.contract.precision]
     if found.shape != expected.shape or np.abs(found - expected).max() > limit:
-        raise ValueError(f'{recognizer.path} was not exported from this run'
-                         + (', or not from its data of today' if guard else '')
-                         + ': they disagree')
+        raise ValueError(
+            f'{recognizer.path} was not exported from this run'
+            + (', or not from its data of today' if guard else '')
+            + ': they disagree'
+        )
     return bench(options, {NAME: infer})

@@ -3,11 +3,12 @@
 from dataclasses import dataclass, replace
 
 import torch
-from bharnet_ros.training.config import RunConfig
-from bharnet_ros.training.model import ModelConfig, build
 from torch.utils.flop_counter import FlopCounterMode
 
 from bharnet_ros.layouts import DATA_LAYOUTS
+
+from ..networks.bharnet import ModelConfig, build
+from ..recipe import RunConfig
 
 
 @dataclass(frozen=True)
@@ -19,24 +20,32 @@ class Complexity:
     macs: int  # multiply-accumulates of convolutions and matrix products, preprocessing included
 
 
-def window(config: ModelConfig, steps: int, persons: int, batch: int = 1
-           ) -> tuple[torch.Tensor, ...]:
+def window(
+    config: ModelConfig, steps: int, persons: int, batch: int = 1
+) -> tuple[torch.Tensor, ...]:
     """Return `batch` windows of zeros, all parts seen, in the shapes that a network takes."""
     layout = DATA_LAYOUTS[config.preprocess.layout]
     lead = (batch, persons, steps)
     hand = torch.zeros(*lead, len(layout.hand), 3)
-    return (torch.zeros(*lead, len(layout.body), layout.body_channels), hand, hand,
-            torch.ones(*lead, 3), torch.ones(batch))
+    return (
+        torch.zeros(*lead, len(layout.body), layout.body_channels),
+        hand,
+        hand,
+        torch.ones(*lead, 3),
+        torch.ones(batch),
+    )
 
 
-def complexity(name: str, config: ModelConfig, classes: int, steps: int, persons: int
-               ) -> Complexity:
+def complexity(
+    name: str, config: ModelConfig, classes: int, steps: int, persons: int
+) -> Complexity:
     """Count by torch's own counter, which sees every convolution and matrix product."""
     model = build(config, classes).eval()
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         model(*window(config, steps, persons))
-    return Complexity(name, sum(p.numel() for p in model.parameters()),
-                      counter.get_total_flops() // 2)
+    return Complexity(
+        name, sum(p.numel() for p in model.parameters()), counter.get_total_flops() // 2
+    )
 
 
 def variants(config: ModelConfig) -> dict[str, ModelConfig]:
@@ -46,8 +55,11 @@ def variants(config: ModelConfig) -> dict[str, ModelConfig]:
     experts = config.experts or 1
     base = replace(config, pool='gap', experts=0)
     made = {
-        'body only': replace(base, hand=None), 'hands only': replace(base, body=None),
-        'base': base, 'P': replace(base, pool='pam'), 'E': replace(base, experts=experts),
+        'body only': replace(base, hand=None),
+        'hands only': replace(base, body=None),
+        'base': base,
+        'P': replace(base, pool='pam'),
+        'E': replace(base, experts=experts),
         'P and E': replace(base, pool='pam', experts=experts),
     }
     if DATA_LAYOUTS[config.preprocess.layout].space == 'image':
@@ -61,5 +73,6 @@ def table(recipe: RunConfig, classes: int, persons: int) -> list[Complexity]:
     named = {'recipe': model}
     if model.body is not None and model.hand is not None:
         named |= variants(model)
-    return [complexity(name, config, classes, recipe.steps, persons)
-            for name, config in named.items()]
+    return [
+        complexity(name, config, classes, recipe.steps, persons) for name, config in named.items()
+    ]

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 import torch
-from bharnet_ros.training.complexity import window
-from bharnet_ros.training.config import RunConfig
-from bharnet_ros.training.export import Probabilities
-from bharnet_ros.training.guard import ShapeGuard
 from torch import nn
 
-from bharnet_ros.contract import INPUTS, OUTPUT
+from bharnet_ros.inference.contract import INPUTS, OUTPUT
+
+from ..export import Probabilities
+from ..guard import ShapeGuard
+from ..recipe import RunConfig
+from .complexity import window
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,16 @@ def timed(name: str, call: Callable[[], object], seconds: float) -> Latency:
     return Latency(name, *(round(float(np.percentile(times, q)), 2) for q in (50, 90, 99)))
 
 
-def latency(model: nn.Module, config: RunConfig, exported: Path, persons: int, threads: int,
-            seconds: float, report: Path | None, guard: ShapeGuard | None = None
-            ) -> list[Latency]:
+def latency(
+    model: nn.Module,
+    config: RunConfig,
+    exported: Path,
+    persons: int,
+    threads: int,
+    seconds: float,
+    report: Path | None,
+    guard: ShapeGuard | None = None,
+) -> list[Latency]:
     """Measure both by turns, twice, in one process; write a JSON report if asked.
 
     `guard` is that of the run, see `guard_of`: the exported model holds it, too.
@@ -64,12 +72,22 @@ def latency(model: nn.Module, config: RunConfig, exported: Path, persons: int, t
 
     results = []
     for _ in range(2):
-        results += [timed('ONNX Runtime', lambda: session.run([OUTPUT], feed), seconds),
-                    timed('PyTorch eager', eager, seconds)]
+        results += [
+            timed('ONNX Runtime', lambda: session.run([OUTPUT], feed), seconds),
+            timed('PyTorch eager', eager, seconds),
+        ]
     if report:
         report.parent.mkdir(parents=True, exist_ok=True)
-        report.write_text(json.dumps({
-            'machine': platform.processor() or platform.machine(), 'threads': threads,
-            'versions': {'torch': torch.__version__, 'onnxruntime': ort.__version__},
-            'milliseconds': [asdict(r) for r in results]}, indent=1) + '\n')
+        report.write_text(
+            json.dumps(
+                {
+                    'machine': platform.processor() or platform.machine(),
+                    'threads': threads,
+                    'versions': {'torch': torch.__version__, 'onnxruntime': ort.__version__},
+                    'milliseconds': [asdict(r) for r in results],
+                },
+                indent=1,
+            )
+            + '\n'
+        )
     return results

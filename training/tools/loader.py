@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from bharnet_ros.training.augment import AugmentConfig
-from bharnet_ros.training.data import SourceConfig, load_clips
-from bharnet_ros.training.dataset import ClipDataset
-from bharnet_ros.training.importers.ntu import ACTIONS
-from bharnet_ros.training.sampler import EpochSampler
-from bharnet_ros.training.store import ClipInfo, DatasetInfo, StoreWriter, Track
 from rich.progress import track as progress
 from torch.utils.data import DataLoader
 
 from bharnet_ros.layouts import NTU_25
+
+from ..datasets.importers.ntu import ACTIONS
+from ..datasets.store import ClipInfo, DatasetInfo, StoreWriter, Track
+from ..windows.augment import AugmentConfig
+from ..windows.clips import SourceConfig, load_clips
+from ..windows.dataset import ClipDataset
+from ..windows.sampler import EpochSampler
 
 REPORTS = 10
 
@@ -41,9 +42,10 @@ def write_synthetic(to: Path, clips: int) -> None:
             start = int(rng.integers(len(noise) - frames))
             mask = np.repeat([[True, False, False]], frames, 0)
             persons = 1 + int(rng.random() < 0.2)
-            writer.add(ClipInfo(f'{i:06d}', ACTIONS[i % len(ACTIONS)], subject=str(i % 106),
-                                rate=30.0),
-                       [Track(noise[start:start + frames], mask)] * persons)
+            writer.add(
+                ClipInfo(f'{i:06d}', ACTIONS[i % len(ACTIONS)], subject=str(i % 106), rate=30.0),
+                [Track(noise[start : start + frames], mask)] * persons,
+            )
 
 
 def anonymous_mb() -> float:
@@ -56,20 +58,26 @@ def anonymous_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def read_through(path: Path, steps: int, batch: int, workers: int, limit: int | None
-                 ) -> Iterator[Progress]:
+def read_through(
+    path: Path, steps: int, batch: int, workers: int, limit: int | None
+) -> Iterator[Progress]:
     """Draw augmented windows as a training does; yield ten reports on the way."""
     clips = load_clips(SourceConfig(path), '-')
     dataset = ClipDataset(clips, steps, None, AugmentConfig(turn=17.0))
-    loader = DataLoader(dataset, batch, num_workers=workers,
-                        sampler=EpochSampler(clips.label, len(clips.class_names), False, 0))
+    loader = DataLoader(
+        dataset,
+        batch,
+        num_workers=workers,
+        sampler=EpochSampler(clips.label, len(clips.class_names), False, 0),
+    )
     total = min(limit or len(clips), len(clips))
     done, begun, shown = 0, time.monotonic(), 0
     for _, label in loader:
         done += len(label)
         if done >= (shown + 1) * total / REPORTS or done >= total:
             shown += 1
-            yield Progress(done, round(done / (time.monotonic() - begun), 1),
-                           round(anonymous_mb(), 1))
+            yield Progress(
+                done, round(done / (time.monotonic() - begun), 1), round(anonymous_mb(), 1)
+            )
         if done >= total:
             return

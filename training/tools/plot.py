@@ -7,11 +7,11 @@ import numpy as np
 
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt
-from bharnet_ros.training.data import Clips
 
-from bharnet_ros.draw import draw_keypoints
-from bharnet_ros.keypoints import FrameKeypoints
-from bharnet_ros.window import PARTS, Clip
+from bharnet_ros.outputs.draw import draw_keypoints
+from bharnet_ros.types import PARTS, Clip, Keypoints
+
+from ..windows.clips import Clips
 
 STEPS, WIDTH = 8, 240
 
@@ -21,10 +21,12 @@ def draw_clip(clip: Clip) -> np.ndarray:
     height = round(WIDTH * clip.aspect)
     tiles = []
     for step in range(len(clip.mask)):
-        parts = {name: getattr(clip, name)[step] if clip.mask[step, i] else None
-                 for i, name in enumerate(PARTS)}
+        parts = {
+            name: getattr(clip, name)[step] if clip.mask[step, i] else None
+            for i, name in enumerate(PARTS)
+        }
         canvas = np.full((height, WIDTH, 3), 30, np.uint8)
-        person = FrameKeypoints(step, WIDTH, height, 'someone', **parts)
+        person = Keypoints(step, WIDTH, height, 'someone', **parts)
         tiles.append(draw_keypoints(canvas, [person])[..., ::-1])
     return np.concatenate(tiles, 1)
 
@@ -42,8 +44,9 @@ def plot_clips(clips: Clips, path: Path, label: str | None, rows: int) -> None:
                 chosen.append((f'{name}\n{group}', i))
     if not chosen:
         raise ValueError(f'no clip with label {label!r}')
-    figure, axes = plt.subplots(len(chosen), 1, figsize=(STEPS * 1.2, len(chosen) * 0.75),
-                                squeeze=False)
+    figure, axes = plt.subplots(
+        len(chosen), 1, figsize=(STEPS * 1.2, len(chosen) * 0.75), squeeze=False
+    )
     for axis, (title, i) in zip(axes[:, 0], chosen, strict=True):
         axis.imshow(draw_clip(clips.clip(i, 0.0, 1.0, STEPS)))
         axis.set_ylabel(title, fontsize=5, rotation=0, ha='right', va='center')

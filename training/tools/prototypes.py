@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from bharnet_ros.training.augment import HANDS
-from bharnet_ros.training.data import Clips
-from bharnet_ros.training.poses import RATE, Camera, Pose, aligned, transition
 
-from bharnet_ros.bag import BagWriter
+from bharnet_ros.bags.bag import BagWriter
 from bharnet_ros.layouts import MEDIAPIPE_POSE
-from bharnet_ros.window import PARTS, SECOND
+from bharnet_ros.types import PARTS, SECOND
+
+from ..windows.augment import HANDS
+from ..windows.clips import Clips
+from ..windows.poses import RATE, Camera, Pose, aligned, transition
 
 CAMERA = Camera(neck=(0.5, 0.2), shoulder_width=0.22)  # shows the person down to the hips
 
@@ -43,12 +44,17 @@ def prototype(clips: Clips, label: str, seconds: float, keep: int = 20) -> list[
 
     centre = mean(list(range(len(parts))))
     upper = slice(0, MEDIAPIPE_POSE.index('right_wrist') + 1)
-    distance = [np.abs(part['body'][:, upper, :2] - centre['body'][:, upper, :2]).mean()
-                for part in parts]
+    distance = [
+        np.abs(part['body'][:, upper, :2] - centre['body'][:, upper, :2]).mean() for part in parts
+    ]
     typical = mean(list(np.argsort(distance)[:keep]))
-    return [{'body': typical['body'][t], **{
-        name: typical[name][t] if usual[h] else None for h, name in enumerate(HANDS)}}
-        for t in range(steps)]
+    return [
+        {
+            'body': typical['body'][t],
+            **{name: typical[name][t] if usual[h] else None for h, name in enumerate(HANDS)},
+        }
+        for t in range(steps)
+    ]
 
 
 def sequence(clips: Clips, words: list[str], idle: str, seconds: float) -> Iterator[Pose]:
@@ -61,8 +67,9 @@ def sequence(clips: Clips, words: list[str], idle: str, seconds: float) -> Itera
     yield from poses
 
 
-def write_recording(clips: Clips, words: list[str], idle: str, path: Path,
-                    seconds: float = 2.5) -> int:
+def write_recording(
+    clips: Clips, words: list[str], idle: str, path: Path, seconds: float = 2.5
+) -> int:
     """Write the sequence as a bag; return the number of frames."""
     count = 0
     with BagWriter(path) as bag:

@@ -4,15 +4,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bharnet_ros.layouts import (
-    MEDIAPIPE_HAND,
-    MEDIAPIPE_HOLISTIC,
-    BodyHandLayout,
-)
-from bharnet_ros.window import PARTS, Clip
+from bharnet_ros.layouts import MEDIAPIPE_HOLISTIC, PALM, BodyHandLayout
+from bharnet_ros.types import PARTS, Clip
 
 HANDS = ('left_hand', 'right_hand')
-PALM = MEDIAPIPE_HAND.index('middle_1')
 
 
 @dataclass(frozen=True)
@@ -57,9 +52,13 @@ def mirror(clip: Clip, layout: BodyHandLayout = MEDIAPIPE_HOLISTIC) -> Clip:
     for name in PARTS:
         flipped[name] = getattr(clip, name).copy()
         flipped[name][..., 0] = 1.0 - flipped[name][..., 0]
-    return _with(clip, body=flipped['body'][:, layout.body.mirror],
-                 left_hand=flipped['right_hand'], right_hand=flipped['left_hand'],
-                 mask=clip.mask[:, [0, 2, 1]])
+    return _with(
+        clip,
+        body=flipped['body'][:, layout.body.mirror],
+        left_hand=flipped['right_hand'],
+        right_hand=flipped['left_hand'],
+        mask=clip.mask[:, [0, 2, 1]],
+    )
 
 
 def rotate(clip: Clip, degrees: float) -> Clip:
@@ -83,8 +82,9 @@ def turn(clip: Clip, yaw: float, pitch: float) -> Clip:
     """
     yaw, pitch = np.radians((yaw, pitch))
     about_y = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
-    about_x = np.array([[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)],
-                        [0, np.sin(pitch), np.cos(pitch)]])
+    about_x = np.array(
+        [[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], [0, np.sin(pitch), np.cos(pitch)]]
+    )
     return _with(clip, body=clip.body @ (about_x @ about_y).T)
 
 
@@ -97,8 +97,14 @@ def zoom(clip: Clip, factor: float, x: float = 0.5, y: float = 0.5) -> Clip:
     return _with(clip, **parts)
 
 
-def add_noise(clip: Clip, body: float, hand: float, rng: np.random.Generator,
-              constant: bool = False, layout: BodyHandLayout = MEDIAPIPE_HOLISTIC) -> Clip:
+def add_noise(
+    clip: Clip,
+    body: float,
+    hand: float,
+    rng: np.random.Generator,
+    constant: bool = False,
+    layout: BodyHandLayout = MEDIAPIPE_HOLISTIC,
+) -> Clip:
     """Add Gaussian noise; `body` in shoulder widths, `hand` in palm sizes.
 
     With `constant` every joint is displaced by the same amount at all steps: not the noise of a
@@ -141,8 +147,9 @@ def late_start(clip: Clip, first: int) -> Clip:
     return _with(clip, mask=mask)
 
 
-def rest_hands(clip: Clip, donor: np.ndarray, donor_aspect: float,
-               layout: BodyHandLayout = MEDIAPIPE_HOLISTIC) -> Clip:
+def rest_hands(
+    clip: Clip, donor: np.ndarray, donor_aspect: float, layout: BodyHandLayout = MEDIAPIPE_HOLISTIC
+) -> Clip:
     """Hang a hand on each wrist of a clip without hands, fingers along the forearm.
 
     The training clips of idle people show no hands (they are below the picture), but a robot that
@@ -180,8 +187,12 @@ def rest_hands(clip: Clip, donor: np.ndarray, donor_aspect: float,
     return _with(clip, **hands, mask=mask)
 
 
-def augment(clip: Clip, config: AugmentConfig, rng: np.random.Generator,
-            layout: BodyHandLayout = MEDIAPIPE_HOLISTIC) -> Clip:
+def augment(
+    clip: Clip,
+    config: AugmentConfig,
+    rng: np.random.Generator,
+    layout: BodyHandLayout = MEDIAPIPE_HOLISTIC,
+) -> Clip:
     """Apply the random augmentations of `config` except crop, join and resting hands.
 
     The same state of `rng` gives the persons of one clip the same view: what is drawn does not
@@ -204,7 +215,14 @@ def augment(clip: Clip, config: AugmentConfig, rng: np.random.Generator,
         clip = drop_frames(clip, rng.random(steps) < rng.random() * config.drop_frame)
     if rng.random() < config.late_start:
         clip = late_start(clip, int(rng.integers(1, max(steps // 2, 2))))
-    clip = add_noise(clip, config.body_noise * noise[0], config.hand_noise * noise[1], rng,
-                     layout=layout)
-    return add_noise(clip, config.body_offset * noise[2], config.hand_offset * noise[3], rng,
-                     constant=True, layout=layout)
+    clip = add_noise(
+        clip, config.body_noise * noise[0], config.hand_noise * noise[1], rng, layout=layout
+    )
+    return add_noise(
+        clip,
+        config.body_offset * noise[2],
+        config.hand_offset * noise[3],
+        rng,
+        constant=True,
+        layout=layout,
+    )

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from bharnet_ros.training.store import DataError, DatasetInfo, Store
 
 from bharnet_ros.layouts import BodyHandLayout
-from bharnet_ros.window import PARTS, Clip, resample
+from bharnet_ros.recognition.window import resample
+from bharnet_ros.types import PARTS, Clip
+
+from ..datasets.store import DataError, DatasetInfo, Store
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,13 @@ class Clips:
 
     def select(self, keep: np.ndarray) -> 'Clips':
         """Return the clips that the boolean or integer array `keep` picks."""
-        return replace(self, **{name: getattr(self, name)[keep]
-                                for name in ('store', 'index', 'label', 'group', 'rate')})
+        return replace(
+            self,
+            **{
+                name: getattr(self, name)[keep]
+                for name in ('store', 'index', 'label', 'group', 'rate')
+            },
+        )
 
     def seconds(self, i: int) -> float:
         """Return how long clip i lasts, from its first frame to its last; NaN if unknown."""
@@ -88,9 +95,10 @@ class Clips:
         n, aspect = int(store.table['frames'][index]), float(store.table['aspect'][index])
         layout = store.layout
         mask = np.zeros((steps, len(PARTS)), np.float32)
-        sampled = {'body': np.zeros((steps, len(layout.body), layout.body_channels), np.float32),
-                   **{name: np.zeros((steps, len(layout.hand), 3), np.float32)
-                      for name in PARTS[1:]}}
+        sampled = {
+            'body': np.zeros((steps, len(layout.body), layout.body_channels), np.float32),
+            **{name: np.zeros((steps, len(layout.hand), 3), np.float32) for name in PARTS[1:]},
+        }
         if person < store.table['persons'][index]:
             at = np.linspace(start, stop, steps) * (n - 1)
             # Only these frames are read. A gap is bridged from the nearest seen frame on either
@@ -102,17 +110,23 @@ class Clips:
                     continue
                 first, last = _reach(seen, at[0], at[-1])
                 sampled[name], mask[:, part] = resample(
-                    np.arange(first, last), np.asarray(values[first:last], np.float32),
-                    seen[first:last], at, max_gap=n)
+                    np.arange(first, last),
+                    np.asarray(values[first:last], np.float32),
+                    seen[first:last],
+                    at,
+                    max_gap=n,
+                )
         return Clip(**sampled, mask=mask, aspect=aspect)
 
 
 def _reach(seen: np.ndarray, first: float, last: float) -> tuple[int, int]:
     """Return the frames that sampling from `first` to `last` can touch: up to the next seen."""
     low, high = int(np.floor(first)), int(np.ceil(last))
-    before, after = np.flatnonzero(seen[:low + 1]), np.flatnonzero(seen[high:])
-    return (int(before[-1]) if len(before) else low,
-            high + 1 + (int(after[0]) if len(after) else 0))
+    before, after = np.flatnonzero(seen[: low + 1]), np.flatnonzero(seen[high:])
+    return (
+        int(before[-1]) if len(before) else low,
+        high + 1 + (int(after[0]) if len(after) else 0),
+    )
 
 
 def load_clips(source: SourceConfig, idle: str) -> Clips:
@@ -129,19 +143,20 @@ def load_clips(source: SourceConfig, idle: str) -> Clips:
         keep &= np.isin(store.column(name), values)
     for pattern in source.without:
         ids = store.table['id']
-        hit = (np.char.startswith(ids, pattern[:-1]) if pattern.endswith('*')
-               else ids == pattern)
+        hit = np.char.startswith(ids, pattern[:-1]) if pattern.endswith('*') else ids == pattern
         if not hit.any():
             raise DataError(f'{source.path}: without: no clip is called {pattern!r}')
         keep &= ~hit
     mask = store.maps['mask']
-    row, persons, frames, label = (store.table[name] for name in
-                                   ('row', 'persons', 'frames', 'label'))
+    row, persons, frames, label = (
+        store.table[name] for name in ('row', 'persons', 'frames', 'label')
+    )
     for i in np.flatnonzero(keep):
         size = persons[i] * frames[i]
-        seen = mask[row[i]:row[i] + size].reshape(persons[i], frames[i], -1).any(0)
+        seen = mask[row[i] : row[i] + size].reshape(persons[i], frames[i], -1).any(0)
         keep[i] = seen[:, 0].mean() >= 0.5 and (
-            label[i] != idle or seen[:, 1:].any(1).mean() <= source.idle_hands)
+            label[i] != idle or seen[:, 1:].any(1).mean() <= source.idle_hands
+        )
     index = np.flatnonzero(keep)
     names = store.info.classes
     if 'label' in source.where:
@@ -153,39 +168,61 @@ def load_clips(source: SourceConfig, idle: str) -> Clips:
     rate = store.column('rate')[index].astype(np.float64)
     if source.rate is not None:
         rate[np.isnan(rate)] = source.rate
-    return Clips((store,), np.zeros(len(index), np.int64), index, label,
-                 np.array([f'{store.info.name}/{value}'
-                           for value in store.column(source.group)[index]], dtype=str), rate,
-                 names)
+    return Clips(
+        (store,),
+        np.zeros(len(index), np.int64),
+        index,
+        label,
+        np.array(
+            [f'{store.info.name}/{value}' for value in store.column(source.group)[index]],
+            dtype=str,
+        ),
+        rate,
+        names,
+    )
 
 
 def require_rate(clips: Clips) -> None:
     """Raise DataError if nobody knows how fast some clips are."""
-    if unknown := sorted({store.info.name for number, store in enumerate(clips.stores)
-                          if np.isnan(clips.rate[clips.store == number]).any()}):
-        raise DataError(f'how fast the clips of {", ".join(unknown)} are is not known: give '
-                        'their sources a rate, in frames a second')
+    if unknown := sorted(
+        {
+            store.info.name
+            for number, store in enumerate(clips.stores)
+            if np.isnan(clips.rate[clips.store == number]).any()
+        }
+    ):
+        raise DataError(
+            f'how fast the clips of {", ".join(unknown)} are is not known: give '
+            'their sources a rate, in frames a second'
+        )
 
 
 def merge(parts: list[Clips], classes: Sequence[str] | None = None) -> Clips:
     """Join sets under the union of their class names, or keep only clips of `classes`."""
     if len({part.layout.name for part in parts}) > 1:
-        raise DataError('data sets of different layouts cannot be joined: '
-                        + ', '.join(f'{part.infos[0].name} is {part.layout.name}'
-                                    for part in parts))
+        raise DataError(
+            'data sets of different layouts cannot be joined: '
+            + ', '.join(f'{part.infos[0].name} is {part.layout.name}' for part in parts)
+        )
     union = tuple(dict.fromkeys(name for part in parts for name in part.class_names))
     names = tuple(classes or union)
     if missing := set(names) - set(union):
         raise DataError(f'no clips of {sorted(missing)}; there are {list(union)}')
-    parts = [part.select(np.isin(np.array(part.class_names)[part.label], names))
-             for part in parts]
+    parts = [part.select(np.isin(np.array(part.class_names)[part.label], names)) for part in parts]
     offsets = np.cumsum([0, *(len(part.stores) for part in parts)])
     return Clips(
         tuple(store for part in parts for store in part.stores),
-        np.concatenate([part.store + offset for part, offset in
-                        zip(parts, offsets[:-1], strict=True)]),
+        np.concatenate(
+            [part.store + offset for part, offset in zip(parts, offsets[:-1], strict=True)]
+        ),
         np.concatenate([part.index for part in parts]),
-        np.concatenate([np.array([names.index(part.class_names[k]) for k in part.label], np.int64)
-                        for part in parts]),
+        np.concatenate(
+            [
+                np.array([names.index(part.class_names[k]) for k in part.label], np.int64)
+                for part in parts
+            ]
+        ),
         np.concatenate([part.group for part in parts]),
-        np.concatenate([part.rate for part in parts]), names)
+        np.concatenate([part.rate for part in parts]),
+        names,
+    )

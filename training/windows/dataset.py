@@ -2,13 +2,14 @@
 
 import numpy as np
 import torch
-from bharnet_ros.training.augment import AugmentConfig, augment, rest_hands
-from bharnet_ros.training.data import Clips
-from bharnet_ros.training.joining import Joiner
-from bharnet_ros.training.sampler import Draw
 from torch.utils.data import Dataset
 
-from bharnet_ros.window import Clip
+from bharnet_ros.types import Clip
+
+from .augment import AugmentConfig, augment, rest_hands
+from .clips import Clips
+from .joining import Joiner
+from .sampler import Draw
 
 Sample = tuple[tuple[torch.Tensor, ...], int]
 DONOR_TRIES = 8
@@ -19,9 +20,13 @@ def to_tensors(persons: list[Clip]) -> tuple[torch.Tensor, ...]:
 
     body (P, T, V, C), left and right hand (P, T, 21, 3), mask (P, T, 3), aspect ().
     """
-    return (*(torch.from_numpy(np.stack([getattr(clip, name) for clip in persons]))
-              for name in ('body', 'left_hand', 'right_hand', 'mask')),
-            torch.tensor(persons[0].aspect, dtype=torch.float32))
+    return (
+        *(
+            torch.from_numpy(np.stack([getattr(clip, name) for clip in persons]))
+            for name in ('body', 'left_hand', 'right_hand', 'mask')
+        ),
+        torch.tensor(persons[0].aspect, dtype=torch.float32),
+    )
 
 
 class ClipDataset(Dataset):
@@ -31,17 +36,26 @@ class ClipDataset(Dataset):
     which alone decides what is random.
     """
 
-    def __init__(self, clips: Clips, steps: int, idle: int | None = None,
-                 config: AugmentConfig | None = None, seed: int = 0,
-                 window_seconds: float | None = None):
+    def __init__(
+        self,
+        clips: Clips,
+        steps: int,
+        idle: int | None = None,
+        config: AugmentConfig | None = None,
+        seed: int = 0,
+        window_seconds: float | None = None,
+    ):
         """Args: see RunConfig; `window_seconds` is needed for `config.join` only.
 
         DataError if the clips cannot be joined.
         """
         self.clips, self.steps, self.idle, self.config = clips, steps, idle, config
         self.seed, self.persons = seed, clips.persons
-        self.joiner = (Joiner(clips, steps, window_seconds, idle)
-                       if config is not None and config.join else None)
+        self.joiner = (
+            Joiner(clips, steps, window_seconds, idle)
+            if config is not None and config.join
+            else None
+        )
         # In metric space there is no telling where in the picture a hand would be.
         self.rest_hands = config.rest_hands if config and clips.layout.space == 'image' else 0.0
 
@@ -49,8 +63,9 @@ class ClipDataset(Dataset):
         return len(self.clips)
 
     def _persons(self, i: int, start: float, stop: float) -> list[Clip]:
-        return [self.clips.clip(i, start, stop, self.steps, person)
-                for person in range(self.persons)]
+        return [
+            self.clips.clip(i, start, stop, self.steps, person) for person in range(self.persons)
+        ]
 
     def __getitem__(self, key: int | Draw) -> Sample:
         if self.config is None:
@@ -66,11 +81,16 @@ class ClipDataset(Dataset):
         else:
             share = rng.uniform(self.config.crop, 1.0)
             start = rng.uniform(0, 1 - share)
-            persons = [self._rested(clip, label, rng)
-                       for clip in self._persons(i, start, start + share)]
-        view = int(rng.integers(2 ** 32))  # the same for all persons of the clip
-        return to_tensors([augment(clip, self.config, np.random.default_rng(view),
-                                   self.clips.layout) for clip in persons]), label
+            persons = [
+                self._rested(clip, label, rng) for clip in self._persons(i, start, start + share)
+            ]
+        view = int(rng.integers(2**32))  # the same for all persons of the clip
+        return to_tensors(
+            [
+                augment(clip, self.config, np.random.default_rng(view), self.clips.layout)
+                for clip in persons
+            ]
+        ), label
 
     def _rested(self, clip: Clip, label: int, rng: np.random.Generator) -> Clip:
         """Hang the hand of a random clip on the wrists of an idle one that has none, sometimes."""
@@ -80,8 +100,9 @@ class ClipDataset(Dataset):
             donor = self.clips.clip(int(rng.integers(len(self.clips))), 0.0, 1.0, self.steps)
             shown = np.flatnonzero(donor.mask[:, 2])
             if len(shown):
-                return rest_hands(clip, donor.right_hand[rng.choice(shown)], donor.aspect,
-                                  self.clips.layout)
+                return rest_hands(
+                    clip, donor.right_hand[rng.choice(shown)], donor.aspect, self.clips.layout
+                )
         return clip
 
 

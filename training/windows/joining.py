@@ -4,12 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from bharnet_ros.training.data import Clips, require_rate
-from bharnet_ros.training.poses import View, poses, transition
-from bharnet_ros.training.store import DataError
 
 from bharnet_ros.layouts import DETECTOR_LAYOUTS
-from bharnet_ros.window import PARTS, Clip
+from bharnet_ros.types import PARTS, Clip
+
+from ..datasets.store import DataError
+from .clips import Clips, require_rate
+from .poses import View, poses, transition
 
 LEAVING = 0.3  # share of joined windows that end between the clips, with hands on their way
 WAY = (0.2, 0.7)  # seconds from one clip to the next
@@ -47,12 +48,16 @@ def plan_join(end: float, way: float, first_seconds: float, step: float, steps: 
     after = int((times >= 0).sum())
     before = int((times <= -way).sum())
     start = first_seconds + way + times[0] if before else first_seconds
-    return JoinPlan((min(max(start, 0.0), first_seconds), before), steps - before - after,
-                    (max(end, 0.0), after))
+    return JoinPlan(
+        (min(max(start, 0.0), first_seconds), before),
+        steps - before - after,
+        (max(end, 0.0), after),
+    )
 
 
-def join(first: Clip, second: Clip, between: int, keep: tuple[int, int], lose: bool = True
-         ) -> Clip | None:
+def join(
+    first: Clip, second: Clip, between: int, keep: tuple[int, int], lose: bool = True
+) -> Clip | None:
     """Return a window of the last steps of one clip, a blend, and the first steps of another.
 
     The person of `first` is moved and scaled to where that of `second` is. None if a body is
@@ -73,7 +78,7 @@ def join(first: Clip, second: Clip, between: int, keep: tuple[int, int], lose: b
     except ValueError:
         return None
     way = transition(a[-1], b[0], between + 1)[:-1]
-    sequence = [view.show(pose, lose) for pose in a[len(a) - keep[0]:] + way + b[:keep[1]]]
+    sequence = [view.show(pose, lose) for pose in a[len(a) - keep[0] :] + way + b[: keep[1]]]
     arrays, mask = {}, np.zeros((len(sequence), len(PARTS)), np.float32)
     for part, name in enumerate(PARTS):
         arrays[name] = np.zeros((len(sequence), *getattr(second, name).shape[1:]), np.float32)
@@ -94,13 +99,16 @@ class Joiner:
     def __init__(self, clips: Clips, steps: int, window_seconds: float, idle: int | None):
         """Args: as of ClipDataset. DataError if the clips cannot be joined."""
         if clips.layout.name not in DETECTOR_LAYOUTS or clips.persons > 1:
-            raise DataError('augment.join needs clips of one person in a layout of the robot\'s '
-                            f'detector ({", ".join(DETECTOR_LAYOUTS)})')
+            raise DataError(
+                "augment.join needs clips of one person in a layout of the robot's "
+                f'detector ({", ".join(DETECTOR_LAYOUTS)})'
+            )
         require_rate(clips)
         self.clips, self.steps, self.idle, self.window_seconds = clips, steps, idle, window_seconds
         self.rest = np.flatnonzero(clips.label == idle) if idle is not None else np.zeros(0, int)
-        self.people = {group: np.flatnonzero(clips.group == group)
-                       for group in np.unique(clips.group)}
+        self.people = {
+            group: np.flatnonzero(clips.group == group) for group in np.unique(clips.group)
+        }
 
     def _partner(self, i: int, rng: np.random.Generator) -> int:
         """Return another clip of the same person; for rest anybody's will do."""
@@ -113,8 +121,12 @@ class Joiner:
                 return int(rng.choice(rest))
         return int(rng.choice(mine))
 
-    def draw(self, i: int, rng: np.random.Generator,
-             dress: Callable[[Clip, int, np.random.Generator], Clip]) -> tuple[Clip, int] | None:
+    def draw(
+        self,
+        i: int,
+        rng: np.random.Generator,
+        dress: Callable[[Clip, int, np.random.Generator], Clip],
+    ) -> tuple[Clip, int] | None:
         """Return a window around clip i and its label; None if the clips cannot be joined.
 
         Args:
@@ -139,7 +151,11 @@ class Joiner:
         (start, kept), (stop, shown) = plan.before, plan.after
         a = self.clips.clip(first, start / seconds[0], 1.0, max(kept, 1))
         b = self.clips.clip(second, 0.0, stop / seconds[1], max(shown, 1))
-        window = join(dress(a, int(self.clips.label[first]), rng),
-                      dress(b, int(self.clips.label[second]), rng), plan.between, (kept, shown),
-                      rng.random() < 0.5)
+        window = join(
+            dress(a, int(self.clips.label[first]), rng),
+            dress(b, int(self.clips.label[second]), rng),
+            plan.between,
+            (kept, shown),
+            rng.random() < 0.5,
+        )
         return None if window is None else (window, label)

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-from bharnet_ros.training.augment import HANDS, pair
 
-from bharnet_ros.keypoints import FrameKeypoints
 from bharnet_ros.layouts import MEDIAPIPE_HOLISTIC
-from bharnet_ros.window import PARTS, Clip
+from bharnet_ros.types import PARTS, Clip, Keypoints
+
+from .augment import HANDS, pair
 
 RATE = 30  # frames a second of all sequences made here
 # body (33, 4), hands (21, 3), in shoulder widths about the neck
@@ -63,9 +63,16 @@ def aligned(clip: Clip) -> dict[str, np.ndarray]:
 def poses(clip: Clip) -> list[Pose]:
     """Return the T poses of a clip that shows a body at every step; a hand not seen is None."""
     parts = aligned(clip)
-    return [{'body': parts['body'][t], **{
-        name: parts[name][t] if clip.mask[t, part] > 0 else None
-        for part, name in enumerate(HANDS, start=1)}} for t in range(len(clip.mask))]
+    return [
+        {
+            'body': parts['body'][t],
+            **{
+                name: parts[name][t] if clip.mask[t, part] > 0 else None
+                for part, name in enumerate(HANDS, start=1)
+            },
+        }
+        for t in range(len(clip.mask))
+    ]
 
 
 def blend(a: Pose, b: Pose, share: float) -> Pose:
@@ -75,8 +82,11 @@ def blend(a: Pose, b: Pose, share: float) -> Pose:
     for name, wrist in zip(HANDS, pair('wrist', MEDIAPIPE_HOLISTIC), strict=True):
         near, far = (a, b) if share < 0.5 else (b, a)
         source = near if near[name] is not None else far
-        pose[name] = (None if source[name] is None else
-                      source[name] - source['body'][wrist, :3] + body[wrist, :3])
+        pose[name] = (
+            None
+            if source[name] is None
+            else source[name] - source['body'][wrist, :3] + body[wrist, :3]
+        )
     return pose
 
 
@@ -101,8 +111,14 @@ class Camera:
     width: int = 1280  # pixels
     height: int = 720
 
-    def frame(self, pose: Pose, stamp: int, person_id: str) -> FrameKeypoints:
+    def frame(self, pose: Pose, stamp: int, person_id: str) -> Keypoints:
         """Return what a detector would say of the pose; hands outside the picture are lost."""
         view = View(self.neck, self.shoulder_width, self.height / self.width)
-        return FrameKeypoints(stamp, self.width, self.height, person_id,
-                              frame_id='camera_optical_frame', **view.show(pose))
+        return Keypoints(
+            stamp,
+            self.width,
+            self.height,
+            person_id,
+            frame_id='camera_optical_frame',
+            **view.show(pose),
+        )

@@ -18,8 +18,7 @@ class EpochSampler(Sampler[Draw]):
     Lightning calls `set_epoch`.
     """
 
-    def __init__(self, label: np.ndarray, classes: int, balance: bool, seed: int,
-                 repeat: int = 1):
+    def __init__(self, label: np.ndarray, classes: int, balance: bool, seed: int, repeat: int = 1):
         """Take the (N,) labels; with `balance` every class is drawn equally often."""
         self.count, self.seed, self.epoch = repeat * len(label), seed, 0
         self.weights = None
@@ -46,7 +45,11 @@ class EpochSampler(Sampler[Draw]):
         if self.weights is not None:
             order = torch.multinomial(self.weights, self.count, True, generator=generator)
         else:
-            order = torch.cat([torch.randperm(self.clips, generator=generator)
-                               for _ in range(self.count // self.clips)])
+            order = torch.cat(
+                [
+                    torch.randperm(self.clips, generator=generator)
+                    for _ in range(self.count // self.clips)
+                ]
+            )
         first = self.epoch * self.count
         yield from ((first + n, int(order[n])) for n in range(rank, len(self) * world, world))

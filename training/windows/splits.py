@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from bharnet_ros.training.data import Clips
-from bharnet_ros.training.store import DataError
+
+from ..datasets.store import DataError
+from .clips import Clips
 
 
 @dataclass(frozen=True)
@@ -35,14 +36,18 @@ class Split:
 
 
 def _numbers(*ranges: int | tuple[int, int]) -> list[str]:
-    return [str(n) for item in ranges for n in
-            (range(item[0], item[1] + 1) if isinstance(item, tuple) else (item,))]
+    return [
+        str(n)
+        for item in ranges
+        for n in (range(item[0], item[1] + 1) if isinstance(item, tuple) else (item,))
+    ]
 
 
 # Training subjects: Shahroudy et al., CVPR 2016; Liu et al., TPAMI 2020.
 NTU60_SUBJECTS = _numbers(1, 2, 4, 5, 8, 9, (13, 19), 25, 27, 28, 31, 34, 35, 38)
 NTU120_SUBJECTS = NTU60_SUBJECTS + _numbers(
-    (45, 47), 49, 50, (52, 59), 70, 74, 78, (80, 86), 89, (91, 95), 97, 98, 100, 103)
+    (45, 47), 49, 50, (52, 59), 70, 74, 78, (80, 86), 89, (91, 95), 97, 98, 100, 103
+)
 
 # The published protocols. NTU 60 wants a data set that was imported with `--actions 60`.
 OFFICIAL = {
@@ -70,8 +75,10 @@ def split(clips: Clips, config: SplitConfig, partial: bool = False) -> Split:
     if twice := {value for value in every if every.count(value) > 1}:
         raise DataError(f'{config.by} {", ".join(sorted(twice))} is in two parts of the split')
     if not partial and (missing := set(every) - set(values)):
-        raise DataError(f'no clip has {config.by} {", ".join(sorted(missing))}; there are '
-                        f'{", ".join(sorted(set(values)))}')
+        raise DataError(
+            f'no clip has {config.by} {", ".join(sorted(missing))}; there are '
+            f'{", ".join(sorted(set(values)))}'
+        )
     masks = {part: np.isin(values, names) for part, names in named.items()}
     rest = ~np.isin(values, every)
     for part in ('train', 'test'):
@@ -80,8 +87,10 @@ def split(clips: Clips, config: SplitConfig, partial: bool = False) -> Split:
     result = Split(**masks)
     for part in ('train', 'test'):
         if not masks[part].any():
-            raise DataError(f'the split leaves nothing to {part}: by {config.by}, the clips have '
-                            f'{", ".join(sorted(set(values)))}')
+            raise DataError(
+                f'the split leaves nothing to {part}: by {config.by}, the clips have '
+                f'{", ".join(sorted(set(values)))}'
+            )
     return result
 
 

@@ -16,28 +16,40 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from rclpy.serialization import deserialize_message
 
-from bharnet_ros.bench_stages import NAMESPACE, quantiles
-from bharnet_ros.child import command
-from bharnet_ros.msg import Action, Keypoints, Scores
+from bharnet_ros.msg import Action as ActionMsg
+from bharnet_ros.msg import Keypoints as KeypointsMsg
+from bharnet_ros.msg import Scores as ScoresMsg
 from bharnet_ros.nodes.messages import from_time
-from bharnet_ros.nodes.processes import ros, spin_until, start, stop
-from bharnet_ros.outputs import AnnotatedVideo
-from bharnet_ros.procfs import Usage, usage
-from bharnet_ros.sources import SourceConfig, SourceError, VideoReader
+from bharnet_ros.outputs.files import AnnotatedVideo
+from bharnet_ros.sources.video import SourceConfig, SourceError, VideoReader
+from bharnet_ros.system.child import command
+from bharnet_ros.system.procfs import Usage, usage
+from bharnet_ros.tools.bench.stages import NAMESPACE, quantiles
+from bharnet_ros.tools.graph import ros, spin_until, start, stop
 
-TOPICS = {'keypoints': Keypoints, 'scores': Scores, 'actions': Action}
+TOPICS = {'keypoints': KeypointsMsg, 'scores': ScoresMsg, 'actions': ActionMsg}
 COUNTERS = {
     'camera_node': ('images_received', 'images_detected', 'frames_dropped', 'bad_images'),
-    'recognition_node': ('keypoints_received', 'keypoints_lost', 'keypoints_refused',
-                         'decisions', 'decisions_skipped'),
+    'recognition_node': (
+        'keypoints_received',
+        'keypoints_lost',
+        'keypoints_refused',
+        'decisions',
+        'decisions_skipped',
+    ),
 }
 PEAK = 0.0  # as a rate: every frame, as fast as they are processed
 PEAK_FPS = 30.0  # of the file, which its stamps follow
 LONGEST = 10.0  # seconds of a video that are played, again and again
 START_SECONDS, WARM_UP = 60.0, 2.0
 # Something is an action then wherever the model favours one; how soon is not the question.
-SENSITIVE = {'threshold': 0.01, 'exit_threshold': 0.0, 'min_duration': 0.0, 'hold': 0.0,
-             'smoothing': 0.0}
+SENSITIVE = {
+    'threshold': 0.01,
+    'exit_threshold': 0.0,
+    'min_duration': 0.0,
+    'hold': 0.0,
+    'smoothing': 0.0,
+}
 
 
 @dataclass(frozen=True)
@@ -101,8 +113,10 @@ class Listener(Node):
         self.arrivals: dict[str, list[tuple[int, bytes]]] = {name: [] for name in TOPICS}
         self.totals: list[Totals] = []  # of one report after the other, both nodes
         for name, kind in TOPICS.items():
+
             def note(data: bytes, found: list = self.arrivals[name]) -> None:
                 found.append((time.time_ns(), data))
+
             self.create_subscription(kind, name, note, 1000, raw=True)
         self.provider = self.precision = ''  # of recognition_node
         self._counts: dict[str, int] = {}
@@ -127,7 +141,7 @@ def write_at_rate(video: Path, rate: float, path: Path) -> None:
     """Write a video again with so many frames a second: people move as fast as before.
 
     Each frame is the one shown at its time. Raises SourceError if `video` cannot be read, or
-    SourceError or OSError if `path` cannot be written whole.
+    OutputError or OSError if `path` cannot be written whole.
     """
     with VideoReader(SourceConfig(str(video), realtime=False)) as reader:
         writer, written = None, 0
@@ -145,8 +159,10 @@ def write_at_rate(video: Path, rate: float, path: Path) -> None:
 @contextmanager
 def others(count: int) -> Iterator[None]:
     """Keep so many cores busy with something else."""
-    spinning = [subprocess.Popen(command(['-c', 'while True: pass']), start_new_session=True)
-                for _ in range(count)]
+    spinning = [
+        subprocess.Popen(command(['-c', 'while True: pass']), start_new_session=True)
+        for _ in range(count)
+    ]
     try:
         yield
     finally:
@@ -168,12 +184,26 @@ def measure_rate(video: Path, rate: float, options: LoadOptions) -> RateResult:
         write_at_rate(video, rate or PEAK_FPS, source)
         try:
             processes['recognition_node'] = start(
-                'recognition_node', NAMESPACE, autostart=True, model=f"'{options.model}'",
-                threads=options.threads, provider=options.provider, precision=options.precision,
-                require_provider=options.require_provider, **SENSITIVE)
+                'recognition_node',
+                NAMESPACE,
+                autostart=True,
+                model=f"'{options.model}'",
+                threads=options.threads,
+                provider=options.provider,
+                precision=options.precision,
+                require_provider=options.require_provider,
+                **SENSITIVE,
+            )
             processes['camera_node'] = start(
-                'camera_node', NAMESPACE, autostart=True, source=f"'{source}'", at_end='loop',
-                realtime=rate != PEAK, subscribers=2, wait_for_subscriber=20.0)
+                'camera_node',
+                NAMESPACE,
+                autostart=True,
+                source=f"'{source}'",
+                at_end='loop',
+                realtime=rate != PEAK,
+                subscribers=2,
+                wait_for_subscriber=20.0,
+            )
             with others(options.busy):
                 return _measure(listener, processes, rate, options.seconds)
         finally:
@@ -182,10 +212,15 @@ def measure_rate(video: Path, rate: float, options: LoadOptions) -> RateResult:
             listener.destroy_node()
 
 
-def _measure(listener: Listener, processes: dict[str, subprocess.Popen], rate: float,
-             seconds: float) -> RateResult:
-    if not spin_until(listener, processes, time.monotonic() + START_SECONDS,
-                      lambda: listener.arrivals['scores'] and listener.totals):
+def _measure(
+    listener: Listener, processes: dict[str, subprocess.Popen], rate: float, seconds: float
+) -> RateResult:
+    if not spin_until(
+        listener,
+        processes,
+        time.monotonic() + START_SECONDS,
+        lambda: listener.arrivals['scores'] and listener.totals,
+    ):
         seen = 'keypoints, but no scores' if listener.arrivals['keypoints'] else 'no keypoints'
         raise SourceError(f'{seen} within {START_SECONDS:.0f} s: is there a person in the video?')
     spin_until(listener, processes, time.monotonic() + WARM_UP)
@@ -203,12 +238,21 @@ def _measure(listener: Listener, processes: dict[str, subprocess.Popen], rate: f
     last = listener.totals[-1]
     counters = {name: last.counts[name] - first.counts[name] for name in last.counts}
     return RateResult(
-        rate, rate_of(counters['images_received'], last.stamp - first.stamp), round(took, 2),
-        summarise(listener.arrivals, rate != PEAK), counters,
-        {name: ProcessResult(
-            round(100 * (found[-1].cpu_seconds - found[0].cpu_seconds) / took, 1),
-            round(max(sample.rss_mb for sample in found), 1))
-         for name, found in samples.items()}, listener.provider, listener.precision)
+        rate,
+        rate_of(counters['images_received'], last.stamp - first.stamp),
+        round(took, 2),
+        summarise(listener.arrivals, rate != PEAK),
+        counters,
+        {
+            name: ProcessResult(
+                round(100 * (found[-1].cpu_seconds - found[0].cpu_seconds) / took, 1),
+                round(max(sample.rss_mb for sample in found), 1),
+            )
+            for name, found in samples.items()
+        },
+        listener.provider,
+        listener.precision,
+    )
 
 
 def rate_of(count: int, nanoseconds: int) -> float | None:
@@ -216,28 +260,36 @@ def rate_of(count: int, nanoseconds: int) -> float | None:
     return round(count / nanoseconds * 1e9, 2) if nanoseconds > 0 else None
 
 
-def summarise(arrivals: dict[str, list[tuple[int, bytes]]], aged: bool
-              ) -> dict[str, TopicResult]:
+def summarise(arrivals: dict[str, list[tuple[int, bytes]]], aged: bool) -> dict[str, TopicResult]:
     """Turn times of arrival (nanoseconds) and serialised messages into numbers.
 
     `aged`: stamps are times of the same clock.
     """
-    read = {name: [(came, from_time(deserialize_message(data, TOPICS[name]).header.stamp))
-                   for came, data in found] for name, found in arrivals.items()}
+    read = {
+        name: [
+            (came, from_time(deserialize_message(data, TOPICS[name]).header.stamp))
+            for came, data in found
+        ]
+        for name, found in arrivals.items()
+    }
     keypoints = {stamp: came for came, stamp in read['keypoints']}
     results = {}
     for name, found in read.items():
         intervals = list(np.diff([came for came, _ in found]) / 1e6)
         results[name] = TopicResult(
             quantiles([(came - stamp) / 1e6 for came, stamp in found]) if aged else None,
-            quantiles([(came - keypoints[stamp]) / 1e6 for came, stamp in found
-                       if stamp in keypoints]),
-            quantiles(intervals), round(float(np.std(intervals)), 3) if intervals else None)
+            quantiles(
+                [(came - keypoints[stamp]) / 1e6 for came, stamp in found if stamp in keypoints]
+            ),
+            quantiles(intervals),
+            round(float(np.std(intervals)), 3) if intervals else None,
+        )
     return results
 
 
-def measure_rates(video: Path, rates: Sequence[float], options: LoadOptions
-                  ) -> Iterator[RateResult]:
+def measure_rates(
+    video: Path, rates: Sequence[float], options: LoadOptions
+) -> Iterator[RateResult]:
     """Measure one rate after the other; see `measure_rate`."""
     with ros():
         for rate in rates:

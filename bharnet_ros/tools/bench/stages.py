@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from bharnet_ros.decision import State
-from bharnet_ros.detector import HolisticDetector, HolisticGraph, MonotonicTime
-from bharnet_ros.opencv import cv2
-from bharnet_ros.pipeline import ActionPipeline, PipelineConfig, Scores
-from bharnet_ros.recognizer import Recognizer
-from bharnet_ros.sources import SourceConfig, SourceError, VideoReader
+from bharnet_ros.detectors.holistic import HolisticDetector, HolisticGraph, MonotonicTime
+from bharnet_ros.inference.model import Model
+from bharnet_ros.recognition.pipeline import ActionPipeline, PipelineConfig
+from bharnet_ros.sources.video import SourceConfig, SourceError, VideoReader
+from bharnet_ros.system.opencv import cv2
+from bharnet_ros.types import Scores, State
 
 STAGES = ('grab', 'detect', 'window', 'infer', 'publish', 'end to end')
 QUANTILES = (50, 95, 99)
@@ -26,8 +26,11 @@ NAMESPACE = f'bharnet_bench_{os.getpid()}'
 
 def quantiles(milliseconds: list[float]) -> dict[str, float]:
     """Return p50, p95, p99 and the count n; only n if there is nothing."""
-    found = {f'p{q}': round(float(np.percentile(milliseconds, q)), 3) for q in QUANTILES
-             } if milliseconds else {}
+    found = (
+        {f'p{q}': round(float(np.percentile(milliseconds, q)), 3) for q in QUANTILES}
+        if milliseconds
+        else {}
+    )
     return found | {'n': len(milliseconds)}
 
 
@@ -46,8 +49,7 @@ class Timing:
 
     def summary(self) -> dict[str, dict[str, float]]:
         """Percentiles of each stage, milliseconds."""
-        return {stage: quantiles(values) for stage in STAGES
-                if (values := self.stages.get(stage))}
+        return {stage: quantiles(values) for stage in STAGES if (values := self.stages.get(stage))}
 
 
 class Publisher:
@@ -58,7 +60,8 @@ class Publisher:
 
         import bharnet_ros.msg as msg
         from bharnet_ros.nodes import messages
-        from bharnet_ros.nodes.processes import ros
+        from bharnet_ros.tools.graph import ros
+
         self._messages, self._ros = messages, ExitStack()
         self._ros.enter_context(ros())
         self._node = rclpy.create_node('stages', namespace=NAMESPACE)
@@ -66,8 +69,9 @@ class Publisher:
         self._scores = self._node.create_publisher(msg.Scores, 'scores', 10)
         self._actions = self._node.create_publisher(msg.Action, 'actions', 10)
 
-    def __call__(self, people: list, scores: list[tuple[Scores, State]], events: list,
-                 model_id: str) -> None:
+    def __call__(
+        self, people: list, scores: list[tuple[Scores, State]], events: list, model_id: str
+    ) -> None:
         """Publish one frame's keypoints and what followed from them."""
         for person in people:
             self._keypoints.publish(self._messages.keypoints_to_msg(person))
@@ -82,8 +86,9 @@ class Publisher:
         self._ros.close()
 
 
-def measure_ours(video: Path, recognizer: Recognizer, publish: Callable | None,
-                 timing: Timing) -> set[int]:
+def measure_ours(
+    video: Path, recognizer: Model, publish: Callable | None, timing: Timing
+) -> set[int]:
     """Run the package's own path over a video, all frames, and add to `timing`.
 
     Returns the numbers of the frames on which it inferred. SourceError if there is nothing to
@@ -112,8 +117,12 @@ def measure_ours(video: Path, recognizer: Recognizer, publish: Callable | None,
             events += [event for item in scores for event in pipeline.decide(item)]
             marks.append(clock())
             if publish is not None:
-                publish(people, [(item, pipeline.state(item.window)) for item in scores], events,
-                        recognizer.model_id)
+                publish(
+                    people,
+                    [(item, pipeline.state(item.window)) for item in scores],
+                    events,
+                    recognizer.model_id,
+                )
             marks.append(clock())
             for stage, a, b in zip(STAGES, marks, marks[1:], strict=False):
                 # Inference runs on a few frames only; zeros would hide what it costs.
@@ -130,8 +139,9 @@ def measure_ours(video: Path, recognizer: Recognizer, publish: Callable | None,
     return inferred
 
 
-def measure_bare(video: Path, infer: Callable[[], object], infer_on: set[int],
-                 timing: Timing) -> None:
+def measure_bare(
+    video: Path, infer: Callable[[], object], infer_on: set[int], timing: Timing
+) -> None:
     """Run OpenCV, MediaPipe and `infer` alone over a video: read, detect, infer.
 
     The same graph at the same times (its smoothing, and so its work, depend on them), and
@@ -150,8 +160,10 @@ def measure_bare(video: Path, infer: Callable[[], object], infer_on: set[int],
         if not ok:
             break
         count += 1
-        graph.process_at(cv2.cvtColor(image, cv2.COLOR_BGR2RGB),
-                         first + int(capture.get(cv2.CAP_PROP_POS_MSEC) * 1e3))
+        graph.process_at(
+            cv2.cvtColor(image, cv2.COLOR_BGR2RGB),
+            first + int(capture.get(cv2.CAP_PROP_POS_MSEC) * 1e3),
+        )
         if count in infer_on:
             begun = clock()
             infer()

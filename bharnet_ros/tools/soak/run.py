@@ -9,15 +9,16 @@ from pathlib import Path
 
 from rclpy.node import Node
 
-from bharnet_ros import soak as judging
-from bharnet_ros.ending import Ended
-from bharnet_ros.machine import machine
-from bharnet_ros.msg import Action, Keypoints
-from bharnet_ros.nodes.processes import ProcessDiedError, ros, spin_until, start_graph, stop
-from bharnet_ros.procfs import Usage, usage
-from bharnet_ros.recognizer import Recognizer
-from bharnet_ros.soak import Sample, Verdict, judge
-from bharnet_ros.writable import check_writable
+from bharnet_ros.inference.model import Model
+from bharnet_ros.msg import Action as ActionMsg
+from bharnet_ros.msg import Keypoints as KeypointsMsg
+from bharnet_ros.system.checks import check_writable
+from bharnet_ros.system.machine import machine
+from bharnet_ros.system.procfs import Usage, usage
+from bharnet_ros.system.signals import Ended
+from bharnet_ros.tools.graph import ProcessDiedError, ros, spin_until, start_graph, stop
+from bharnet_ros.tools.soak import verdict as judging
+from bharnet_ros.tools.soak.verdict import Sample, Verdict, judge
 
 SAMPLES = 600  # of a run, but not more than one a second
 START_SECONDS = 60.0  # until the first keypoints
@@ -30,29 +31,32 @@ class Listener(Node):
         super().__init__('bharnet_soak')
         self.keypoints = self.actions = 0
         # Raw: only their number matters.
-        self.create_subscription(Keypoints, 'keypoints', self._on_keypoints, 100, raw=True)
-        self.create_subscription(Action, 'actions', self._on_action, 100)
+        self.create_subscription(KeypointsMsg, 'keypoints', self._on_keypoints, 100, raw=True)
+        self.create_subscription(ActionMsg, 'actions', self._on_action, 100)
 
     def _on_keypoints(self, _: bytes) -> None:
         self.keypoints += 1
 
-    def _on_action(self, message: Action) -> None:
-        self.actions += message.phase == Action.STARTED
+    def _on_action(self, message: ActionMsg) -> None:
+        self.actions += message.phase == ActionMsg.STARTED
 
 
 class Run:
     """One soak: the processes, their samples, and what went wrong."""
 
-    def __init__(self, processes: dict[str, subprocess.Popen], listener: Listener,
-                 seconds: float):
+    def __init__(self, processes: dict[str, subprocess.Popen], listener: Listener, seconds: float):
         self.processes, self.listener, self.seconds = processes, listener, seconds
         self.samples: dict[str, list[Sample]] = {name: [] for name in processes}
         self.faults: list[str] = []
 
     def go(self) -> None:
         """Run to the end; ProcessDiedError if a process ends before."""
-        if not spin_until(self.listener, self.processes, time.monotonic() + START_SECONDS,
-                          lambda: self.listener.keypoints > 0):
+        if not spin_until(
+            self.listener,
+            self.processes,
+            time.monotonic() + START_SECONDS,
+            lambda: self.listener.keypoints > 0,
+        ):
             self.faults.append(f'no keypoints within {START_SECONDS:.0f} s')
             return
         began = time.monotonic()
@@ -69,12 +73,16 @@ class Run:
                 print(self._line(now), flush=True)
 
     def _line(self, now: float) -> str:
-        parts = [f'{now / 60:5.1f} min  {self.listener.keypoints} keypoints, '
-                 f'{self.listener.actions} actions']
+        parts = [
+            f'{now / 60:5.1f} min  {self.listener.keypoints} keypoints, '
+            f'{self.listener.actions} actions'
+        ]
         for name, samples in self.samples.items():
             last = samples[-1].usage
-            parts.append(f'{name} {last.rss_mb:.1f} MB, {last.threads} threads, '
-                         f'{last.handles} handles, {last.cpu_seconds:.0f} s of CPU')
+            parts.append(
+                f'{name} {last.rss_mb:.1f} MB, {last.threads} threads, '
+                f'{last.handles} handles, {last.cpu_seconds:.0f} s of CPU'
+            )
         return ' | '.join(parts)
 
 
@@ -87,13 +95,17 @@ def soak(minutes: float, source: str, model: str, report: Path | None) -> list[s
     """
     seconds = minutes * 60
     if not 30 <= seconds <= 7 * 24 * 3600:
-        raise ValueError('--minutes: between half a minute and a week, so that there is '
-                         'something to judge')
+        raise ValueError(
+            '--minutes: between half a minute and a week, so that there is something to judge'
+        )
     if report is not None:
         check_writable(report)
-    recognizer = Recognizer(model)
-    print(f'{minutes:g} minutes of {source or "the shipped recording"} with '
-          f'{recognizer.contract.name} ({recognizer.model_id}); Ctrl-C breaks off', flush=True)
+    recognizer = Model(model)
+    print(
+        f'{minutes:g} minutes of {source or "the shipped recording"} with '
+        f'{recognizer.contract.name} ({recognizer.model_id}); Ctrl-C breaks off',
+        flush=True,
+    )
     ended: Ended | None = None
     complaints: list[str] = []
     with ros():
@@ -110,18 +122,33 @@ def soak(minutes: float, source: str, model: str, report: Path | None) -> list[s
         except Ended as error:
             run.faults.append(f'unfinished: {error}')
             ended = error
-    verdicts = {} if run.faults else {name: judge(samples, seconds)
-                                      for name, samples in run.samples.items()}
-    faults = [*run.faults, *(f'{name}: {fault}' for name, verdict in verdicts.items()
-                             for fault in verdict.faults), *complaints]
+    verdicts = (
+        {}
+        if run.faults
+        else {name: judge(samples, seconds) for name, samples in run.samples.items()}
+    )
+    faults = [
+        *run.faults,
+        *(f'{name}: {fault}' for name, verdict in verdicts.items() for fault in verdict.faults),
+        *complaints,
+    ]
     if not source and not faults and not listener.actions:
         faults.append('no action was recognised in the recording')
     for name, verdict in verdicts.items():
         print(describe(name, verdict), flush=True)
     if report is not None:
-        write(report, run, verdicts, faults, {
-            'minutes': minutes, 'source': source or 'models/demo_keypoints',
-            'model': recognizer.contract.name, 'model_id': recognizer.model_id})
+        write(
+            report,
+            run,
+            verdicts,
+            faults,
+            {
+                'minutes': minutes,
+                'source': source or 'models/demo_keypoints',
+                'model': recognizer.contract.name,
+                'model_id': recognizer.model_id,
+            },
+        )
     if ended is not None:
         raise ended
     return faults
@@ -129,24 +156,47 @@ def soak(minutes: float, source: str, model: str, report: Path | None) -> list[s
 
 def describe(name: str, verdict: Verdict) -> str:
     """Return one line for a person to read."""
-    return (f'{name}: memory {"NOT flat" if verdict.faults else "flat"}, '
-            f'{verdict.rss_mb_per_hour:+.2f} MB an hour, {verdict.growth_mb:+.2f} MB after the '
-            f'warm-up (at most {verdict.limit_mb:.1f}), threads {verdict.threads[0]} to '
-            f'{verdict.threads[1]}, handles {verdict.handles[0]} to {verdict.handles[1]}, '
-            f'{verdict.cpu_percent:.0f} % of a core')
+    return (
+        f'{name}: memory {"NOT flat" if verdict.faults else "flat"}, '
+        f'{verdict.rss_mb_per_hour:+.2f} MB an hour, {verdict.growth_mb:+.2f} MB after the '
+        f'warm-up (at most {verdict.limit_mb:.1f}), threads {verdict.threads[0]} to '
+        f'{verdict.threads[1]}, handles {verdict.handles[0]} to {verdict.handles[1]}, '
+        f'{verdict.cpu_percent:.0f} % of a core'
+    )
 
 
-def write(report: Path, run: Run, verdicts: dict[str, Verdict], faults: list[str],
-          asked: dict[str, object]) -> None:
+def write(
+    report: Path,
+    run: Run,
+    verdicts: dict[str, Verdict],
+    faults: list[str],
+    asked: dict[str, object],
+) -> None:
     """Write everything as JSON."""
-    report.write_text(json.dumps(asked | {
-        'machine': machine(), 'faults': faults, 'keypoints': run.listener.keypoints,
-        'actions': run.listener.actions, 'warm_up_seconds': judging.warm_up(run.seconds),
-        'limit_mb_per_hour': judging.MB_PER_HOUR, 'noise_mb': judging.NOISE_MB,
-        'processes': {name: {
-            'verdict': asdict(verdicts[name]) if name in verdicts else None,
-            'samples': {'seconds': [round(sample.seconds, 2) for sample in samples]} | {
-                item.name: [getattr(sample.usage, item.name) for sample in samples]
-                for item in fields(Usage)}} for name, samples in run.samples.items()},
-    }, indent=1))
+    report.write_text(
+        json.dumps(
+            asked
+            | {
+                'machine': machine(),
+                'faults': faults,
+                'keypoints': run.listener.keypoints,
+                'actions': run.listener.actions,
+                'warm_up_seconds': judging.warm_up(run.seconds),
+                'limit_mb_per_hour': judging.MB_PER_HOUR,
+                'noise_mb': judging.NOISE_MB,
+                'processes': {
+                    name: {
+                        'verdict': asdict(verdicts[name]) if name in verdicts else None,
+                        'samples': {'seconds': [round(sample.seconds, 2) for sample in samples]}
+                        | {
+                            item.name: [getattr(sample.usage, item.name) for sample in samples]
+                            for item in fields(Usage)
+                        },
+                    }
+                    for name, samples in run.samples.items()
+                },
+            },
+            indent=1,
+        )
+    )
     print(f'wrote {report}')

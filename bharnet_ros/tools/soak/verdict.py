@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bharnet_ros.procfs import Usage
+from bharnet_ros.system.procfs import Usage
 
 MB_PER_HOUR = 10.0  # of a fitted line; more is a leak
 NOISE_MB = 2.0  # over the measured time; less is no leak, however short that time
@@ -56,8 +56,10 @@ def judge(samples: Sequence[Sample], seconds: float) -> Verdict:
     growth, limit = slope * measured, max(MB_PER_HOUR * measured / 3600, NOISE_MB)
     faults = []
     if growth > limit:
-        faults.append(f'memory grows by {slope * 3600:.1f} MB an hour ({growth:.1f} MB in '
-                      f'{measured / 60:.1f} minutes, at most {limit:.1f})')
+        faults.append(
+            f'memory grows by {slope * 3600:.1f} MB an hour ({growth:.1f} MB in '
+            f'{measured / 60:.1f} minutes, at most {limit:.1f})'
+        )
     quarter = max(1, len(kept) // 4)
     for name in ('threads', 'handles'):
         counts = [getattr(sample.usage, name) for sample in kept]
@@ -65,6 +67,12 @@ def judge(samples: Sequence[Sample], seconds: float) -> Verdict:
         if min(counts[-quarter:]) > max(counts[:quarter]):
             faults.append(f'{name} grow from {counts[0]} to {counts[-1]}')
     return Verdict(
-        (first.usage.rss_mb, last.usage.rss_mb), slope * 3600, growth, limit,
-        (first.usage.threads, last.usage.threads), (first.usage.handles, last.usage.handles),
-        100 * (last.usage.cpu_seconds - first.usage.cpu_seconds) / measured, tuple(faults))
+        (first.usage.rss_mb, last.usage.rss_mb),
+        slope * 3600,
+        growth,
+        limit,
+        (first.usage.threads, last.usage.threads),
+        (first.usage.handles, last.usage.handles),
+        100 * (last.usage.cpu_seconds - first.usage.cpu_seconds) / measured,
+        tuple(faults),
+    )

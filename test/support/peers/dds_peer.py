@@ -51,8 +51,11 @@ class Action(IdlStruct, typename='bharnet_ros::msg::dds_::Action_'):
 
 
 def main() -> None:
-    qos = Qos(Policy.Reliability.Reliable(duration(seconds=1)), Policy.Durability.Volatile,
-              Policy.History.KeepLast(1000))
+    qos = Qos(
+        Policy.Reliability.Reliable(duration(seconds=1)),
+        Policy.Durability.Volatile,
+        Policy.History.KeepLast(1000),
+    )
     participant = DomainParticipant(int(sys.argv[1]))
     reader = DataReader(participant, Topic(participant, 'rt/actions', Action), qos=qos)
     matched = False

@@ -8,12 +8,14 @@ import signal
 import sys
 import threading
 
-from bharnet_ros.detector import HolisticDetector
+from bharnet_ros.detectors.holistic import HolisticDetector
+from bharnet_ros.inference.model import Model
 from bharnet_ros.nodes import camera_node, recognition_node
-from bharnet_ros.recognizer import Recognizer
 
-NODES = {'camera_node': (camera_node.main, HolisticDetector, 'detect'),
-         'recognition_node': (recognition_node.main, Recognizer, 'infer')}
+NODES = {
+    'camera_node': (camera_node.main, HolisticDetector, 'detect'),
+    'recognition_node': (recognition_node.main, Model, 'infer'),
+}
 
 
 def main() -> None:
@@ -27,6 +29,7 @@ def main() -> None:
             woken.wait()
             raise RuntimeError('too late')
         return whole(self, item)
+
     setattr(owner, name, hang)
     run()
 

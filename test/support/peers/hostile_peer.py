@@ -11,37 +11,37 @@ from dataclasses import replace
 
 import numpy as np
 import rclpy
-from bharnet_ros.msg import Keypoints
-from helpers import nobody, person
 from rclpy.duration import Duration
 
+from bharnet_ros.msg import Keypoints as KeypointsMsg
 from bharnet_ros.nodes.messages import keypoints_to_msg
+from support.keypoints import nobody, person
 
 
-def flood(count: int) -> Iterator[Keypoints]:
+def flood(count: int) -> Iterator[KeypointsMsg]:
     """One person, a thousand frames a second by their stamps."""
     for i in range(count):
         yield keypoints_to_msg(person(1000 + i / 1000, hand=True, name='flood'))
 
 
-def crowd(count: int) -> Iterator[Keypoints]:
+def crowd(count: int) -> Iterator[KeypointsMsg]:
     """Every message is of somebody new, all within a few seconds."""
     for i in range(count):
         yield keypoints_to_msg(person(1000 + i / 1000, hand=True, name=f'p{i}' + 'x' * 200))
 
 
-def passers_by(count: int) -> Iterator[Keypoints]:
+def passers_by(count: int) -> Iterator[KeypointsMsg]:
     """A new person every four messages, each there long enough to be judged."""
     for i in range(count):
         yield keypoints_to_msg(person(1000 + i * 0.4, hand=True, name=f'p{i // 4}'))
 
 
-def garbage(count: int) -> Iterator[Keypoints]:
+def garbage(count: int) -> Iterator[KeypointsMsg]:
     """Something else wrong every time."""
     rng = np.random.default_rng(5)
     good = [person(1000, hand=True), nobody(1000)]
     for i in range(count):
-        message = keypoints_to_msg(replace(good[i % 2], stamp=int(rng.integers(2 ** 61))))
+        message = keypoints_to_msg(replace(good[i % 2], stamp=int(rng.integers(2**61))))
         match rng.integers(8):
             case 0:
                 message.layout = f'layout {i}\n' * 50
@@ -56,7 +56,7 @@ def garbage(count: int) -> Iterator[Keypoints]:
             case 5:
                 message.image_width = 0
             case 6:
-                message.header.stamp.nanosec = 2 ** 32 - 1
+                message.header.stamp.nanosec = 2**32 - 1
             case _:
                 message.person_id = 'red\x1b[31m\n'
         yield message
@@ -69,7 +69,7 @@ def main() -> None:
     kind, count, rate = KINDS[sys.argv[1]], int(sys.argv[2]), float(sys.argv[3])
     rclpy.init()
     node = rclpy.create_node(f'hostile_{kind.__name__}')
-    publisher = node.create_publisher(Keypoints, 'keypoints', 100)
+    publisher = node.create_publisher(KeypointsMsg, 'keypoints', 100)
     while not publisher.get_subscription_count():
         time.sleep(0.05)
     began = time.monotonic()

@@ -12,13 +12,13 @@ import time
 
 import numpy as np
 import rclpy
-from bharnet_ros.msg import Keypoints
 from rclpy.duration import Duration
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 
+from bharnet_ros.msg import Keypoints as KeypointsMsg
 from bharnet_ros.nodes.messages import image_to_msg, to_time
-from bharnet_ros.sources import Frame
+from bharnet_ros.types import Frame
 
 
 def main() -> None:
@@ -29,13 +29,14 @@ def main() -> None:
     rclpy.init()
     node = rclpy.create_node('image_peer')
     publisher = node.create_publisher(Image, 'image', QoSProfile(depth=1))  # reliable
-    subscription = node.create_subscription(Keypoints, 'keypoints', answers.append, 10)
+    subscription = node.create_subscription(KeypointsMsg, 'keypoints', answers.append, 10)
     noise = np.random.default_rng(0).integers(0, 255, (height, width, 3), np.uint8)
     message = image_to_msg(Frame(noise, 0, 'camera'))
 
     def send() -> None:
         message.header.stamp = to_time(time.time_ns())
         publisher.publish(message)
+
     while not answers:
         send()
         rclpy.spin_once(node, timeout_sec=0.5)

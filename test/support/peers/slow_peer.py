@@ -3,8 +3,9 @@
 import time
 
 import rclpy
-from bharnet_ros.msg import Keypoints
 from sensor_msgs.msg import Image
+
+from bharnet_ros.msg import Keypoints as KeypointsMsg
 
 
 def dawdle(_: object) -> None:
@@ -14,7 +15,7 @@ def dawdle(_: object) -> None:
 def main() -> None:
     rclpy.init()
     node = rclpy.create_node('slow_peer')
-    node.create_subscription(Keypoints, 'keypoints', dawdle, 10)
+    node.create_subscription(KeypointsMsg, 'keypoints', dawdle, 10)
     node.create_subscription(Image, 'annotated', dawdle, 1)
     rclpy.spin(node)
 

@@ -5,10 +5,10 @@ import pytest
 
 pytest.importorskip('torch', reason='training needs PyTorch')
 
-from bharnet_ros.training.data import SourceConfig, load_clips
-from bharnet_ros.training.importers.arrays import import_arrays
-from bharnet_ros.training.store import DataError, validate
-from training_helpers import CLASSES, STEPS, assert_sound, made_clips, raw
+from bharnet_ros.training.datasets.importers.arrays import import_arrays
+from bharnet_ros.training.datasets.store import DataError, validate
+from bharnet_ros.training.windows.clips import SourceConfig, load_clips
+from support.training import CLASSES, STEPS, assert_sound, made_clips, raw
 
 
 def bad_file(kind, path):
@@ -28,23 +28,44 @@ def bad_file(kind, path):
     elif kind.startswith('no '):
         np.savez(path, **{k: v for k, v in good.items() if k != kind[3:]})
     else:
-        np.savez(path, **good | {
-            'text for numbers': {'pose': np.full((24, 10, 33, 4), 'x')},
-            'one dimension': {'pose': np.zeros(5)},
-            'joints of somebody else': {'pose': np.ones((24, 10, 17, 4))},
-            'fewer hands than bodies': {'left_hand': good['left_hand'][:20]},
-            'fewer labels than clips': {'label': good['label'][:20]},
-            'labels without a name': {'label': good['label'] + 2},
-            'negative labels': {'label': good['label'] - 1},
-        }[kind])
+        np.savez(
+            path,
+            **good
+            | {
+                'text for numbers': {'pose': np.full((24, 10, 33, 4), 'x')},
+                'one dimension': {'pose': np.zeros(5)},
+                'joints of somebody else': {'pose': np.ones((24, 10, 17, 4))},
+                'fewer hands than bodies': {'left_hand': good['left_hand'][:20]},
+                'fewer labels than clips': {'label': good['label'][:20]},
+                'labels without a name': {'label': good['label'] + 2},
+                'negative labels': {'label': good['label'] - 1},
+            }[kind],
+        )
     return path
 
 
-@pytest.mark.parametrize('kind', [
-    'nothing', 'an empty folder', 'a text file', 'an empty file', 'a truncated file',
-    'one bare array', 'objects', 'no pose', 'no label', 'no class_names', 'text for numbers',
-    'one dimension', 'joints of somebody else', 'fewer hands than bodies',
-    'fewer labels than clips', 'labels without a name', 'negative labels'])
+@pytest.mark.parametrize(
+    'kind',
+    [
+        'nothing',
+        'an empty folder',
+        'a text file',
+        'an empty file',
+        'a truncated file',
+        'one bare array',
+        'objects',
+        'no pose',
+        'no label',
+        'no class_names',
+        'text for numbers',
+        'one dimension',
+        'joints of somebody else',
+        'fewer hands than bodies',
+        'fewer labels than clips',
+        'labels without a name',
+        'negative labels',
+    ],
+)
 def test_a_data_file_that_cannot_be_used_is_refused(tmp_path, kind):
     path = tmp_path / 'data.npz'
     if kind == 'an empty folder':
@@ -68,8 +89,12 @@ def test_a_part_that_is_nan_is_missing(tmp_path):
 
 def flat(arrays, i, face):
     n = arrays['pose'].shape[1]
-    parts = [arrays['pose'][i].reshape(n, -1), np.full((n, face), 0.5),
-             arrays['left_hand'][i].reshape(n, -1), arrays['right_hand'][i].reshape(n, -1)]
+    parts = [
+        arrays['pose'][i].reshape(n, -1),
+        np.full((n, face), 0.5),
+        arrays['left_hand'][i].reshape(n, -1),
+        arrays['right_hand'][i].reshape(n, -1),
+    ]
     return np.concatenate(parts, 1)
 
 
@@ -93,13 +118,20 @@ def test_a_folder_of_arrays_is_imported(tmp_path, face, frames):
         i = int(found.column('id')[k].split('/')[1])
         assert found.class_names[found.label[k]] == CLASSES[arrays['label'][i]]
         np.testing.assert_allclose(found.clip(k, 0, 1, 12).body, arrays['pose'][i], atol=1e-6)
-        np.testing.assert_allclose(found.clip(k, 0, 1, 12).right_hand, arrays['right_hand'][i],
-                                   atol=1e-6)
+        np.testing.assert_allclose(
+            found.clip(k, 0, 1, 12).right_hand, arrays['right_hand'][i], atol=1e-6
+        )
 
 
 def test_real_clips_can_be_imported(data_dir, tmp_path):
-    count = import_arrays(data_dir / 'asl_words' / 'words10_3signers.npz', tmp_path / 'words10',
-                          'words10', 'MIT', 0.5625, '-')
+    count = import_arrays(
+        data_dir / 'asl_words' / 'words10_3signers.npz',
+        tmp_path / 'words10',
+        'words10',
+        'MIT',
+        0.5625,
+        '-',
+    )
     assert count == 900 and validate(tmp_path / 'words10') == []
     found = load_clips(SourceConfig(tmp_path / 'words10'), '-')
     assert 850 <= len(found) <= 900 and len(found.class_names) == 10
@@ -108,5 +140,6 @@ def test_real_clips_can_be_imported(data_dir, tmp_path):
 
 def test_hands_without_a_body_are_refused(data_dir, tmp_path):
     with pytest.raises(DataError, match='pose'):
-        import_arrays(data_dir / 'asl_words' / 'letters28_hands.npz', tmp_path / 'x', 'x', 'MIT',
-                      0.5625)
+        import_arrays(
+            data_dir / 'asl_words' / 'letters28_hands.npz', tmp_path / 'x', 'x', 'MIT', 0.5625
+        )

@@ -12,13 +12,12 @@ import pytest
 pytest.importorskip('torch', reason='training needs PyTorch')
 pytest.importorskip('ray', reason='extraction needs Ray')
 
-from bharnet_ros.training.extract import extract, extract_file, read_table
-from bharnet_ros.training.store import DataError, Store, validate
-from helpers import person
-
-from bharnet_ros.bag import BagWriter
-from bharnet_ros.detector import HolisticDetector
-from bharnet_ros.sources import SourceConfig, VideoReader
+from bharnet_ros.bags.bag import BagWriter
+from bharnet_ros.detectors.holistic import HolisticDetector
+from bharnet_ros.sources.video import SourceConfig, VideoReader
+from bharnet_ros.training.datasets.extract import extract, extract_file, read_table
+from bharnet_ros.training.datasets.store import DataError, Store, validate
+from support.keypoints import person
 
 SHORT = 'slp_pose_test_video.mp4'
 
@@ -31,7 +30,7 @@ def videos(data_dir, tmp_path_factory):
         (folder / kind).mkdir(parents=True, exist_ok=True)
         shutil.copy(data_dir / 'videos' / name, folder / kind / f'ann_1_{name}')
     whole = (data_dir / 'videos' / SHORT).read_bytes()
-    (folder / 'sit' / 'bob_2_broken.mp4').write_bytes(whole[:len(whole) // 3])
+    (folder / 'sit' / 'bob_2_broken.mp4').write_bytes(whole[: len(whole) // 3])
     with BagWriter(folder.parent / 'bag') as bag:
         for t in range(12):
             bag.write(person(t / 10))
@@ -50,9 +49,13 @@ def test_videos_and_recordings_become_a_data_set(extracted):
     to, count = extracted
     store = Store(to)
     assert count == len(store) == 3 and validate(to) == []
-    rows = {i: (label, subject, session) for i, label, subject, session in zip(
-        *(store.column(name).tolist() for name in ('id', 'label', 'subject', 'session')),
-        strict=True)}
+    rows = {
+        i: (label, subject, session)
+        for i, label, subject, session in zip(
+            *(store.column(name).tolist() for name in ('id', 'label', 'subject', 'session')),
+            strict=True,
+        )
+    }
     assert rows[f'stand/ann_1_{SHORT[:-4]}'] == ('stand', 'ann', '1')
     assert rows['sit/cy_1_bag'] == ('sit', 'cy', '1')
     at = store.column('id').tolist().index('sit/cy_1_bag')
@@ -79,8 +82,11 @@ def test_training_sees_what_the_robot_sees(extracted, data_dir):
     assert len(seen) == len(track.mask) > 30
     assert store.table['aspect'][i] == pytest.approx(seen[0].aspect)
     for found, body, mask in zip(seen, track.body, track.mask, strict=True):
-        assert [found.body is not None, found.left_hand is not None,
-                found.right_hand is not None] == mask.tolist()
+        assert [
+            found.body is not None,
+            found.left_hand is not None,
+            found.right_hand is not None,
+        ] == mask.tolist()
         if found.body is not None:
             np.testing.assert_allclose(found.body, body, atol=1e-5)
 
@@ -95,10 +101,12 @@ def test_an_existing_data_set_is_not_overwritten(videos, extracted):
 
 def test_only_what_is_new_is_extracted(videos, extracted, monkeypatch):
     to, _ = extracted
-    import bharnet_ros.training.extract as module
+    import bharnet_ros.training.datasets.extract as module
+
     asked = []
-    monkeypatch.setattr(module, 'run_all', lambda todo, *_: asked.extend(todo) or
-                        dict.fromkeys(todo, 'not again'))
+    monkeypatch.setattr(
+        module, 'run_all', lambda todo, *_: asked.extend(todo) or dict.fromkeys(todo, 'not again')
+    )
     assert extract(videos, to, 'mine', 'CC0', update=True) == 3
     assert [file.name for file in asked] == ['bob_2_broken.mp4'], 'failures are tried again'
     assert validate(to) == [] and not to.with_name('set.old').exists()
@@ -108,11 +116,17 @@ def test_a_run_that_was_killed_goes_on_where_it_was(data_dir, tmp_path):
     for i in range(3):
         (tmp_path / 'in' / 'a').mkdir(parents=True, exist_ok=True)
         shutil.copy(data_dir / 'videos' / SHORT, tmp_path / 'in' / 'a' / f'{i}.mp4')
-    code = ('from pathlib import Path; from bharnet_ros.training.extract import extract; '
-            f'extract(Path({str(tmp_path / "in")!r}), Path({str(tmp_path / "out")!r}), "x", '
-            '"CC0", jobs=1)')
-    run = subprocess.Popen([sys.executable, '-c', code], start_new_session=True,
-                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    code = (
+        'from pathlib import Path; from bharnet_ros.training.datasets.extract import extract; '
+        f'extract(Path({str(tmp_path / "in")!r}), Path({str(tmp_path / "out")!r}), "x", '
+        '"CC0", jobs=1)'
+    )
+    run = subprocess.Popen(
+        [sys.executable, '-c', code],
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     work = tmp_path / 'out.work'
     stop = time.monotonic() + 120
     while not list(work.glob('*.npz')) and run.poll() is None and time.monotonic() < stop:
@@ -136,7 +150,8 @@ def test_segments_of_a_long_recording(tmp_path):
     (tmp_path / 'clips.csv').write_text(
         'file,label,start,end,subject,weather\n'
         'long.mcap,wave,0.5,1.5,ann,fine\nlong.mcap,sit,2,,ann,\n'
-        'long.mcap,sit,90,95,ann,\ngone.mp4,sit,,,bob,\n')
+        'long.mcap,sit,90,95,ann,\ngone.mp4,sit,,,bob,\n'
+    )
     assert extract(tmp_path / 'clips.csv', tmp_path / 'out', 'x', 'CC0', jobs=1) == 2
     store = Store(tmp_path / 'out')
     assert store.table['frames'].tolist() == [11, 30]
@@ -145,10 +160,15 @@ def test_segments_of_a_long_recording(tmp_path):
     assert 'gone.mp4,no such file' in said and 'lasts 4.9 s' in said
 
 
-@pytest.mark.parametrize('text, says', [
-    ('file,label\n', 'no segment'), ('file,label\na.mp4,\n', 'line 2'),
-    ('file,label,start\na.mp4,x,soon\n', 'line 2'),
-    ('file,label,start,end\na.mp4,x,5,2\n', 'ends before')])
+@pytest.mark.parametrize(
+    'text, says',
+    [
+        ('file,label\n', 'no segment'),
+        ('file,label\na.mp4,\n', 'line 2'),
+        ('file,label,start\na.mp4,x,soon\n', 'line 2'),
+        ('file,label,start,end\na.mp4,x,5,2\n', 'ends before'),
+    ],
+)
 def test_a_table_that_makes_no_sense_is_refused(tmp_path, text, says):
     (tmp_path / 't.csv').write_text(text)
     with pytest.raises(DataError, match=says):

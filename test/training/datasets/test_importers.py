@@ -10,12 +10,11 @@ from hypothesis import strategies as st
 
 pytest.importorskip('torch', reason='training needs PyTorch')
 
-from bharnet_ros.training.data import SourceConfig, load_clips
-from bharnet_ros.training.importers import ntu, nucla, pku, pyskl
-from bharnet_ros.training.splits import OFFICIAL, split
-from bharnet_ros.training.store import DataError, Store, validate
-
 from bharnet_ros.layouts import NTU_25
+from bharnet_ros.training.datasets.importers import ntu, nucla, pku, pyskl
+from bharnet_ros.training.datasets.store import DataError, Store, validate
+from bharnet_ros.training.windows.clips import SourceConfig, load_clips
+from bharnet_ros.training.windows.splits import OFFICIAL, split
 
 
 def failures(path):
@@ -39,13 +38,18 @@ def skeleton_text(bodies, frames):
     """The published format: bodies is {id: (first frame, (F, 25, 3))}."""
     lines = [str(frames)]
     for t in range(frames):
-        here = {k: track[t - first] for k, (first, track) in bodies.items()
-                if first <= t < first + len(track)}
+        here = {
+            k: track[t - first]
+            for k, (first, track) in bodies.items()
+            if first <= t < first + len(track)
+        }
         lines.append(str(len(here)))
         for body_id, joints in here.items():
             lines += [f'{body_id} 0 1 1 1 1 0 0.07 -0.3 2', '25']
-            lines += [f'{x:.6f} {y:.6f} {z:.6f} 250.1 160.2 1000.1 430.5 0.1 0.2 0.9 0.1 2'
-                      for x, y, z in joints]
+            lines += [
+                f'{x:.6f} {y:.6f} {z:.6f} 250.1 160.2 1000.1 430.5 0.1 0.2 0.9 0.1 2'
+                for x, y, z in joints
+            ]
     return '\n'.join(lines) + '\n'
 
 
@@ -59,13 +63,19 @@ def write_ntu(folder, name, bodies, frames=40):
 
 def test_ntu_files_are_imported_with_their_columns(tmp_path):
     write_ntu(tmp_path / 'in', 'S001C002P003R002A010', {'7205': (0, PERSON)})
-    write_ntu(tmp_path / 'in', 'S018C001P045R001A120',
-              {'1': (0, PERSON), '2': (0, standing(1, 40, 3.0))})
+    write_ntu(
+        tmp_path / 'in', 'S018C001P045R001A120', {'1': (0, PERSON), '2': (0, standing(1, 40, 3.0))}
+    )
     assert ntu.import_ntu(tmp_path / 'in', tmp_path / 'out', jobs=1) == 2
     store = Store(tmp_path / 'out')
     assert validate(tmp_path / 'out') == [] and failures(tmp_path / 'out') == ''
     assert [store.column(name)[0] for name in ('id', 'label', 'subject', 'camera', 'setup')] == [
-        'S001C002P003R002A010', 'clapping', '3', '2', '1']
+        'S001C002P003R002A010',
+        'clapping',
+        '3',
+        '2',
+        '1',
+    ]
     assert store.column('label')[1] == 'rock-paper-scissors'
     assert list(store.table['persons']) == [1, 2] and set(store.table['rate']) == {30.0}
     np.testing.assert_allclose(store.tracks(0)[0].body, PERSON, atol=1e-5)
@@ -83,7 +93,7 @@ def test_listed_and_broken_ntu_files_are_left_out_and_said(tmp_path):
     for k in range(1, 5):
         write_ntu(folder, f'S001C001P001R001A00{k}', {'1': (0, PERSON)})
     text = (folder / 'S001C001P001R001A002.skeleton').read_text()
-    (folder / 'S001C001P001R001A002.skeleton').write_text(text[:len(text) // 2])
+    (folder / 'S001C001P001R001A002.skeleton').write_text(text[: len(text) // 2])
     write_ntu(folder, 'S001C001P001R001A003', {})
     (folder / 'me.skeleton').write_text(text)
     (tmp_path / 'missing.txt').write_text('S001C001P001R001A004\n')
@@ -96,11 +106,13 @@ def test_listed_and_broken_ntu_files_are_left_out_and_said(tmp_path):
 
 
 def test_false_bodies_are_cleaned_away():
-    chair = np.repeat(np.random.default_rng(3).uniform([-0.8, -0.1, 2], [0.8, 0.1, 2.2],
-                                                       (25, 3))[None], 40, 0)  # wide, and still
+    chair = np.repeat(
+        np.random.default_rng(3).uniform([-0.8, -0.1, 2], [0.8, 0.1, 2.2], (25, 3))[None], 40, 0
+    )  # wide, and still
     flash = standing(4, 5)
-    _, bodies = ntu.parse(skeleton_text({'p': (0, PERSON), 'chair': (0, chair),
-                                         'flash': (3, flash)}, 40), 'x')
+    _, bodies = ntu.parse(
+        skeleton_text({'p': (0, PERSON), 'chair': (0, chair), 'flash': (3, flash)}, 40), 'x'
+    )
     kept = ntu.clean(bodies)
     assert len(kept) == 1 and kept[0] is bodies['p']
     # A body that is alone is kept, whatever it looks like.
@@ -119,7 +131,7 @@ def test_a_person_who_is_lost_and_found_is_one_person():
 @given(st.integers(0, 4000), st.binary(max_size=6))
 def test_no_damage_to_an_ntu_file_ends_the_import(cut, junk):
     text = skeleton_text({'1': (0, PERSON[:3])}, 3)
-    damaged = text[:cut] + junk.decode('latin1') + text[cut + len(junk):]
+    damaged = text[:cut] + junk.decode('latin1') + text[cut + len(junk) :]
     try:
         frames, bodies = ntu.parse(damaged, 'x')
     except DataError as error:
@@ -141,18 +153,21 @@ def write_pku(root, videos):
         body[30:50, 1] = standing(1, 20)
         np.savetxt(root / 'skeleton' / f'{video}.txt', body.reshape(frames, -1), '%.5f')
         (root / 'label' / f'{video}.txt').write_text(
-            ''.join(f'{a},{s},{e},2\n' for a, s, e in labels))
+            ''.join(f'{a},{s},{e},2\n' for a, s, e in labels)
+        )
     names = list(videos)
     for file in ('cross-subject.txt', 'cross-view.txt'):
         (root / 'split' / file).write_text(
-            f'Training videos:\n{", ".join(names[:-1])}, \n'
-            f'Validataion videos:\n{names[-1]}, \n')
+            f'Training videos:\n{", ".join(names[:-1])}, \nValidataion videos:\n{names[-1]}, \n'
+        )
     return root / 'skeleton', root / 'label', root / 'split'
 
 
 def test_pku_videos_are_cut_into_their_actions(tmp_path):
-    folders = write_pku(tmp_path / 'in', {
-        '0002-L': ([(1, 5, 30), (51, 35, 60)], 80), '0003-M': ([(8, 10, 70)], 80)})
+    folders = write_pku(
+        tmp_path / 'in',
+        {'0002-L': ([(1, 5, 30), (51, 35, 60)], 80), '0003-M': ([(8, 10, 70)], 80)},
+    )
     assert pku.import_pku(*folders, tmp_path / 'out') == 3
     store = Store(tmp_path / 'out')
     assert validate(tmp_path / 'out') == []
@@ -168,19 +183,30 @@ def test_pku_videos_are_cut_into_their_actions(tmp_path):
 
 
 def test_gaps_between_pku_actions_can_be_background(tmp_path):
-    folders = write_pku(tmp_path / 'in', {
-        '0002-L': ([(1, 10, 30), (2, 33, 50)], 80), '0003-R': ([(8, 0, 80)], 80)})
+    folders = write_pku(
+        tmp_path / 'in', {'0002-L': ([(1, 10, 30), (2, 33, 50)], 80), '0003-R': ([(8, 0, 80)], 80)}
+    )
     pku.import_pku(*folders, tmp_path / 'out', background=10)
     store = Store(tmp_path / 'out')
-    found = [(str(label), int(start), int(n)) for label, start, n in zip(
-        store.column('label'), store.column('start'), store.table['frames'], strict=True)
-        if label == '-']
+    found = [
+        (str(label), int(start), int(n))
+        for label, start, n in zip(
+            store.column('label'), store.column('start'), store.table['frames'], strict=True
+        )
+        if label == '-'
+    ]
     assert found == [('-', 0, 10), ('-', 50, 30)] and store.info.idle == '-'
 
 
 def test_broken_pku_videos_are_left_out_and_said(tmp_path):
-    folders = write_pku(tmp_path / 'in', {
-        '0002-L': ([(1, 5, 30)], 80), '0003-M': ([(77, 10, 70)], 80), '0004-M': ([(1, 0, 9)], 80)})
+    folders = write_pku(
+        tmp_path / 'in',
+        {
+            '0002-L': ([(1, 5, 30)], 80),
+            '0003-M': ([(77, 10, 70)], 80),
+            '0004-M': ([(1, 0, 9)], 80),
+        },
+    )
     (folders[0] / '0004-M.txt').write_text('1 2 3\n')
     assert pku.import_pku(*folders, tmp_path / 'out') == 1
     assert '0003-M' in failures(tmp_path / 'out') and '0004-M' in failures(tmp_path / 'out')
@@ -222,25 +248,39 @@ def annotation(joints, persons=1, frames=6, seed=0, **more):
     rng = np.random.default_rng(seed)
     dims = 3 if joints == 25 else 2
     points = rng.uniform(10, 300, (persons, frames, joints, dims)).astype(np.float16)
-    return {'frame_dir': f'v{seed}', 'label': seed % 3, 'total_frames': frames,
-            'img_shape': (480, 640), 'original_shape': (480, 640), 'keypoint': points,
-            'keypoint_score': np.ones((persons, frames, joints), np.float16), **more}
+    return {
+        'frame_dir': f'v{seed}',
+        'label': seed % 3,
+        'total_frames': frames,
+        'img_shape': (480, 640),
+        'original_shape': (480, 640),
+        'keypoint': points,
+        'keypoint_score': np.ones((persons, frames, joints), np.float16),
+        **more,
+    }
 
 
 def write_pickle(path, annotations):
-    data = {'split': {'xsub_train': ['v0', 'v1'], 'xsub_val': ['v2']},
-            'annotations': annotations}
+    data = {'split': {'xsub_train': ['v0', 'v1'], 'xsub_val': ['v2']}, 'annotations': annotations}
     path.write_bytes(pickle.dumps(data, 4))
     return path
 
 
-@pytest.mark.parametrize('names, columns', [
-    (('train1', 'test1', 'train2'), {'split1': ['train', 'test', ''],
-                                     'split2': ['', '', 'train']}),
-    (('train', 'val', 'x_test'), {'split': ['train', 'test', ''], 'x': ['', '', 'test']})])
+@pytest.mark.parametrize(
+    'names, columns',
+    [
+        (
+            ('train1', 'test1', 'train2'),
+            {'split1': ['train', 'test', ''], 'split2': ['', '', 'train']},
+        ),
+        (('train', 'val', 'x_test'), {'split': ['train', 'test', ''], 'x': ['', '', 'test']}),
+    ],
+)
 def test_pyskl_splits_are_understood(tmp_path, names, columns):
-    data = {'split': {name: [f'v{k}'] for k, name in enumerate(names)},
-            'annotations': [annotation(17, seed=k) for k in range(3)]}
+    data = {
+        'split': {name: [f'v{k}'] for k, name in enumerate(names)},
+        'annotations': [annotation(17, seed=k) for k in range(3)],
+    }
     (tmp_path / 'a.pkl').write_bytes(pickle.dumps(data, 4))
     pyskl.import_pyskl(tmp_path / 'a.pkl', tmp_path / 'out', 'x', 'CC0')
     store = Store(tmp_path / 'out')
@@ -254,11 +294,13 @@ def test_a_pyskl_split_of_another_kind_is_refused(tmp_path):
         pyskl.import_pyskl(tmp_path / 'a.pkl', tmp_path / 'out', 'x', 'CC0')
 
 
-@pytest.mark.parametrize('joints, layout', [(17, 'coco_17'), (25, 'ntu_25'),
-                                            (133, 'coco_wholebody_133')])
+@pytest.mark.parametrize(
+    'joints, layout', [(17, 'coco_17'), (25, 'ntu_25'), (133, 'coco_wholebody_133')]
+)
 def test_pyskl_pickles_are_imported(tmp_path, joints, layout):
-    source = write_pickle(tmp_path / 'a.pkl', [annotation(joints, 1 + s % 2, seed=s)
-                                               for s in range(3)])
+    source = write_pickle(
+        tmp_path / 'a.pkl', [annotation(joints, 1 + s % 2, seed=s) for s in range(3)]
+    )
     assert pyskl.import_pyskl(source, tmp_path / 'out', 'mine', 'CC0') == 3
     store = Store(tmp_path / 'out')
     assert validate(tmp_path / 'out') == [] and store.info.layout == layout
@@ -273,10 +315,12 @@ def test_pyskl_pickles_are_imported(tmp_path, joints, layout):
     n = body.shape[1]
     np.testing.assert_allclose(body[..., :2] * (640, 480), points[:, :n], rtol=1e-3)
     if joints == 133:
-        np.testing.assert_allclose(store.tracks(0)[0].left_hand[..., :2] * (640, 480),
-                                   points[:, 91:112], rtol=1e-3)
-        np.testing.assert_allclose(store.tracks(0)[0].right_hand[..., :2] * (640, 480),
-                                   points[:, 112:], rtol=1e-3)
+        np.testing.assert_allclose(
+            store.tracks(0)[0].left_hand[..., :2] * (640, 480), points[:, 91:112], rtol=1e-3
+        )
+        np.testing.assert_allclose(
+            store.tracks(0)[0].right_hand[..., :2] * (640, 480), points[:, 112:], rtol=1e-3
+        )
 
 
 def test_a_hand_that_was_guessed_is_missing(tmp_path):
@@ -305,10 +349,20 @@ class Runs:
         return self.call
 
 
-@pytest.mark.parametrize('function, arguments', [
-    (os.system, ('touch {}',)), (eval, ("open('{}', 'w')",)), (open, ('{}', 'w')),
-    (np.save, ('{}', [1])), (np.load, ('{}',)), (np.fromfile, ('{}',)),
-    (__import__, ('os',)), (getattr, (os, 'system'))], ids=lambda f: getattr(f, '__name__', ''))
+@pytest.mark.parametrize(
+    'function, arguments',
+    [
+        (os.system, ('touch {}',)),
+        (eval, ("open('{}', 'w')",)),
+        (open, ('{}', 'w')),
+        (np.save, ('{}', [1])),
+        (np.load, ('{}',)),
+        (np.fromfile, ('{}',)),
+        (__import__, ('os',)),
+        (getattr, (os, 'system')),
+    ],
+    ids=lambda f: getattr(f, '__name__', ''),
+)
 def test_a_hostile_pickle_runs_nothing(tmp_path, function, arguments):
     target = tmp_path / 'touched'
     arguments = [a.format(target) if isinstance(a, str) else a for a in arguments]
@@ -321,8 +375,10 @@ def test_a_hostile_pickle_runs_nothing(tmp_path, function, arguments):
     assert sorted(file.name for file in tmp_path.iterdir()) == ['a.pkl']
 
 
-@pytest.mark.parametrize('content', [b'', b'no pickle', pickle.dumps([1]), pickle.dumps({}),
-                                     pickle.dumps({'annotations': []})])
+@pytest.mark.parametrize(
+    'content',
+    [b'', b'no pickle', pickle.dumps([1]), pickle.dumps({}), pickle.dumps({'annotations': []})],
+)
 def test_something_else_than_annotations_is_refused(tmp_path, content):
     (tmp_path / 'a.pkl').write_bytes(content)
     with pytest.raises(DataError):

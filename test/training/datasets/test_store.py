@@ -12,13 +12,23 @@ from hypothesis import strategies as st
 
 pytest.importorskip('torch', reason='training needs PyTorch')
 
-from bharnet_ros.training.store import ClipInfo, DataError, Store, StoreWriter, Track, validate
-from training_helpers import INFO, body_track, write_store
+from bharnet_ros.training.datasets.store import (
+    ClipInfo,
+    DataError,
+    Store,
+    StoreWriter,
+    Track,
+    validate,
+)
+from support.training import INFO, body_track, write_store
 
 
 @settings(max_examples=25)
-@given(st.lists(st.tuples(st.integers(1, 40), st.integers(1, 3)), min_size=1, max_size=8),
-       st.integers(0, 10**6), st.sampled_from(['float32', 'float16']))
+@given(
+    st.lists(st.tuples(st.integers(1, 40), st.integers(1, 3)), min_size=1, max_size=8),
+    st.integers(0, 10**6),
+    st.sampled_from(['float32', 'float16']),
+)
 def test_what_is_written_is_read(tmp_path_factory, sizes, seed, dtype):
     path = tmp_path_factory.mktemp('store') / 'set'
     rng = np.random.default_rng(seed)
@@ -28,8 +38,9 @@ def test_what_is_written_is_read(tmp_path_factory, sizes, seed, dtype):
             writer.add(ClipInfo(f'c{i}', 'sit'), tracks)
     store = Store(path)
     assert store.info == INFO and len(store) == len(sizes)
-    assert [(f, p) for f, p in zip(store.table['frames'], store.table['persons'],
-                                   strict=True)] == sizes
+    assert [
+        (f, p) for f, p in zip(store.table['frames'], store.table['persons'], strict=True)
+    ] == sizes
     for i, tracks in enumerate(written):
         for a, b in zip(store.tracks(i), tracks, strict=True):
             np.testing.assert_array_equal(a.mask, b.mask)
@@ -44,8 +55,10 @@ def test_a_writer_that_fails_leaves_nothing_and_overwrites_nothing(tiny, tmp_pat
     before = {file.name: file.read_bytes() for file in tiny.iterdir()}
     with pytest.raises(DataError, match='exists already'):
         StoreWriter(tiny, INFO)
-    with pytest.raises(RuntimeError, match='interrupted'), \
-            StoreWriter(tmp_path / 'new', INFO, hands=False) as writer:
+    with (
+        pytest.raises(RuntimeError, match='interrupted'),
+        StoreWriter(tmp_path / 'new', INFO, hands=False) as writer,
+    ):
         writer.add(ClipInfo('a', 'sit'), [body_track(np.random.default_rng(0), 4)])
         raise RuntimeError('interrupted')
     assert sorted(tmp_path.iterdir()) == [tiny]
@@ -63,13 +76,19 @@ def test_a_writer_that_was_killed_can_be_repeated(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize('what, clip, change', [
-    ('label', ClipInfo('a', 'jump'), {}), ('taken', ClipInfo('first', 'sit'), {}),
-    ('id', ClipInfo('', 'sit'), {}), ('NaN', ClipInfo('a', 'sit'), {'body': np.nan}),
-    ('not zero where', ClipInfo('a', 'sit'), {'mask': False}),
-    ('shape', ClipInfo('a', 'sit'), {'joints': 20}),
-    ('left_hand', ClipInfo('a', 'sit'), {'hand': True}),
-    ('extra columns', ClipInfo('a', 'sit', extra={'frames': '3'}), {})])
+@pytest.mark.parametrize(
+    'what, clip, change',
+    [
+        ('label', ClipInfo('a', 'jump'), {}),
+        ('taken', ClipInfo('first', 'sit'), {}),
+        ('id', ClipInfo('', 'sit'), {}),
+        ('NaN', ClipInfo('a', 'sit'), {'body': np.nan}),
+        ('not zero where', ClipInfo('a', 'sit'), {'mask': False}),
+        ('shape', ClipInfo('a', 'sit'), {'joints': 20}),
+        ('left_hand', ClipInfo('a', 'sit'), {'hand': True}),
+        ('extra columns', ClipInfo('a', 'sit', extra={'frames': '3'}), {}),
+    ],
+)
 def test_a_clip_that_cannot_be_right_is_refused(tmp_path, what, clip, change):
     rng = np.random.default_rng(0)
     track = body_track(rng, 4)
@@ -82,8 +101,10 @@ def test_a_clip_that_cannot_be_right_is_refused(tmp_path, what, clip, change):
         mask[:, 1] = True
     if 'joints' in change:
         body = body[:, :20]
-    with pytest.raises(DataError, match=what) as error, \
-            StoreWriter(tmp_path / 'set', INFO, hands=False) as writer:
+    with (
+        pytest.raises(DataError, match=what) as error,
+        StoreWriter(tmp_path / 'set', INFO, hands=False) as writer,
+    ):
         writer.add(ClipInfo('first', 'sit'), [track])
         writer.add(clip, [Track(body, mask)])
     assert '\n' not in str(error.value)
@@ -105,6 +126,7 @@ def poke(index, value):
     def change(array):
         array[index] = value
         return array
+
     return change
 
 
@@ -112,13 +134,23 @@ FAULTS = {
     'no table': (lambda p: (p / 'clips.csv').unlink(), 'clips.csv'),
     'no info': (lambda p: (p / 'dataset.json').unlink(), 'dataset.json'),
     'broken info': (lambda p: (p / 'dataset.json').write_text('{"a"'), 'dataset.json'),
-    'other schema': (lambda p: (p / 'dataset.json').write_text(json.dumps(
-        json.loads((p / 'dataset.json').read_text()) | {'schema_version': 9})), 'schema_version'),
-    'unknown layout': (lambda p: (p / 'dataset.json').write_text(json.dumps(
-        json.loads((p / 'dataset.json').read_text()) | {'layout': 'x'})), 'layout'),
+    'other schema': (
+        lambda p: (p / 'dataset.json').write_text(
+            json.dumps(json.loads((p / 'dataset.json').read_text()) | {'schema_version': 9})
+        ),
+        'schema_version',
+    ),
+    'unknown layout': (
+        lambda p: (p / 'dataset.json').write_text(
+            json.dumps(json.loads((p / 'dataset.json').read_text()) | {'layout': 'x'})
+        ),
+        'layout',
+    ),
     'no array': (lambda p: (p / 'body.npy').unlink(), 'body.npy'),
-    'a truncated array': (lambda p: (p / 'body.npy').write_bytes(
-        (p / 'body.npy').read_bytes()[:-400]), 'body.npy'),
+    'a truncated array': (
+        lambda p: (p / 'body.npy').write_bytes((p / 'body.npy').read_bytes()[:-400]),
+        'body.npy',
+    ),
     'another shape': (lambda p: edit_array(p, 'body', lambda a: a[:, :20]), 'body.npy'),
     'another length': (lambda p: edit_array(p, 'mask', lambda a: a[:-1]), 'length'),
     'objects': (lambda p: np.save(p / 'body.npy', np.array([{}], object)), 'body.npy'),
@@ -132,8 +164,10 @@ FAULTS = {
     'text for a number': (lambda p: edit_table(p, 3, 'frames', 'x'), 'frames'),
     'overlap': (lambda p: edit_table(p, 3, 'row', '6'), 'row: line'),
     'out of range': (lambda p: edit_table(p, 6, 'frames', '999'), 'row'),
-    'a missing field': (lambda p: (p / 'clips.csv').write_text(
-        (p / 'clips.csv').read_text() + 'c9,sit\n'), 'line 8'),
+    'a missing field': (
+        lambda p: (p / 'clips.csv').write_text((p / 'clips.csv').read_text() + 'c9,sit\n'),
+        'line 8',
+    ),
     'a strange file': (lambda p: (p / 'notes.txt').write_text('x'), 'notes.txt'),
 }
 

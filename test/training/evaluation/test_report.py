@@ -8,35 +8,45 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch')
 
-import cv2  # noqa: E402
-from bharnet_ros.training.calibrate import calibrate, fit_temperature  # noqa: E402
-from bharnet_ros.training.data import SourceConfig, load_clips  # noqa: E402
-from bharnet_ros.training.dataset import WindowDataset, to_tensors  # noqa: E402
-from bharnet_ros.training.metrics import measure, open_set, subset_accuracy  # noqa: E402
-from bharnet_ros.training.model import build  # noqa: E402
-from bharnet_ros.training.predict import (  # noqa: E402
-    Predictions,
-    joined,
-    predict,
-    predict_windows,
-)
-from bharnet_ros.training.preprocess import PreprocessConfig  # noqa: E402
-from bharnet_ros.training.report import Fold, compare, read_report, write_report  # noqa: E402
-from bharnet_ros.training.robustness import (  # noqa: E402
-    CORRUPTIONS,
-    SPEEDS,
-    check_robustness,
-    robustness,
-)
-from bharnet_ros.training.store import (  # noqa: E402
+import cv2
+
+from bharnet_ros.training.datasets.store import (
     ClipInfo,
     DataError,
     DatasetInfo,
     StoreWriter,
     Track,
 )
-from bharnet_ros.training.subsets import SUBSETS  # noqa: E402
-from training_helpers import SMALL, STEPS, imported  # noqa: E402
+from bharnet_ros.training.evaluation.calibrate import calibrate, fit_temperature
+from bharnet_ros.training.evaluation.metrics import (
+    measure,
+    open_set,
+    subset_accuracy,
+)
+from bharnet_ros.training.evaluation.predictions import (
+    Predictions,
+    joined,
+    predict,
+    predict_windows,
+)
+from bharnet_ros.training.evaluation.report import (
+    Fold,
+    compare,
+    read_report,
+    write_report,
+)
+from bharnet_ros.training.evaluation.robustness import (
+    CORRUPTIONS,
+    SPEEDS,
+    check_robustness,
+    robustness,
+)
+from bharnet_ros.training.evaluation.subsets import SUBSETS
+from bharnet_ros.training.networks.bharnet import build
+from bharnet_ros.training.networks.preprocess import PreprocessConfig
+from bharnet_ros.training.windows.clips import SourceConfig, load_clips
+from bharnet_ros.training.windows.dataset import WindowDataset, to_tensors
+from support.training import SMALL, STEPS, imported
 
 
 def of_probabilities(rows, label, names=('a', 'b', 'c')):
@@ -49,14 +59,21 @@ def random_predictions(seed, n=60, classes=4, scale=2.0):
     label = rng.integers(classes, size=n)
     z = rng.normal(size=(3, n, classes)) * scale
     z[:, np.arange(n), label] += scale
-    return Predictions(*z.astype(np.float32), label,
-                       np.array([f'g/{i % 2}' for i in range(n)]),
-                       tuple(f'c{k}' for k in range(classes)))
+    return Predictions(
+        *z.astype(np.float32),
+        label,
+        np.array([f'g/{i % 2}' for i in range(n)]),
+        tuple(f'c{k}' for k in range(classes)),
+    )
 
 
 def test_scores_are_those_counted_by_hand():
-    found = measure(of_probabilities(
-        [[.8, .1, .1], [.6, .3, .1], [.2, .7, .1], [.3, .6, .1], [.1, .1, .8]], [0, 1, 1, 1, 2]))
+    found = measure(
+        of_probabilities(
+            [[0.8, 0.1, 0.1], [0.6, 0.3, 0.1], [0.2, 0.7, 0.1], [0.3, 0.6, 0.1], [0.1, 0.1, 0.8]],
+            [0, 1, 1, 1, 2],
+        )
+    )
     assert found.top1 == pytest.approx(4 / 5) and found.top5 is None
     by_name = {c.name: c for c in found.classes}
     assert (by_name['a'].recall, by_name['a'].precision) == (1, pytest.approx(1 / 2))
@@ -65,37 +82,39 @@ def test_scores_are_those_counted_by_hand():
     assert found.macro_f1 == pytest.approx((2 / 3 + 4 / 5 + 1) / 3)
     assert found.confusion == [[1, 0, 0], [1, 2, 0], [0, 0, 1]]
     assert found.mistakes == ['b -> a (1)'] and found.groups == {'g/0': pytest.approx(4 / 5)}
-    assert found.nll == pytest.approx(-np.mean(np.log([.8, .3, .7, .6, .8])), rel=1e-4)
+    assert found.nll == pytest.approx(-np.mean(np.log([0.8, 0.3, 0.7, 0.6, 0.8])), rel=1e-4)
 
 
 def test_a_class_without_clips_takes_no_part_in_macro_f1():
-    found = measure(of_probabilities([[.8, .1, .1], [.1, .2, .7], [.1, .8, .1]], [0, 1, 1]))
+    found = measure(
+        of_probabilities([[0.8, 0.1, 0.1], [0.1, 0.2, 0.7], [0.1, 0.8, 0.1]], [0, 1, 1])
+    )
     assert found.macro_f1 == pytest.approx((1 + 2 / 3) / 2)  # 'b' once taken for 'c'
 
 
 def test_calibration_error_of_a_case_by_hand():
     """Ten answers at .9 of which six are right, ten at .55 of which five are."""
-    rows = [[.9, .1]] * 10 + [[.55, .45]] * 10
+    rows = [[0.9, 0.1]] * 10 + [[0.55, 0.45]] * 10
     label = [0] * 6 + [1] * 4 + [0] * 5 + [1] * 5
     found = measure(of_probabilities(rows, label, ('a', 'b')))
-    assert found.ece == pytest.approx((abs(.9 - .6) + abs(.55 - .5)) / 2, abs=1e-4)
+    assert found.ece == pytest.approx((abs(0.9 - 0.6) + abs(0.55 - 0.5)) / 2, abs=1e-4)
 
 
 def test_top5_needs_more_than_five_classes():
     names = tuple('abcdefg')
-    rows = np.tile([.3, .2, .15, .1, .1, .08, .07], (7, 1))
+    rows = np.tile([0.3, 0.2, 0.15, 0.1, 0.1, 0.08, 0.07], (7, 1))
     assert measure(of_probabilities(rows, range(7), names)).top5 == pytest.approx(5 / 7)
 
 
 def test_subsets_are_answered_among_all_classes():
-    made = of_probabilities([[.8, .1, .1], [.6, .3, .1], [.2, .7, .1]], [0, 1, 1])
+    made = of_probabilities([[0.8, 0.1, 0.1], [0.6, 0.3, 0.1], [0.2, 0.7, 0.1]], [0, 1, 1])
     assert subset_accuracy(made, {'b'}) == 0.5 and subset_accuracy(made, {'x'}) is None
     assert [len(s) for s in SUBSETS.values()] == [11, 27, 48]
     assert all(len(set(s)) == len(s) and set(s) <= set(range(1, 121)) for s in SUBSETS.values())
 
 
 def test_open_set_scores():
-    found = open_set(np.array([.9, .8, .95, .85]), np.array([.1, .2, .3]))
+    found = open_set(np.array([0.9, 0.8, 0.95, 0.85]), np.array([0.1, 0.2, 0.3]))
     assert (found.auroc, found.fpr95) == (1, 0)
     same = np.linspace(0, 1, 101)
     found = open_set(same, same)
@@ -128,14 +147,17 @@ def test_an_overconfident_network_is_cooled():
     z = np.zeros((3000, 3))
     said = np.where(rng.random(3000) < 0.7, label, (label + 1) % 3)
     z[np.arange(3000), said] = 8.0  # sure, and right seven times in ten
-    made = Predictions(z.astype(np.float32), None, None, label, np.array(['g'] * 3000),
-                       ('a', 'b', 'c'))
+    made = Predictions(
+        z.astype(np.float32), None, None, label, np.array(['g'] * 3000), ('a', 'b', 'c')
+    )
     found = calibrate(made)
     assert found.temperature > 2 and found.ece_after < 0.03 < 0.25 < found.ece_before
 
 
 def test_idle_takes_no_part_in_the_threshold():
-    made = of_probabilities([[.34, .33, .33]] * 50 + [[.05, .9, .05]] * 50, [0] * 50 + [1] * 50)
+    made = of_probabilities(
+        [[0.34, 0.33, 0.33]] * 50 + [[0.05, 0.9, 0.05]] * 50, [0] * 50 + [1] * 50
+    )
     with_idle, without = calibrate(made, idle=None), calibrate(made, idle='a')
     assert without.threshold > with_idle.threshold
     assert calibrate(made.select(np.arange(50)), idle='a') is None
@@ -160,8 +182,19 @@ def test_predictions_are_kept_and_joined(tmp_path):
 
 
 def folds(base, seeds=(0, 1)):
-    return [Fold(name, seed, {'fused': base + 0.01 * seed, 'body': 0.5, 'hand': base - 0.02}, 30,
-                 60, 1.0, 100) for seed in seeds for name in ('without a', 'without b')]
+    return [
+        Fold(
+            name,
+            seed,
+            {'fused': base + 0.01 * seed, 'body': 0.5, 'hand': base - 0.02},
+            30,
+            60,
+            1.0,
+            100,
+        )
+        for seed in seeds
+        for name in ('without a', 'without b')
+    ]
 
 
 @pytest.fixture(scope='module')
@@ -188,7 +221,8 @@ def test_windows_cut_a_clip_end_to_end_as_often_as_they_fit(trained):
         for a, b in zip(data[key][0], expected, strict=True):
             torch.testing.assert_close(a, b)
     assert [piece[1:] for piece in data.pieces if piece[0] == 0] == pytest.approx(
-        [(0, 1 / 3), (1 / 3, 2 / 3), (2 / 3, 1)])
+        [(0, 1 / 3), (1 / 3, 2 / 3), (2 / 3, 1)]
+    )
     found = predict_windows(model, clips, STEPS, 0.3)
     np.testing.assert_array_equal(found.label, clips.label[[i for i, _, _ in data.pieces]])
     np.testing.assert_allclose(found.fused[13], predict(model, clips, STEPS).fused[4], atol=1e-5)
@@ -199,8 +233,9 @@ def test_a_report_is_a_page_numbers_and_pictures(trained, tmp_path):
     found = predict(model, clips, STEPS)
     assert set(found.streams) == {'fused', 'body', 'hand'} and len(found) == 24
     curves = robustness(model, clips, STEPS, seeds=2, only=['missing hands', 'speed'])
-    metrics = write_report(tmp_path, 'a test', found, folds(0.9), calibrate(found), curves,
-                           {'proposed_hand_11': 0.5})
+    metrics = write_report(
+        tmp_path, 'a test', found, folds(0.9), calibrate(found), curves, {'proposed_hand_11': 0.5}
+    )
     data = read_report(tmp_path)
     assert data['metrics']['top1'] == metrics.top1
     assert data['spread']['fused'] == {'mean': 0.905, 'std': 0.005, 'seeds': 2}
@@ -216,10 +251,15 @@ def test_a_report_is_a_page_numbers_and_pictures(trained, tmp_path):
 def test_reports_are_compared_whatever_their_order(tmp_path):
     for name, base in (('p', 0.9), ('q', 0.8)):
         write_report(tmp_path / name, name, random_predictions(0), folds(base))
-    write_report(tmp_path / 'r', 'r', random_predictions(0), [
-        Fold('without a', 0, {'fused': 0.7, 'hand': 0.8}, 30, 60, 1.0, 100)])
-    both = [compare([tmp_path / name for name in order], tmp_path / 'out')
-            for order in ('pqr', 'rqp')]
+    write_report(
+        tmp_path / 'r',
+        'r',
+        random_predictions(0),
+        [Fold('without a', 0, {'fused': 0.7, 'hand': 0.8}, 30, 60, 1.0, 100)],
+    )
+    both = [
+        compare([tmp_path / name for name in order], tmp_path / 'out') for order in ('pqr', 'rqp')
+    ]
     assert sorted(both[0].splitlines()) == sorted(both[1].splitlines())
     row = next(line for line in both[0].splitlines() if line.startswith('| p'))
     assert '0.905 ± 0.005' in row and '0 of 4' in row
@@ -266,17 +306,28 @@ def test_without_hands_the_body_says_what_it_said(trained, curves):
     assert json.dumps(curves['missing hands'].x)
 
 
-@pytest.mark.parametrize('name, layout, body', [
-    ('coco_17', 'coco_17', 17), ('coco_wholebody_133', 'coco_body_23', 91)])
+@pytest.mark.parametrize(
+    'name, layout, body', [('coco_17', 'coco_17', 17), ('coco_wholebody_133', 'coco_body_23', 91)]
+)
 def test_robustness_knows_the_joints_of_other_layouts(tmp_path, name, layout, body):
     rng = np.random.default_rng(0)
     hands = body == 91
-    with StoreWriter(tmp_path / 'c', DatasetInfo('c', name, ('a', 'b'), 'CC0'),
-                     hands=hands) as writer:
+    with StoreWriter(
+        tmp_path / 'c', DatasetInfo('c', name, ('a', 'b'), 'CC0'), hands=hands
+    ) as writer:
         for k in range(4):
             hand = rng.random((6, 21, 3)) if hands else None
-            writer.add(ClipInfo(str(k), 'ab'[k % 2]), [Track(
-                rng.random((6, body, 4)), np.repeat([[True, hands, hands]], 6, 0), hand, hand)])
+            writer.add(
+                ClipInfo(str(k), 'ab'[k % 2]),
+                [
+                    Track(
+                        rng.random((6, body, 4)),
+                        np.repeat([[True, hands, hands]], 6, 0),
+                        hand,
+                        hand,
+                    )
+                ],
+            )
     clips = load_clips(SourceConfig(tmp_path / 'c'), 'a')
     net = build(replace(SMALL, preprocess=PreprocessConfig(name, layout)), 2)
     found = robustness(net, clips, STEPS, seeds=1, only=['mirror', 'body noise', 'missing hands'])
@@ -284,8 +335,9 @@ def test_robustness_knows_the_joints_of_other_layouts(tmp_path, name, layout, bo
 
 
 def test_skeletons_in_metric_space_are_refused_before_anything_is_trained(tmp_path):
-    with StoreWriter(tmp_path / 'k', DatasetInfo('k', 'nucla_20', ('a',), 'CC0'),
-                     hands=False) as writer:
+    with StoreWriter(
+        tmp_path / 'k', DatasetInfo('k', 'nucla_20', ('a',), 'CC0'), hands=False
+    ) as writer:
         seen = np.repeat([[True, False, False]], 4, 0)
         writer.add(ClipInfo('1', 'a'), [Track(np.ones((4, 20, 3)), seen)])
     with pytest.raises(DataError, match='--robust'):

@@ -5,21 +5,24 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch')
 
-from bharnet_ros.training.backbones import Stream, StreamConfig  # noqa: E402
-from bharnet_ros.training.complexity import complexity, variants  # noqa: E402
-from bharnet_ros.training.graph import spatial_partition  # noqa: E402
-from bharnet_ros.training.model import ModelConfig  # noqa: E402
-from training_helpers import STEPS, TINY  # noqa: E402
-
-from bharnet_ros.layouts import NTU_25, Layout  # noqa: E402
+from bharnet_ros.layouts import NTU_25, Layout
+from bharnet_ros.training.networks.backbones import Stream, StreamConfig
+from bharnet_ros.training.networks.bharnet import ModelConfig
+from bharnet_ros.training.networks.graph import spatial_partition
+from bharnet_ros.training.tools.complexity import complexity, variants
+from support.training import STEPS, TINY
 
 
 def test_a_graph_is_parted_into_self_inward_and_outward_links():
     chain = Layout('chain', ('a', 'b', 'c'), (('b', 'a'), ('c', 'a')))
-    np.testing.assert_allclose(spatial_partition(chain), [
-        [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
-        [[0, 1, 1], [0, 0, 0], [0, 0, 0]],
-        [[0, 0, 0], [0.5, 0, 0], [0.5, 0, 0]]])
+    np.testing.assert_allclose(
+        spatial_partition(chain),
+        [
+            [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+            [[0, 1, 1], [0, 0, 0], [0, 0, 0]],
+            [[0, 0, 0], [0.5, 0, 0], [0.5, 0, 0]],
+        ],
+    )
 
 
 TEN = {'channels': (64,) * 4 + (128,) * 3 + (256,) * 3, 'strides': (1, 1, 1, 1, 2, 1, 1, 2, 1, 1)}
@@ -76,8 +79,10 @@ def test_macs_are_those_of_a_network_counted_by_hand():
 
 
 def test_all_variants_of_a_model_can_be_counted():
-    rows = {name: complexity(name, config, 10, STEPS, 1)
-            for name, config in variants(ModelConfig(body=TINY, hand=TINY)).items()}
+    rows = {
+        name: complexity(name, config, 10, STEPS, 1)
+        for name, config in variants(ModelConfig(body=TINY, hand=TINY)).items()
+    }
     assert rows['body only'].parameters + rows['hands only'].parameters == rows['base'].parameters
     assert rows['base'].parameters < rows['P'].parameters < rows['P and E'].parameters
     assert rows['base'].macs < rows['unified graph'].macs

@@ -7,19 +7,28 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch')
 
-from bharnet_ros.training import augment as aug  # noqa: E402
-from bharnet_ros.training.complexity import window  # noqa: E402
-from bharnet_ros.training.model import ModelConfig, build  # noqa: E402
-from bharnet_ros.training.preprocess import FEATURES, Preprocess, PreprocessConfig  # noqa: E402
-from training_helpers import SMALL, STEPS, TINY, batch, random_clip, small_model  # noqa: E402
+from bharnet_ros.training.networks.bharnet import ModelConfig, build
+from bharnet_ros.training.networks.preprocess import (
+    FEATURES,
+    Preprocess,
+    PreprocessConfig,
+)
+from bharnet_ros.training.tools.complexity import window
+from bharnet_ros.training.windows import augment as aug
+from bharnet_ros.types import PARTS
+from support.training import SMALL, STEPS, TINY, batch, random_clip, small_model
 
-from bharnet_ros.window import PARTS  # noqa: E402
-
-VARIANTS = {'base': {}, 'P': {'pool': 'pam'}, 'E': {'experts': 1},
-            'both': {'pool': 'pam', 'experts': 1}, 'noisy-or': {'fusion': 'noisy_or'},
-            'both, noisy-or': {'pool': 'pam', 'experts': 1, 'fusion': 'noisy_or'},
-            'body only': {'hand': None}, 'hand only': {'body': None},
-            'unified': {'body': None, 'hand': None, 'unified': TINY}}
+VARIANTS = {
+    'base': {},
+    'P': {'pool': 'pam'},
+    'E': {'experts': 1},
+    'both': {'pool': 'pam', 'experts': 1},
+    'noisy-or': {'fusion': 'noisy_or'},
+    'both, noisy-or': {'pool': 'pam', 'experts': 1, 'fusion': 'noisy_or'},
+    'body only': {'hand': None},
+    'hand only': {'body': None},
+    'unified': {'body': None, 'hand': None, 'unified': TINY},
+}
 every_variant = pytest.mark.parametrize('changes', VARIANTS.values(), ids=VARIANTS)
 
 
@@ -29,7 +38,9 @@ def test_every_variant_gives_a_score_for_each_class(changes):
         logits = small_model(classes=5, **changes)(*batch(*map(random_clip, range(4))))
     streams = [z for z in (logits.body, logits.hand) if z is not None]
     assert (logits.body is None, logits.hand is None) == (
-        changes.get('body', 1) is None, changes.get('hand', 1) is None)
+        changes.get('body', 1) is None,
+        changes.get('hand', 1) is None,
+    )
     for z in (*streams, logits.fused):
         assert z.shape == (4, 5) and torch.isfinite(z).all()
     if changes.get('fusion') == 'noisy_or':
@@ -93,10 +104,15 @@ def test_p_begins_where_base_is_without_hands_too():
         torch.testing.assert_close(p(*inputs).fused, base(*inputs).fused, atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize('hide', [
-    lambda clip: aug.drop_hands(clip, np.tile([True, False], (STEPS, 1))),
-    lambda clip: aug.drop_hands(clip, np.tile([False, True], (STEPS, 1))),
-    lambda clip: aug.late_start(clip, STEPS // 2)], ids=['left hand', 'right hand', 'first half'])
+@pytest.mark.parametrize(
+    'hide',
+    [
+        lambda clip: aug.drop_hands(clip, np.tile([True, False], (STEPS, 1))),
+        lambda clip: aug.drop_hands(clip, np.tile([False, True], (STEPS, 1))),
+        lambda clip: aug.late_start(clip, STEPS // 2),
+    ],
+    ids=['left hand', 'right hand', 'first half'],
+)
 def test_p_begins_where_base_is_when_something_is_missing(hide):
     base, p = base_and_p(0)
     inputs = batch(hide(random_clip(0, seen=1.0)))
@@ -104,9 +120,19 @@ def test_p_begins_where_base_is_when_something_is_missing(hide):
         torch.testing.assert_close(p(*inputs).fused, base(*inputs).fused, atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize('bad', [
-    {'body': None, 'hand': None}, {'pool': 'max'}, {'pool': 'pam', 'hand': None}, {'experts': 2},
-    {'experts': 1, 'body': None}, {'fusion': 'max'}, {'unified': TINY}], ids=str)
+@pytest.mark.parametrize(
+    'bad',
+    [
+        {'body': None, 'hand': None},
+        {'pool': 'max'},
+        {'pool': 'pam', 'hand': None},
+        {'experts': 2},
+        {'experts': 1, 'body': None},
+        {'fusion': 'max'},
+        {'unified': TINY},
+    ],
+    ids=str,
+)
 def test_impossible_models_are_refused(bad):
     with pytest.raises(ValueError):
         build(replace(SMALL, **bad), 3)
@@ -162,10 +188,17 @@ def test_streams_that_never_see_each_other_are_those_of_base():
     assert (together - apart).abs().max() > 1e-3
 
 
-@pytest.mark.parametrize('layout, body', [
-    ('mediapipe_holistic', 'mediapipe_body_18'), ('ntu_25', 'ntu_25'), ('nucla_20', 'nucla_20'),
-    ('coco_17', 'coco_17'), ('coco_wholebody_133', 'coco_body_23'),
-    ('coco_wholebody_133', 'coco_body_face_91')])
+@pytest.mark.parametrize(
+    'layout, body',
+    [
+        ('mediapipe_holistic', 'mediapipe_body_18'),
+        ('ntu_25', 'ntu_25'),
+        ('nucla_20', 'nucla_20'),
+        ('coco_17', 'coco_17'),
+        ('coco_wholebody_133', 'coco_body_23'),
+        ('coco_wholebody_133', 'coco_body_face_91'),
+    ],
+)
 @pytest.mark.parametrize('persons', [1, 2])
 def test_every_layout_makes_a_network(layout, body, persons):
     settings = PreprocessConfig(layout, body, FEATURES)

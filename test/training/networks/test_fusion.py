@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch')
 
-from bharnet_ros.training.fusion import noisy_or  # noqa: E402
-from bharnet_ros.training.model import Ensemble  # noqa: E402
-from training_helpers import batch, random_clip, small_model  # noqa: E402
+from bharnet_ros.training.networks.bharnet import Ensemble
+from bharnet_ros.training.networks.fusion import noisy_or
+from support.training import batch, random_clip, small_model
 
 
 @pytest.mark.parametrize('fusion', ['sum', 'noisy_or'])
@@ -43,8 +43,14 @@ def test_noisy_or_is_its_definition(seed, scale, streams, classes):
 
 @given(st.integers(0, 10**6), st.floats(1, 1e4))
 def test_noisy_or_is_stable_whatever_the_logits(seed, scale):
-    z = [torch.tensor(np.random.default_rng((seed, k)).normal(size=(4, 10)) * scale,
-                      dtype=torch.float32, requires_grad=True) for k in range(2)]
+    z = [
+        torch.tensor(
+            np.random.default_rng((seed, k)).normal(size=(4, 10)) * scale,
+            dtype=torch.float32,
+            requires_grad=True,
+        )
+        for k in range(2)
+    ]
     out = noisy_or(z)
     torch.nn.functional.cross_entropy(out, torch.tensor([0, 3, 5, 9])).backward()
     assert torch.isfinite(out).all() and all(torch.isfinite(part.grad).all() for part in z)

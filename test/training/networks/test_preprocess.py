@@ -9,15 +9,18 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch')
 
-from bharnet_ros.training import augment as aug  # noqa: E402
-from bharnet_ros.training.preprocess import Preprocess, PreprocessConfig  # noqa: E402
-from training_helpers import STEPS, batch, random_clip  # noqa: E402
+from bharnet_ros.layouts import LAYOUTS, MEDIAPIPE_POSE
+from bharnet_ros.training.networks.preprocess import Preprocess, PreprocessConfig
+from bharnet_ros.training.windows import augment as aug
+from bharnet_ros.types import PARTS
+from support.training import STEPS, batch, random_clip
 
-from bharnet_ros.layouts import LAYOUTS, MEDIAPIPE_POSE  # noqa: E402
-from bharnet_ros.window import PARTS  # noqa: E402
-
-random_clips = st.builds(random_clip, st.integers(0, 10**6), steps=st.sampled_from([4, 8, 24]),
-                         seen=st.sampled_from([0.0, 0.3, 0.7, 1.0]))
+random_clips = st.builds(
+    random_clip,
+    st.integers(0, 10**6),
+    steps=st.sampled_from([4, 8, 24]),
+    seen=st.sampled_from([0.0, 0.3, 0.7, 1.0]),
+)
 
 
 def features(clip, **changes):
@@ -36,12 +39,14 @@ def placed(clip, scale, x, y):
     return replace(clip, **parts)
 
 
-@given(st.integers(0, 10**6), st.floats(0.3, 3), st.floats(-2, 2), st.floats(-2, 2),
-       st.booleans())
+@given(st.integers(0, 10**6), st.floats(0.3, 3), st.floats(-2, 2), st.floats(-2, 2), st.booleans())
 def test_place_and_size_in_the_image_do_not_matter(seed, scale, x, y, depth):
     clip = random_clip(seed)
-    for a, b in zip(features(placed(clip, scale, x, y), body_depth=depth),
-                    features(clip, body_depth=depth), strict=True):
+    for a, b in zip(
+        features(placed(clip, scale, x, y), body_depth=depth),
+        features(clip, body_depth=depth),
+        strict=True,
+    ):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3 * np.abs(b).max())
 
 
@@ -49,10 +54,14 @@ def test_place_and_size_in_the_image_do_not_matter(seed, scale, x, y, depth):
 def test_only_true_proportions_matter_not_the_shape_of_the_image(seed, ratio):
     """The same person in a picture that was padded above and below."""
     clip = random_clip(seed)
-    padded = {name: getattr(clip, name) * np.array([1, 1 / ratio, 1, 1], np.float32)[
-        :getattr(clip, name).shape[-1]] for name in PARTS}
-    for a, b in zip(features(replace(clip, **padded, aspect=clip.aspect * ratio)),
-                    features(clip), strict=True):
+    padded = {
+        name: getattr(clip, name)
+        * np.array([1, 1 / ratio, 1, 1], np.float32)[: getattr(clip, name).shape[-1]]
+        for name in PARTS
+    }
+    for a, b in zip(
+        features(replace(clip, **padded, aspect=clip.aspect * ratio)), features(clip), strict=True
+    ):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4 * np.abs(b).max())
 
 
@@ -61,13 +70,18 @@ def test_a_mirrored_clip_swaps_the_hand_instances(seed):
     clip = random_clip(seed)
     body, hands, _, hand_mask = features(clip)
     mirrored_body, mirrored_hands, _, mirrored_mask = features(aug.mirror(clip))
-    np.testing.assert_allclose(mirrored_hands, hands[..., ::-1], rtol=1e-3,
-                               atol=1e-4 * np.abs(hands).max())
+    np.testing.assert_allclose(
+        mirrored_hands, hands[..., ::-1], rtol=1e-3, atol=1e-4 * np.abs(hands).max()
+    )
     np.testing.assert_array_equal(mirrored_mask, hand_mask[..., ::-1])
     sign = np.array([-1, 1, -1, 1, -1, 1, 1])[None, :, None, None, None]
     layout = LAYOUTS[PreprocessConfig().body_layout]
-    np.testing.assert_allclose(mirrored_body, sign * body[:, :, :, list(layout.mirror)],
-                               rtol=1e-3, atol=1e-4 * np.abs(body).max())
+    np.testing.assert_allclose(
+        mirrored_body,
+        sign * body[:, :, :, list(layout.mirror)],
+        rtol=1e-3,
+        atol=1e-4 * np.abs(body).max(),
+    )
 
 
 @given(random_clips)
@@ -84,13 +98,21 @@ def test_features_are_finite_and_zero_where_nothing_was_seen(clip):
 
 def test_a_body_is_measured_from_its_neck_in_shoulder_widths():
     clip = random_clip(0, seen=1.0, aspect=0.5)
-    for joint, place in (('left_shoulder', (0.6, 0.4)), ('right_shoulder', (0.4, 0.4)),
-                         ('nose', (0.5, 0.2)), ('left_elbow', (0.7, 0.8))):
+    for joint, place in (
+        ('left_shoulder', (0.6, 0.4)),
+        ('right_shoulder', (0.4, 0.4)),
+        ('nose', (0.5, 0.2)),
+        ('left_elbow', (0.7, 0.8)),
+    ):
         clip.body[:, MEDIAPIPE_POSE.index(joint), :2] = place
     body = features(clip)[0][0, :, :, :, 0]
     layout = LAYOUTS['mediapipe_upper_11']
-    for joint, expected in (('neck', (0, 0)), ('left_shoulder', (0.5, 0)), ('nose', (0, -0.5)),
-                            ('left_elbow', (1, 1))):
+    for joint, expected in (
+        ('neck', (0, 0)),
+        ('left_shoulder', (0.5, 0)),
+        ('nose', (0, -0.5)),
+        ('left_elbow', (1, 1)),
+    ):
         np.testing.assert_allclose(body[:2, 3, layout.index(joint)], expected, atol=1e-5)
     # Bones: the elbow from its shoulder, the root from itself.
     np.testing.assert_allclose(body[2:4, 3, layout.index('left_elbow')], (0.5, 1), atol=1e-5)
@@ -118,15 +140,17 @@ def metric_inputs(turn=0.0, shift=(0, 0, 0), persons=2):
 
 def test_metric_bodies_may_stand_anywhere():
     x = Preprocess(PreprocessConfig('ntu_25', 'ntu_25', body_depth=True))
-    torch.testing.assert_close(x(*metric_inputs(shift=(1, 2, 3))).body, x(*metric_inputs()).body,
-                               atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(
+        x(*metric_inputs(shift=(1, 2, 3))).body, x(*metric_inputs()).body, atol=1e-4, rtol=1e-3
+    )
 
 
 @pytest.mark.parametrize('turn', [0.5, -2.0, 3.0])
 def test_canonical_bodies_look_the_same_from_every_side(turn):
     x = Preprocess(PreprocessConfig('ntu_25', 'ntu_25', body_depth=True, canonical=True))
-    torch.testing.assert_close(x(*metric_inputs(turn)).body, x(*metric_inputs()).body,
-                               atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(
+        x(*metric_inputs(turn)).body, x(*metric_inputs()).body, atol=1e-3, rtol=1e-3
+    )
     plain = Preprocess(PreprocessConfig('ntu_25', 'ntu_25', body_depth=True))
     assert (plain(*metric_inputs(turn)).body - plain(*metric_inputs()).body).abs().max() > 0.1
 

@@ -11,18 +11,23 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch')
 
-from bharnet_ros.training import cli, online  # noqa: E402
-from bharnet_ros.training.data import SourceConfig  # noqa: E402
-from bharnet_ros.training.online import objective, play, record, replay, tune  # noqa: E402
-from bharnet_ros.training.online_metrics import Told, measure_online  # noqa: E402
-from bharnet_ros.training.store import DataError  # noqa: E402
-from bharnet_ros.training.streams import KNOWN, StreamConfig, make_stream  # noqa: E402
-from helpers import contract_with, write_model  # noqa: E402
-from test_online_metrics import COURSE  # noqa: E402
-from training_helpers import command, config, imported, made_clips, raw, write_recipe  # noqa: E402
-
-from bharnet_ros.decision import DecisionConfig  # noqa: E402
-from bharnet_ros.recognizer import Recognizer  # noqa: E402
+from bharnet_ros.inference.model import Model
+from bharnet_ros.recognition.decision import DecisionConfig
+from bharnet_ros.training import cli
+from bharnet_ros.training.datasets.store import DataError
+from bharnet_ros.training.online import benchmark as online
+from bharnet_ros.training.online.metrics import Told, measure_online
+from bharnet_ros.training.online.playback import play, record, replay
+from bharnet_ros.training.online.streams import (
+    KNOWN,
+    StreamConfig,
+    make_stream,
+)
+from bharnet_ros.training.online.tuning import objective, tune
+from bharnet_ros.training.windows.clips import SourceConfig
+from support.courses import COURSE
+from support.keypoints import contract_with, write_model
+from support.training import command, config, imported, made_clips, raw, write_recipe
 
 SHORT = StreamConfig(minutes=0.5)
 
@@ -45,14 +50,15 @@ def left_hand(tmp_path_factory):
     arrays['left_hand'] = np.zeros_like(arrays['left_hand'])
     arrays['left_hand'][arrays['label'] == 1] = np.random.default_rng(0).random((21, 3)) / 10 + 0.4
     clips = made_clips(folder, **arrays | {'class_names': np.array(WORDS)})
-    return Recognizer(write_model(folder / 'm.onnx', contract_with(), part=1)), clips
+    return Model(write_model(folder / 'm.onnx', contract_with(), part=1)), clips
 
 
 @pytest.fixture(scope='module')
 def take(left_hand):
     recognizer, clips = left_hand
-    return play(recognizer, make_stream(clips, ['hand_up'], ['other'], '-',
-                                        replace(SHORT, minutes=1), 0))
+    return play(
+        recognizer, make_stream(clips, ['hand_up'], ['other'], '-', replace(SHORT, minutes=1), 0)
+    )
 
 
 def test_a_model_that_knows_is_scored_as_one_that_knows(take):
@@ -68,7 +74,11 @@ def test_a_model_that_knows_is_scored_as_one_that_knows(take):
 
 decisions = st.builds(
     lambda threshold, share, *rest: DecisionConfig(threshold, threshold * share, *rest),
-    st.floats(0.05, 1), st.floats(0.1, 1), *[st.floats(0, 1)] * 3, st.floats(0.01, 1))
+    st.floats(0.05, 1),
+    st.floats(0.1, 1),
+    *[st.floats(0, 1)] * 3,
+    st.floats(0.01, 1),
+)
 
 
 @settings(max_examples=12)
@@ -108,8 +118,9 @@ def test_tuning_takes_the_best_setting_there_is(take):
 def test_the_objective_counts_the_goals():
     base = measure_online([(COURSE, Told([]))])
     assert objective(replace(base, f1={50: 0.9}, false_per_minute=1.0, delay_p50=0.7)) == 0.9
-    assert objective(replace(base, f1={50: 0.9}, false_per_minute=3.0, delay_p50=1.05)
-                     ) == pytest.approx(0.9 / 3 / 1.5)
+    assert objective(
+        replace(base, f1={50: 0.9}, false_per_minute=3.0, delay_p50=1.05)
+    ) == pytest.approx(0.9 / 3 / 1.5)
     assert objective(replace(base, f1={50: 0.9}, false_per_minute=0.1, delay_p50=0.1)) == 0.9
     assert objective(replace(base, f1={50: 0.0}, false_per_minute=None, delay_p50=None)) == 0
 
@@ -120,8 +131,19 @@ def test_the_objective_counts_the_goals():
 def test_the_command_trains_streams_tunes_and_reports(source, tmp_path):
     recipe = write_recipe(tmp_path / 'r.yaml', source)
     to = tmp_path / 'online'
-    result = command('online', '--recipe', recipe, '--groups', '[made/0,made/1]', '--withhold',
-                     '[down]', '--minutes', 0.2, '--report', to)
+    result = command(
+        'online',
+        '--recipe',
+        recipe,
+        '--groups',
+        '[made/0,made/1]',
+        '--withhold',
+        '[down]',
+        '--minutes',
+        0.2,
+        '--report',
+        to,
+    )
     assert result.returncode == 0, result.stderr[-2000:]
     data = json.loads((to / 'report.json').read_text())
     # 4 clips a class and group: the other group's idle and 'up'.
@@ -135,8 +157,12 @@ def test_the_command_trains_streams_tunes_and_reports(source, tmp_path):
         assert set(data['frame_precision']) == {'-', 'up'} and 0 < data['frame_map'] <= 1
 
     def value(on_tune):
-        return on_tune['f1']['50'] / max(1, on_tune['false_per_minute']) / max(
-            1, (on_tune['delay_p50'] or 0) / 0.7)
+        return (
+            on_tune['f1']['50']
+            / max(1, on_tune['false_per_minute'])
+            / max(1, (on_tune['delay_p50'] or 0) / 0.7)
+        )
+
     assert value(tuned['on_tune']) >= value(default['on_tune'])
     page = (to / 'report.md').read_text()
     for name in data['pictures']:
@@ -148,7 +174,8 @@ def test_the_command_trains_streams_tunes_and_reports(source, tmp_path):
 
 
 def test_a_run_that_is_given_may_have_seen_the_people_and_the_report_says_so(
-        source, tmp_path, capsys):
+    source, tmp_path, capsys
+):
     recipe = config(sources=[source], classes=['-', 'up'])
     run = tmp_path / 'run'
     cli.train(replace(recipe, out=run))
@@ -167,31 +194,51 @@ def test_a_run_that_is_given_may_have_seen_the_people_and_the_report_says_so(
 def test_an_exported_model_that_is_given_serves_all_groups_and_seeds(left_hand, tmp_path):
     recognizer, found = left_hand
     recipe = config(sources=[SourceConfig(found.stores[0].path, rate=10.0)])
-    cli.online(recipe, tmp_path / 'o', ['made/0', 'made/1'], ['other'], minutes=0.2, tune=False,
-               seeds=[0, 1], model=str(recognizer.path))
+    cli.online(
+        recipe,
+        tmp_path / 'o',
+        ['made/0', 'made/1'],
+        ['other'],
+        minutes=0.2,
+        tune=False,
+        seeds=[0, 1],
+        model=str(recognizer.path),
+    )
     data = json.loads((tmp_path / 'o' / 'report.json').read_text())
     assert [(f['name'], f['seed']) for f in data['folds']] == [
-        ('made/0', 0), ('made/1', 0), ('made/0', 1), ('made/1', 1)]
+        ('made/0', 0),
+        ('made/1', 0),
+        ('made/0', 1),
+        ('made/1', 1),
+    ]
     assert {f['model_id'] for f in data['folds']} == {recognizer.model_id}
     assert data['settings'][0]['metrics']['false_per_minute'] == 0
     assert data['settings'][0]['metrics']['missed'] == 0 and data['frame_map'] > 0.7
     assert len(set(data['pictures'])) == 4
 
 
-@pytest.mark.parametrize('arguments, says', [
-    (['--groups', '[made/7]'], 'made/7'),
-    (['--groups', '[made/0]', '--withhold', '[wave]'], 'wave'),
-    (['--groups', '[made/0]', '--withhold', '[-]'], 'idle'),
-    (['--groups', '[made/0]', '--minutes', '-1'], 'minutes'),
-    (['--groups', '[made/0]', '--model', 'nothing'], 'nothing'),
-    (['--groups', '[made/0]', '--report', __file__], 'is no folder'),
-    (['--groups', '[made/0]', '--report', '/proc/new/report'], 'cannot write into /proc'),
-    (['--groups', '[]'], 'groups')], ids=lambda value: value if isinstance(value, str) else '')
-def test_what_cannot_be_measured_is_refused_in_one_line(source, tmp_path, monkeypatch, arguments,
-                                                        says):
+@pytest.mark.parametrize(
+    'arguments, says',
+    [
+        (['--groups', '[made/7]'], 'made/7'),
+        (['--groups', '[made/0]', '--withhold', '[wave]'], 'wave'),
+        (['--groups', '[made/0]', '--withhold', '[-]'], 'idle'),
+        (['--groups', '[made/0]', '--minutes', '-1'], 'minutes'),
+        (['--groups', '[made/0]', '--model', 'nothing'], 'nothing'),
+        (['--groups', '[made/0]', '--report', __file__], 'is no folder'),
+        (['--groups', '[made/0]', '--report', '/proc/new/report'], 'cannot write into /proc'),
+        (['--groups', '[]'], 'groups'),
+    ],
+    ids=lambda value: value if isinstance(value, str) else '',
+)
+def test_what_cannot_be_measured_is_refused_in_one_line(
+    source, tmp_path, monkeypatch, arguments, says
+):
     recipe = write_recipe(tmp_path / 'r.yaml', source)
-    monkeypatch.setattr('sys.argv', ['x', 'online', '--recipe', str(recipe), '--report',
-                                     str(tmp_path / 'o'), *arguments])
+    monkeypatch.setattr(
+        'sys.argv',
+        ['x', 'online', '--recipe', str(recipe), '--report', str(tmp_path / 'o'), *arguments],
+    )
     with pytest.raises(SystemExit) as error:
         cli.main()
     said = str(error.value)

@@ -1,6 +1,5 @@
 """Figures of the online benchmark, counted by hand."""
 
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,10 +7,9 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch')
 
-from bharnet_ros.training.online_metrics import (  # noqa: E402
+from bharnet_ros.training.online.metrics import (
     BACKGROUND,
     OVERLAPS,
-    Course,
     Told,
     f1_score,
     frame_precision,
@@ -20,10 +18,17 @@ from bharnet_ros.training.online_metrics import (  # noqa: E402
     pieces,
     shown,
 )
-from bharnet_ros.training.streams import IDLE, KNOWN, UNKNOWN, Segment  # noqa: E402
-
-from bharnet_ros.decision import ActionEvent, Phase, State  # noqa: E402
-from bharnet_ros.window import SECOND  # noqa: E402
+from bharnet_ros.training.online.streams import (
+    IDLE,
+    KNOWN,
+    UNKNOWN,
+)
+from bharnet_ros.types import (
+    Action,
+    Phase,
+    State,
+)
+from support.courses import COURSE, stamp, ten_hertz
 
 
 def of(text):
@@ -31,17 +36,21 @@ def of(text):
     return np.array(['AB'.index(c) if c in 'AB' else BACKGROUND for c in text])
 
 
-@pytest.mark.parametrize('truth, answer, overlap, expected', [
-    ('AAAA....BBBB', '.AAAA...BBBB', 0.50, (2, 0, 0)),  # A: 3 of 5 frames; B: 4 of 4
-    ('AAAA....BBBB', '.AAAA...BBBB', 0.75, (1, 1, 1)),
-    ('AAAAAAAA', 'AAA.AAAA', 0.25, (1, 1, 0)),  # 3/8 and 4/8: the first takes it
-    ('AAAAAAAA', 'AAA.AAAA', 0.50, (1, 1, 0)),  # only the second is good enough
-    ('AAAAAAAA', 'AAA.AAAA', 0.60, (0, 2, 1)),
-    ('AAAA', 'BBBB', 0.10, (0, 1, 1)),
-    ('AABB', 'AABB', 1.00, (2, 0, 0)),
-    ('AA..', '....', 0.10, (0, 0, 1)),
-    ('....', '.AA.', 0.10, (0, 1, 0)),
-    ('....', '....', 0.10, (0, 0, 0))])
+@pytest.mark.parametrize(
+    'truth, answer, overlap, expected',
+    [
+        ('AAAA....BBBB', '.AAAA...BBBB', 0.50, (2, 0, 0)),  # A: 3 of 5 frames; B: 4 of 4
+        ('AAAA....BBBB', '.AAAA...BBBB', 0.75, (1, 1, 1)),
+        ('AAAAAAAA', 'AAA.AAAA', 0.25, (1, 1, 0)),  # 3/8 and 4/8: the first takes it
+        ('AAAAAAAA', 'AAA.AAAA', 0.50, (1, 1, 0)),  # only the second is good enough
+        ('AAAAAAAA', 'AAA.AAAA', 0.60, (0, 2, 1)),
+        ('AAAA', 'BBBB', 0.10, (0, 1, 1)),
+        ('AABB', 'AABB', 1.00, (2, 0, 0)),
+        ('AA..', '....', 0.10, (0, 0, 1)),
+        ('....', '.AA.', 0.10, (0, 1, 0)),
+        ('....', '....', 0.10, (0, 0, 0)),
+    ],
+)
 def test_segments_are_matched_as_counted_by_hand(truth, answer, overlap, expected):
     assert matches(of(answer), of(truth), overlap) == expected
 
@@ -51,9 +60,9 @@ def test_f1_of_counts():
     assert f1_score(0, 3, 2) == 0 and f1_score(0, 0, 0) == 1
 
 
-courses = st.lists(st.tuples(st.sampled_from([BACKGROUND, 0, 1, 2]), st.integers(1, 12)),
-                   min_size=1, max_size=12).map(
-    lambda runs: np.repeat([label for label, _ in runs], [n for _, n in runs]))
+courses = st.lists(
+    st.tuples(st.sampled_from([BACKGROUND, 0, 1, 2]), st.integers(1, 12)), min_size=1, max_size=12
+).map(lambda runs: np.repeat([label for label, _ in runs], [n for _, n in runs]))
 
 
 @st.composite
@@ -101,35 +110,35 @@ def test_pieces_are_all_that_is_not_background(labels):
     np.testing.assert_array_equal(again, labels)
 
 
-def stamp(seconds):
-    return round(seconds * 1000) * SECOND // 1000
-
-
 def action(label, start, stop=None, names=('-', 'a', 'b')):
     """Return the events of an action; without `stop` it goes on."""
     times = [(Phase.STARTED, start), (Phase.ONGOING, start + 0.1), (Phase.ENDED, stop)]
-    return [ActionEvent(stamp(at), 'ann', 1, label, names.index(label), 1.0, phase, stamp(start))
-            for phase, at in times if at is not None]
-
-
-def ten_hertz(seconds, segments):
-    return Course(np.array([stamp(k / 10) for k in range(round(seconds * 10))]),
-                  [Segment(label, kind, stamp(start), stamp(stop))
-                   for label, kind, start, stop in segments], ('-', 'a', 'b'))
-
-
-COURSE = ten_hertz(16.6, [
-    ('-', IDLE, 0, 3), ('a', KNOWN, 3.4, 6.4), ('x', UNKNOWN, 6.8, 9.8),
-    ('b', KNOWN, 10.2, 13.2), ('a', KNOWN, 13.6, 16.6)])
+    return [
+        Action(stamp(at), 'ann', 1, label, names.index(label), 1.0, phase, stamp(start))
+        for phase, at in times
+        if at is not None
+    ]
 
 
 def test_scores_over_time_are_those_counted_by_hand():
-    found = measure_online([(COURSE, Told([
-        *action('b', 1.0, 1.5),  # false, idle
-        *action('a', 4.0, 7.0),  # right after 0.6 s, overlap 2.4 of 3.6 s, 0.6 s too long
-        *action('a', 8.0, 8.5),  # false, unknown
-        *action('a', 10.5, 11.0),  # wrong word
-        *action('b', 12.2, 13.8)]))])  # right after 2 s, overlap 1 of 3.6 s, 0.6 s too long
+    found = measure_online(
+        [
+            (
+                COURSE,
+                Told(
+                    [
+                        *action('b', 1.0, 1.5),  # false, idle
+                        *action(
+                            'a', 4.0, 7.0
+                        ),  # right after 0.6 s, overlap 2.4 of 3.6 s, 0.6 s too long
+                        *action('a', 8.0, 8.5),  # false, unknown
+                        *action('a', 10.5, 11.0),  # wrong word
+                        *action('b', 12.2, 13.8),
+                    ]
+                ),
+            )
+        ]
+    )  # right after 2 s, overlap 1 of 3.6 s, 0.6 s too long
     assert found.words == 3 and found.missed == pytest.approx(1 / 3)
     assert found.f1 == pytest.approx({10: 4 / 8, 25: 4 / 8, 50: 2 / 8})
     assert found.false_per_minute == pytest.approx(2 / (6.8 / 60))
@@ -138,8 +147,7 @@ def test_scores_over_time_are_those_counted_by_hand():
     assert found.linger_p50 == pytest.approx(0.6)
     assert found.changes_per_second == pytest.approx(10 / 16.6)
     assert found.true_changes_per_second == pytest.approx(5 / 16.6)
-    assert found.minutes == pytest.approx(
-        {KNOWN: 9.8 / 60, IDLE: 3.4 / 60, UNKNOWN: 3.4 / 60})
+    assert found.minutes == pytest.approx({KNOWN: 9.8 / 60, IDLE: 3.4 / 60, UNKNOWN: 3.4 / 60})
 
 
 def test_an_action_that_began_before_its_word_is_no_detection():
@@ -166,13 +174,28 @@ def test_without_idle_or_unknown_time_nothing_is_said_of_it():
 
 def test_the_share_of_time_that_is_told_unknown_is_that_counted_by_hand():
     """In clips of 3 s, each judged from 0.5 s on: 25 frames."""
-    found = measure_online([(COURSE, Told([], [
-        (stamp(2.5), State.UNKNOWN), (stamp(3.2), State.CANDIDATE),  # 5 frames of the idle
-        (stamp(3.5), State.UNKNOWN), (stamp(4.1), State.ACTIVE),  # 2 of the first word
-        (stamp(6.8), State.UNKNOWN), (stamp(9.3), State.IDLE),  # 20 of the unknown
-        (stamp(13.1), State.UNKNOWN)]))])  # 1 of the second word, all of the third
-    assert found.told_unknown == pytest.approx({IDLE: 5 / 25, UNKNOWN: 20 / 25,
-                                                KNOWN: (2 + 1 + 25) / 75})
+    found = measure_online(
+        [
+            (
+                COURSE,
+                Told(
+                    [],
+                    [
+                        (stamp(2.5), State.UNKNOWN),
+                        (stamp(3.2), State.CANDIDATE),  # 5 frames of the idle
+                        (stamp(3.5), State.UNKNOWN),
+                        (stamp(4.1), State.ACTIVE),  # 2 of the first word
+                        (stamp(6.8), State.UNKNOWN),
+                        (stamp(9.3), State.IDLE),  # 20 of the unknown
+                        (stamp(13.1), State.UNKNOWN),
+                    ],
+                ),
+            )
+        ]
+    )  # 1 of the second word, all of the third
+    assert found.told_unknown == pytest.approx(
+        {IDLE: 5 / 25, UNKNOWN: 20 / 25, KNOWN: (2 + 1 + 25) / 75}
+    )
 
 
 def test_a_clip_that_is_over_before_it_can_be_told_says_nothing_of_the_unknown():
@@ -190,7 +213,7 @@ def test_an_action_is_on_from_its_start_to_before_its_end():
 
 def test_frame_precision_by_hand():
     """Sorted by the score of 'a': right, wrong, right, wrong: (1 + 2/3) / 2; and so for idle."""
-    p = np.array([.1, .6, .7, .4], np.float32)
+    p = np.array([0.1, 0.6, 0.7, 0.4], np.float32)
     truth = np.array([BACKGROUND, BACKGROUND, 1, 1])
     found = frame_precision(np.stack([1 - p, p], 1), truth, ('-', 'a'), ['-'])
     assert found == pytest.approx({'-': 5 / 6, 'a': 5 / 6})
@@ -198,6 +221,10 @@ def test_frame_precision_by_hand():
     found = frame_precision(np.stack([p, 0 * p], 1), truth - (truth > 0), ('a', 'b'), [])
     assert found == pytest.approx({'background': 5 / 6, 'a': 5 / 6})
     # The unknown is background as well: what matters is the sum of both.
-    found = frame_precision(np.stack([.2 - .2 * p, p, .8 - .8 * p], 1), truth,
-                            ('-', 'a', 'unknown'), ['-', 'unknown'])
+    found = frame_precision(
+        np.stack([0.2 - 0.2 * p, p, 0.8 - 0.8 * p], 1),
+        truth,
+        ('-', 'a', 'unknown'),
+        ['-', 'unknown'],
+    )
     assert found == pytest.approx({'-': 5 / 6, 'a': 5 / 6})

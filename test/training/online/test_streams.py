@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch')
 
-from bharnet_ros.training import cli  # noqa: E402
-from bharnet_ros.training.augment import pair  # noqa: E402
-from bharnet_ros.training.online_metrics import Course  # noqa: E402
-from bharnet_ros.training.poses import poses  # noqa: E402
-from bharnet_ros.training.store import DataError  # noqa: E402
-from bharnet_ros.training.streams import (  # noqa: E402
+from bharnet_ros.layouts import MEDIAPIPE_HOLISTIC
+from bharnet_ros.training import cli
+from bharnet_ros.training.datasets.store import DataError
+from bharnet_ros.training.online.metrics import Course
+from bharnet_ros.training.online.streams import (
     CAMERA,
     IDLE,
     KNOWN,
@@ -26,10 +25,10 @@ from bharnet_ros.training.streams import (  # noqa: E402
     performance,
     usable,
 )
-from training_helpers import config, imported, made_clips, raw  # noqa: E402
-
-from bharnet_ros.layouts import MEDIAPIPE_HOLISTIC  # noqa: E402
-from bharnet_ros.window import PARTS, SECOND  # noqa: E402
+from bharnet_ros.training.windows.augment import pair
+from bharnet_ros.training.windows.poses import poses
+from bharnet_ros.types import PARTS, SECOND
+from support.training import config, imported, made_clips, raw
 
 SHORT = StreamConfig(minutes=0.5)
 SHOULDERS = pair('shoulder', MEDIAPIPE_HOLISTIC)
@@ -61,7 +60,7 @@ def test_one_seed_gives_one_stream(clips, stream):
 @settings(max_examples=10)
 @given(st.integers(0, 10**6), st.sampled_from([0.0, 0.2, 0.4]))
 def test_the_truth_of_a_stream_covers_it_but_for_the_transitions(clips, seed, gap):
-    words = ['up', 'down'][:1 + seed % 2]
+    words = ['up', 'down'][: 1 + seed % 2]
     made = make_stream(clips, words, [], '-', replace(SHORT, transition=gap), seed)
     stamps = made.stamps
     assert len(stamps) >= 0.5 * 60 * 30
@@ -82,9 +81,12 @@ def test_a_stream_holds_words_idle_and_unknown_actions(stream):
     kinds = [segment.kind for segment in stream.segments]
     assert kinds[0] == IDLE
     assert {(s.label, s.kind) for s in stream.segments} == {
-        ('up', KNOWN), ('-', IDLE), ('down', UNKNOWN)}
+        ('up', KNOWN),
+        ('-', IDLE),
+        ('down', UNKNOWN),
+    }
     shares = [kinds.count(kind) / len(kinds) for kind in (KNOWN, IDLE, UNKNOWN)]
-    assert shares == pytest.approx([.5, .3, .2], abs=0.1)
+    assert shares == pytest.approx([0.5, 0.3, 0.2], abs=0.1)
     # Eight clips of each: none comes again before all were there.
     assert stream.again == sum(max(0, kinds.count(kind) - 8) for kind in set(kinds)) > 0
 

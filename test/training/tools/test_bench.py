@@ -6,9 +6,10 @@ import pytest
 
 pytest.importorskip('torch', reason='training needs PyTorch')
 
-from bharnet_ros.training import cli, latency
+from bharnet_ros.training import cli
 from bharnet_ros.training.export import Probabilities
-from training_helpers import config, imported
+from bharnet_ros.training.tools import latency
+from support.training import config, imported
 
 GUARD = {'shape_limit': 5.0, 'unknown': 'down'}
 
@@ -25,8 +26,9 @@ def run(tmp_path_factory):
 
 def test_a_guarded_model_is_measured_beside_the_same_guard_in_pytorch(run, data_dir):
     video = data_dir / 'videos' / 'slp_pose_test_video.mp4'
-    cli.benchmark(run / 'run', run / 'shy.onnx', [video], rounds=1, seconds=0,
-                  report=run / 'b.json')
+    cli.benchmark(
+        run / 'run', run / 'shy.onnx', [video], rounds=1, seconds=0, report=run / 'b.json'
+    )
     bare = json.loads((run / 'b.json').read_text())['videos'][video.name]['bare']
     assert bare['bare loop, torch eager']['stages_ms']['infer']['n'] > 0
 
@@ -38,6 +40,7 @@ def test_the_latency_of_a_guarded_model_is_that_with_its_guard_in_pytorch_too(ru
         def __init__(self, *args, **kwargs):
             super().__init__(*args, **kwargs)
             guards.append(self.guard)
+
     monkeypatch.setattr(latency, 'Probabilities', Seen)
     cli.measure_latency(run / 'run', run / 'shy.onnx', 1, 0.05)
     assert [guard.limit for guard in guards] == [GUARD['shape_limit']]

@@ -5,14 +5,17 @@ from hypothesis import strategies as st
 
 pytest.importorskip('torch', reason='training needs PyTorch')
 
-from bharnet_ros.training import augment as aug
-from training_helpers import STEPS, assert_same, assert_sound, random_clip
-
 from bharnet_ros.layouts import DATA_LAYOUTS, MEDIAPIPE_HAND, MEDIAPIPE_POSE
-from bharnet_ros.window import PARTS, Clip
+from bharnet_ros.training.windows import augment as aug
+from bharnet_ros.types import PARTS, Clip
+from support.training import STEPS, assert_same, assert_sound, random_clip
 
-random_clips = st.builds(random_clip, st.integers(0, 10**6), steps=st.sampled_from([4, 8, 24]),
-                         seen=st.sampled_from([0.0, 0.3, 0.7, 1.0]))
+random_clips = st.builds(
+    random_clip,
+    st.integers(0, 10**6),
+    steps=st.sampled_from([4, 8, 24]),
+    seen=st.sampled_from([0.0, 0.3, 0.7, 1.0]),
+)
 
 
 @given(random_clips)
@@ -31,8 +34,12 @@ def test_mirroring_swaps_left_and_right_and_nothing_else(clip):
         np.testing.assert_allclose(a[..., 0], 1 - b[..., 0], atol=1e-6)
         np.testing.assert_array_equal(a[..., 1:], b[..., 1:])
     seen = clip.mask[:, 0] > 0
-    for joint, other in (('left_wrist', 'right_wrist'), ('mouth_right', 'mouth_left'),
-                         ('nose', 'nose'), ('right_hip', 'left_hip')):
+    for joint, other in (
+        ('left_wrist', 'right_wrist'),
+        ('mouth_right', 'mouth_left'),
+        ('nose', 'nose'),
+        ('right_hip', 'left_hip'),
+    ):
         a = mirrored.body[seen][:, MEDIAPIPE_POSE.index(joint)]
         b = clip.body[seen][:, MEDIAPIPE_POSE.index(other)]
         np.testing.assert_allclose(a[:, 0], 1 - b[:, 0], atol=1e-6)
@@ -46,15 +53,19 @@ def test_rotation_keeps_distances_on_the_pixels(clip, degrees):
     np.testing.assert_array_equal(turned.mask, clip.mask)
     for name in PARTS:
         a, b = (getattr(c, name)[..., :2] * (1, clip.aspect) for c in (clip, turned))
-        np.testing.assert_allclose(np.linalg.norm(b[:, 0] - b[:, 5], axis=-1),
-                                   np.linalg.norm(a[:, 0] - a[:, 5], axis=-1), atol=1e-5)
+        np.testing.assert_allclose(
+            np.linalg.norm(b[:, 0] - b[:, 5], axis=-1),
+            np.linalg.norm(a[:, 0] - a[:, 5], axis=-1),
+            atol=1e-5,
+        )
 
 
 def test_a_quarter_turn_takes_right_to_down():
     clip = random_clip(0, seen=1.0, aspect=0.5)
     clip.body[:, 0, :2] = 0.75, 0.5  # right of the centre by a quarter of the width
-    np.testing.assert_allclose(aug.rotate(clip, 90).body[:, 0, :2], [[0.5, 1.0]] * STEPS,
-                               atol=1e-6)
+    np.testing.assert_allclose(
+        aug.rotate(clip, 90).body[:, 0, :2], [[0.5, 1.0]] * STEPS, atol=1e-6
+    )
 
 
 def test_noise_is_measured_in_shoulder_widths_and_palms():
@@ -80,8 +91,9 @@ def test_constant_noise_is_the_same_at_all_steps():
 
 @given(random_clips, st.integers(0, 10**6), st.sampled_from([0.0, 1.0]))
 def test_augmentation_invents_nothing(clip, seed, mirror):
-    settings = aug.AugmentConfig(mirror=mirror, drop_step=0.5, drop_hand=0.3,
-                                 drop_frame=0.3, late_start=0.5)
+    settings = aug.AugmentConfig(
+        mirror=mirror, drop_step=0.5, drop_hand=0.3, drop_frame=0.3, late_start=0.5
+    )
     changed = aug.augment(clip, settings, np.random.default_rng(seed))
     assert_sound(changed, clip)
     assert (changed.mask <= (aug.mirror(clip) if mirror else clip).mask).all()
@@ -96,8 +108,9 @@ def test_augmentation_that_is_turned_off_changes_nothing():
 
 def test_augmentation_follows_its_seed():
     clip = random_clip(0)
-    one, same, other = (aug.augment(clip, aug.AugmentConfig(), np.random.default_rng(seed))
-                        for seed in (1, 1, 2))
+    one, same, other = (
+        aug.augment(clip, aug.AugmentConfig(), np.random.default_rng(seed)) for seed in (1, 1, 2)
+    )
     assert_same(one, same, atol=0)
     assert np.abs(one.body - other.body).max() > 1e-3
 
@@ -158,25 +171,31 @@ def test_resting_hands_hang_on_the_wrists_along_the_forearms():
     hidden = aug.drop_hands(clip, np.ones((STEPS, 2), bool))
     rested = aug.rest_hands(hidden, DONOR, 0.75)
     scale = (1, clip.aspect)
-    shoulders = [clip.body[:, MEDIAPIPE_POSE.index(f'{side}_shoulder'), :2] * scale
-                 for side in ('left', 'right')]
+    shoulders = [
+        clip.body[:, MEDIAPIPE_POSE.index(f'{side}_shoulder'), :2] * scale
+        for side in ('left', 'right')
+    ]
     width = np.linalg.norm(shoulders[0] - shoulders[1], axis=-1).mean()
     for side in ('left', 'right'):
         hand = getattr(rested, f'{side}_hand')[..., :2] * scale
-        elbow, wrist = (clip.body[:, MEDIAPIPE_POSE.index(f'{side}_{joint}'), :2] * scale
-                        for joint in ('elbow', 'wrist'))
+        elbow, wrist = (
+            clip.body[:, MEDIAPIPE_POSE.index(f'{side}_{joint}'), :2] * scale
+            for joint in ('elbow', 'wrist')
+        )
         np.testing.assert_allclose(hand[:, 0], wrist, atol=1e-5)
         palm = hand[:, MEDIAPIPE_HAND.index('middle_1')] - hand[:, 0]
         along = (wrist - elbow).mean(0)
         np.testing.assert_allclose(
             palm / np.linalg.norm(palm, axis=-1, keepdims=True),
-            np.broadcast_to(along / np.linalg.norm(along), palm.shape), atol=1e-4)
+            np.broadcast_to(along / np.linalg.norm(along), palm.shape),
+            atol=1e-4,
+        )
         solid = getattr(rested, f'{side}_hand') * (1, clip.aspect, 1)
         np.testing.assert_allclose(
             np.linalg.norm(solid[:, MEDIAPIPE_HAND.index('middle_1')] - solid[:, 0], axis=-1),
-            0.3 * width, rtol=1e-3)
-
-
+            0.3 * width,
+            rtol=1e-3,
+        )
 
 
 def metric_clip(seed):
@@ -193,8 +212,10 @@ def test_turning_a_metric_body_keeps_its_bones(seed, yaw, pitch):
     clip, layout = metric_clip(seed)
     turned = aug.turn(clip, yaw, pitch)
     assert_sound(turned, clip)
-    a, b = (np.linalg.norm(c.body - c.body[:, list(layout.body.parents)], axis=-1)
-            for c in (clip, turned))
+    a, b = (
+        np.linalg.norm(c.body - c.body[:, list(layout.body.parents)], axis=-1)
+        for c in (clip, turned)
+    )
     np.testing.assert_allclose(a, b, atol=1e-4)
 
 
@@ -218,11 +239,13 @@ def test_mirroring_a_metric_body_twice_changes_nothing(seed):
 def test_two_persons_of_a_clip_get_the_same_view(a, b):
     """Their distance from each other changes by the zoom only, the same at all steps."""
     (one, layout), (other, _) = metric_clip(a), metric_clip(b)
-    settings = aug.AugmentConfig(turn=60, zoom=0.2, body_noise=0, body_offset=0, mirror=0,
-                                 late_start=0)
+    settings = aug.AugmentConfig(
+        turn=60, zoom=0.2, body_noise=0, body_offset=0, mirror=0, late_start=0
+    )
     pair = [aug.augment(clip, settings, np.random.default_rng(7), layout) for clip in (one, other)]
-    before, after = (np.linalg.norm(x.body[:, 0] - y.body[:, 0], axis=-1)
-                     for x, y in ((one, other), pair))
+    before, after = (
+        np.linalg.norm(x.body[:, 0] - y.body[:, 0], axis=-1) for x, y in ((one, other), pair)
+    )
     assert np.ptp(after / np.maximum(before, 1e-6)) < 1e-3
 
 
@@ -232,6 +255,9 @@ def test_zooming_scales_about_its_point(seed, factor, x, y):
     zoomed = aug.zoom(clip, factor, x, y)
     assert_sound(zoomed, clip)
     seen = clip.mask[:, 0] > 0
-    np.testing.assert_allclose(zoomed.body[seen][..., :2] - (x, y),
-                               (clip.body[seen][..., :2] - (x, y)) * factor, atol=1e-5)
+    np.testing.assert_allclose(
+        zoomed.body[seen][..., :2] - (x, y),
+        (clip.body[seen][..., :2] - (x, y)) * factor,
+        atol=1e-5,
+    )
     np.testing.assert_array_equal(zoomed.body[..., 3], clip.body[..., 3])

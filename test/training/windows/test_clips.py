@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch')
 
-from bharnet_ros.training.data import SourceConfig, load_clips, merge  # noqa: E402
-from bharnet_ros.training.dataset import ClipDataset, to_tensors  # noqa: E402
-from bharnet_ros.training.prototypes import write_recording  # noqa: E402
-from bharnet_ros.training.sampler import EpochSampler  # noqa: E402
-from bharnet_ros.training.store import (  # noqa: E402
+from torch.utils.data import DataLoader
+
+from bharnet_ros.bags.bag import read_keypoints
+from bharnet_ros.recognition.window import resample
+from bharnet_ros.training.datasets.store import (
     ClipInfo,
     DataError,
     DatasetInfo,
@@ -21,11 +21,12 @@ from bharnet_ros.training.store import (  # noqa: E402
     StoreWriter,
     Track,
 )
-from torch.utils.data import DataLoader  # noqa: E402
-from training_helpers import CLASSES, STEPS, assert_sound, imported, made_clips, raw  # noqa: E402
-
-from bharnet_ros.bag import read_keypoints  # noqa: E402
-from bharnet_ros.window import PARTS, resample  # noqa: E402
+from bharnet_ros.training.tools.prototypes import write_recording
+from bharnet_ros.training.windows.clips import SourceConfig, load_clips, merge
+from bharnet_ros.training.windows.dataset import ClipDataset, to_tensors
+from bharnet_ros.training.windows.sampler import EpochSampler
+from bharnet_ros.types import PARTS
+from support.training import CLASSES, STEPS, assert_sound, imported, made_clips, raw
 
 
 @pytest.fixture(scope='module')
@@ -62,7 +63,9 @@ def test_idle_clips_with_hands_can_be_left_out(tmp_path):
 def test_a_class_that_is_not_chosen_is_not_learnt(tmp_path):
     source = imported(tmp_path)
     assert load_clips(replace(source, where={'label': ['down', '-']}), '-').class_names == (
-        '-', 'down')
+        '-',
+        'down',
+    )
     with pytest.raises(DataError, match='helo'):
         load_clips(replace(source, where={'label': ['helo']}), '-')
 
@@ -70,11 +73,13 @@ def test_a_class_that_is_not_chosen_is_not_learnt(tmp_path):
 def test_a_refused_clip_leaves_nothing_behind(tmp_path):
     """Whoever goes on after an error must not find later clips shifted."""
     seen = np.repeat([[True, False, False]], 2, 0)
-    with StoreWriter(tmp_path / 's', DatasetInfo('s', 'nucla_20', ('a',), 'CC0'),
-                     hands=False) as writer:
+    with StoreWriter(
+        tmp_path / 's', DatasetInfo('s', 'nucla_20', ('a',), 'CC0'), hands=False
+    ) as writer:
         with pytest.raises(DataError, match='frames'):
-            writer.add(ClipInfo('1', 'a', extra={'frames': '9'}),
-                       [Track(np.full((2, 20, 3), 1.0), seen)])
+            writer.add(
+                ClipInfo('1', 'a', extra={'frames': '9'}), [Track(np.full((2, 20, 3), 1.0), seen)]
+            )
         writer.add(ClipInfo('1', 'a'), [Track(np.full((2, 20, 3), 2.0), seen)])
     assert (Store(tmp_path / 's').tracks(0)[0].body == 2).all()
 
@@ -100,8 +105,13 @@ def test_a_piece_is_sampled_as_from_the_whole_clip(clips, i, a, b, steps):
     at = np.linspace(start, stop, steps) * (n - 1)
     found = clips.clip(i, start, stop, steps)
     for part, name in enumerate(PARTS):
-        values, mask = resample(np.arange(n), np.array(getattr(track, name)),
-                                np.array(track.mask[:, part]), at, max_gap=n)
+        values, mask = resample(
+            np.arange(n),
+            np.array(getattr(track, name)),
+            np.array(track.mask[:, part]),
+            at,
+            max_gap=n,
+        )
         np.testing.assert_allclose(getattr(found, name), values, atol=1e-6)
         np.testing.assert_array_equal(found.mask[:, part], mask)
     assert_sound(found, found)
@@ -123,15 +133,18 @@ def test_a_person_who_is_not_there_was_never_seen(tiny):
 
 
 def test_sets_are_joined_under_all_their_names(clips, tmp_path):
-    longer = made_clips(tmp_path, **raw(frames=14, seed=1) | {
-        'class_names': np.array(['up', 'wave', '-'])})
+    longer = made_clips(
+        tmp_path, **raw(frames=14, seed=1) | {'class_names': np.array(['up', 'wave', '-'])}
+    )
     both = merge([clips, longer])
     assert both.class_names == ('-', 'up', 'down', 'wave')
     assert [both.class_names[k] for k in both.label] == [
-        part.class_names[k] for part in (clips, longer) for k in part.label]
+        part.class_names[k] for part in (clips, longer) for k in part.label
+    ]
     np.testing.assert_allclose(both.clip(0, 0.0, 1.0, 10).body, raw()['pose'][0], atol=1e-6)
-    np.testing.assert_allclose(both.clip(24, 0.0, 1.0, 14).body,
-                               raw(frames=14, seed=1)['pose'][0], atol=1e-6)
+    np.testing.assert_allclose(
+        both.clip(24, 0.0, 1.0, 14).body, raw(frames=14, seed=1)['pose'][0], atol=1e-6
+    )
     assert list(both.column('subject')) == [*clips.column('subject'), *longer.column('subject')]
 
 
@@ -174,13 +187,16 @@ def test_a_dataset_without_augmentation_gives_whole_clips(clips):
 
 @pytest.mark.parametrize('workers', [0, 2])
 def test_an_augmented_clip_depends_on_seed_and_draw_alone(clips, workers):
-    from bharnet_ros.training.augment import AugmentConfig
+    from bharnet_ros.training.windows.augment import AugmentConfig
+
     def once(seed):
         sampler = EpochSampler(clips.label, 3, True, seed)
         sampler.set_epoch(4)
         data = ClipDataset(clips, STEPS, 0, AugmentConfig(), seed)
-        return torch.cat([x[0] for x, _ in DataLoader(data, 5, sampler=sampler,
-                                                      num_workers=workers)])
+        return torch.cat(
+            [x[0] for x, _ in DataLoader(data, 5, sampler=sampler, num_workers=workers)]
+        )
+
     alone = EpochSampler(clips.label, 3, True, 1)
     alone.set_epoch(4)
     data = ClipDataset(clips, STEPS, 0, AugmentConfig(), 1)

@@ -5,24 +5,28 @@ from hypothesis import strategies as st
 
 pytest.importorskip('torch', reason='training needs PyTorch')
 
-from bharnet_ros.training.augment import AugmentConfig
-from bharnet_ros.training.data import SourceConfig, load_clips
-from bharnet_ros.training.dataset import ClipDataset
-from bharnet_ros.training.joining import Joiner, join, plan_join
-from bharnet_ros.training.store import (
+from bharnet_ros.training.datasets.store import (
     ClipInfo,
     DataError,
     DatasetInfo,
     StoreWriter,
     Track,
 )
-from training_helpers import STEPS, assert_sound, imported, made_clips, random_clip
+from bharnet_ros.training.windows.augment import AugmentConfig
+from bharnet_ros.training.windows.clips import SourceConfig, load_clips
+from bharnet_ros.training.windows.dataset import ClipDataset
+from bharnet_ros.training.windows.joining import Joiner, join, plan_join
+from bharnet_ros.types import PARTS
+from support.training import STEPS, assert_sound, imported, made_clips, random_clip
 
-from bharnet_ros.window import PARTS
 
-
-@given(st.floats(-0.7, 3), st.floats(0.1, 0.7), st.floats(0.5, 5), st.floats(0.01, 0.3),
-       st.integers(2, 64))
+@given(
+    st.floats(-0.7, 3),
+    st.floats(0.1, 0.7),
+    st.floats(0.5, 5),
+    st.floats(0.01, 0.3),
+    st.integers(2, 64),
+)
 def test_a_plan_fills_the_window_and_stays_within_the_clips(end, way, seconds, step, steps):
     plan = plan_join(end, way, seconds, step, steps)
     assert plan.before[1] + plan.between + plan.after[1] == steps
@@ -49,10 +53,11 @@ def test_a_joined_window_leads_from_one_clip_to_the_other(seed, kept, shown, bet
         return
     assert_sound(window, window)
     for name in PARTS:  # the second clip is where it was
-        np.testing.assert_allclose(getattr(window, name)[kept + between:],
-                                   getattr(second, name)[:shown], atol=1e-4)
+        np.testing.assert_allclose(
+            getattr(window, name)[kept + between :], getattr(second, name)[:shown], atol=1e-4
+        )
     if kept and between:  # no leap: a blend is nearer to the first's last pose than to the second
-        steps = np.abs(np.diff(window.body[kept - 1:kept + between + 1, 0, :2], axis=0))
+        steps = np.abs(np.diff(window.body[kept - 1 : kept + between + 1, 0, :2], axis=0))
         if shown:
             np.testing.assert_allclose(steps, np.broadcast_to(steps[:1], steps.shape), atol=1e-4)
 
@@ -104,6 +109,7 @@ def test_without_an_idle_class_every_window_ends_in_its_own_clip(clips):
 def test_joined_windows_come_out_of_the_dataset_and_depend_on_the_draw_alone(clips):
     def data(join):
         return ClipDataset(clips, STEPS, 0, AugmentConfig(join=join), 3, window_seconds=1.0)
+
     draws = [(n, n % len(clips)) for n in range(24)]
     labels = [data(1.0)[draw][1] for draw in draws]
     assert labels == [data(1.0)[draw][1] for draw in reversed(draws)][::-1]
@@ -124,6 +130,7 @@ def shown(clips, i, n):
     def dress(clip, label, rng):
         parts.append((clip, label))
         return clip
+
     window = Joiner(clips, STEPS, 1.0, 0).draw(i, np.random.default_rng(n), dress)
     return parts, window and window[1]
 
@@ -153,14 +160,17 @@ def test_a_window_of_an_action_ends_well_within_it_and_one_of_leaving_begins_wit
 
 
 def test_a_clip_of_one_frame_is_joined_to_nothing(tmp_path):
-    with StoreWriter(tmp_path / 'short', DatasetInfo('short', 'mediapipe_holistic', ('-', 'a'),
-                                                     'CC0')) as writer:
+    with StoreWriter(
+        tmp_path / 'short', DatasetInfo('short', 'mediapipe_holistic', ('-', 'a'), 'CC0')
+    ) as writer:
         rng = np.random.default_rng(0)
         for k in range(4):
             points = rng.random((1, 33, 4)), np.ones((1, 3), bool), *rng.random((2, 1, 21, 3))
             writer.add(ClipInfo(str(k), '-a'[k % 2], subject='0', rate=10.0), [Track(*points)])
     clips = load_clips(SourceConfig(tmp_path / 'short'), '-')
     joiner = Joiner(clips, STEPS, 1.0, 0)
-    assert all(joiner.draw(1, np.random.default_rng(n), lambda clip, label, rng: clip) is None
-               for n in range(20))
+    assert all(
+        joiner.draw(1, np.random.default_rng(n), lambda clip, label, rng: clip) is None
+        for n in range(20)
+    )
     assert len(ClipDataset(clips, STEPS, 0, AugmentConfig(join=1.0), window_seconds=1.0)[0, 1][0])

@@ -9,13 +9,12 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch')
 
-from bharnet_ros.training.augment import pair  # noqa: E402
-from bharnet_ros.training.poses import aligned, blend, poses, transition  # noqa: E402
-from bharnet_ros.training.streams import CAMERA  # noqa: E402
-from training_helpers import random_clip  # noqa: E402
-
-from bharnet_ros.layouts import MEDIAPIPE_HOLISTIC  # noqa: E402
-from bharnet_ros.window import PARTS  # noqa: E402
+from bharnet_ros.layouts import MEDIAPIPE_HOLISTIC
+from bharnet_ros.training.online.streams import CAMERA
+from bharnet_ros.training.windows.augment import pair
+from bharnet_ros.training.windows.poses import aligned, blend, poses, transition
+from bharnet_ros.types import PARTS
+from support.training import random_clip
 
 SHOULDERS = pair('shoulder', MEDIAPIPE_HOLISTIC)
 LEFT_WRIST, RIGHT_WRIST = pair('wrist', MEDIAPIPE_HOLISTIC)
@@ -31,13 +30,20 @@ def seen_clip(seed, body=True, left=True, right=True):
 def test_on_the_way_a_hand_keeps_its_shape_and_stays_on_its_wrist(seed, share):
     one, other = poses(seen_clip(seed))[0], poses(seen_clip(seed + 1, left=False))[0]
     found = blend(one, other, share)
-    np.testing.assert_allclose(found['left_hand'] - found['body'][LEFT_WRIST, :3],
-                               one['left_hand'] - one['body'][LEFT_WRIST, :3], atol=1e-5)
+    np.testing.assert_allclose(
+        found['left_hand'] - found['body'][LEFT_WRIST, :3],
+        one['left_hand'] - one['body'][LEFT_WRIST, :3],
+        atol=1e-5,
+    )
     near = one if share < 0.5 else other
-    np.testing.assert_allclose(found['right_hand'] - found['body'][RIGHT_WRIST, :3],
-                               near['right_hand'] - near['body'][RIGHT_WRIST, :3], atol=1e-5)
-    np.testing.assert_allclose(found['body'], (1 - share) * one['body'] + share * other['body'],
-                               atol=1e-5)
+    np.testing.assert_allclose(
+        found['right_hand'] - found['body'][RIGHT_WRIST, :3],
+        near['right_hand'] - near['body'][RIGHT_WRIST, :3],
+        atol=1e-5,
+    )
+    np.testing.assert_allclose(
+        found['body'], (1 - share) * one['body'] + share * other['body'], atol=1e-5
+    )
 
 
 def test_a_hand_that_is_in_neither_pose_is_not_made_up():
@@ -49,13 +55,17 @@ def test_a_hand_that_is_in_neither_pose_is_not_made_up():
 
 def test_steps_without_a_body_do_not_move_the_others():
     clip = seen_clip(3)
-    hidden = replace(clip, body=np.concatenate([clip.body, 0 * clip.body]),
-                     left_hand=np.tile(clip.left_hand, (2, 1, 1)),
-                     right_hand=np.tile(clip.right_hand, (2, 1, 1)),
-                     mask=np.concatenate([clip.mask, 0 * clip.mask]))
+    hidden = replace(
+        clip,
+        body=np.concatenate([clip.body, 0 * clip.body]),
+        left_hand=np.tile(clip.left_hand, (2, 1, 1)),
+        right_hand=np.tile(clip.right_hand, (2, 1, 1)),
+        mask=np.concatenate([clip.mask, 0 * clip.mask]),
+    )
     for name in PARTS:
-        np.testing.assert_allclose(aligned(hidden)[name][:len(clip.mask)], aligned(clip)[name],
-                                   atol=1e-6)
+        np.testing.assert_allclose(
+            aligned(hidden)[name][: len(clip.mask)], aligned(clip)[name], atol=1e-6
+        )
     with pytest.raises(ValueError, match='shoulders'):
         aligned(replace(clip, mask=0 * clip.mask))
 
@@ -66,12 +76,20 @@ def test_before_the_camera_a_person_has_the_shape_it_had(seed):
     clip = seen_clip(seed)
     clip = replace(clip, left_hand=clip.body[:, :21, :3])  # near the body, so not out of sight
     frames = [CAMERA.frame(pose, 0, 'ann') for pose in poses(clip)]
-    there, here = (points[..., :2] * (1, aspect) for points, aspect in (
-        (clip.body, clip.aspect),
-        (np.stack([frame.body for frame in frames]), frames[0].aspect)))
+    there, here = (
+        points[..., :2] * (1, aspect)
+        for points, aspect in (
+            (clip.body, clip.aspect),
+            (np.stack([frame.body for frame in frames]), frames[0].aspect),
+        )
+    )
     width = np.linalg.norm(there[:, SHOULDERS[0]] - there[:, SHOULDERS[1]], axis=-1).mean()
-    np.testing.assert_allclose((here - here[:, :1]) / CAMERA.shoulder_width,
-                               (there - there[:, :1]) / width, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(
+        (here - here[:, :1]) / CAMERA.shoulder_width,
+        (there - there[:, :1]) / width,
+        rtol=1e-3,
+        atol=1e-3,
+    )
     for frame in frames:
         if frame.left_hand is not None:
             np.testing.assert_allclose(frame.left_hand, frame.body[:21, :3], atol=1e-4)

@@ -5,8 +5,9 @@ import pytest
 
 pytest.importorskip('torch', reason='training needs PyTorch')
 
-from bharnet_ros.training.data import SourceConfig, load_clips
-from bharnet_ros.training.splits import (
+from bharnet_ros.training.datasets.store import DataError
+from bharnet_ros.training.windows.clips import SourceConfig, load_clips
+from bharnet_ros.training.windows.splits import (
     NTU120_SUBJECTS,
     OFFICIAL,
     SplitConfig,
@@ -14,7 +15,6 @@ from bharnet_ros.training.splits import (
     one_only,
     split,
 )
-from bharnet_ros.training.store import DataError
 
 
 def test_a_split_takes_values_of_a_column(tiny):
@@ -27,11 +27,15 @@ def test_a_split_takes_values_of_a_column(tiny):
     np.testing.assert_array_equal(by_column.test, found.column('subject') == '0')
 
 
-@pytest.mark.parametrize('config, says', [
-    (SplitConfig('subject', test=['9']), 'there are 0, 1, 2'),
-    (SplitConfig('subject', test=['0'], train=['0']), 'two parts'),
-    (SplitConfig('subject', test=['0', '1', '2']), 'nothing to train'),
-    (SplitConfig('weather', test=['0']), 'weather')])
+@pytest.mark.parametrize(
+    'config, says',
+    [
+        (SplitConfig('subject', test=['9']), 'there are 0, 1, 2'),
+        (SplitConfig('subject', test=['0'], train=['0']), 'two parts'),
+        (SplitConfig('subject', test=['0', '1', '2']), 'nothing to train'),
+        (SplitConfig('weather', test=['0']), 'weather'),
+    ],
+)
 def test_an_impossible_split_is_refused(tiny, config, says):
     with pytest.raises(DataError, match=says):
         split(load_clips(SourceConfig(tiny), '-'), config)

@@ -6,10 +6,11 @@ from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
-from bharnet_ros.training.store import ClipInfo, DataError, DatasetInfo, StoreWriter, Track
 from rich.progress import track as progress
 
 from bharnet_ros.layouts import MEDIAPIPE_HOLISTIC
+
+from ..store import ClipInfo, DataError, DatasetInfo, StoreWriter, Track
 
 KEYS = {'body': 'pose', 'left_hand': 'left_hand', 'right_hand': 'right_hand'}
 COLUMNS = ('subject', 'camera', 'session', 'setup')
@@ -40,8 +41,10 @@ def read_npz(path: Path) -> tuple[tuple[str, ...], Iterator[tuple[ClipInfo, Trac
     if isinstance(data, np.ndarray):
         raise DataError(f'{path}: one bare array, not a .npz with names')
     if missing := {*KEYS.values(), 'label', 'class_names'} - set(data):
-        raise DataError(f'{path}: holds no {", ".join(sorted(missing))}; it needs pose, '
-                        'left_hand, right_hand, label and class_names')
+        raise DataError(
+            f'{path}: holds no {", ".join(sorted(missing))}; it needs pose, '
+            'left_hand, right_hand, label and class_names'
+        )
     try:
         arrays = {name: data[name] for name in data}
     except (ValueError, OSError, EOFError, BadZipFile) as error:
@@ -49,8 +52,12 @@ def read_npz(path: Path) -> tuple[tuple[str, ...], Iterator[tuple[ClipInfo, Trac
     names, label = tuple(str(name) for name in arrays['class_names']), arrays['label']
     n, frames = (*arrays['pose'].shape, 0, 0)[:2]
     hand = (n, frames, len(MEDIAPIPE_HOLISTIC.hand), 3)
-    for key, shape in (('pose', (n, frames, len(MEDIAPIPE_HOLISTIC.body), 4)),
-                       ('left_hand', hand), ('right_hand', hand), ('label', (n,))):
+    for key, shape in (
+        ('pose', (n, frames, len(MEDIAPIPE_HOLISTIC.body), 4)),
+        ('left_hand', hand),
+        ('right_hand', hand),
+        ('label', (n,)),
+    ):
         if arrays[key].shape != shape:
             raise DataError(f'{path}: {key} has shape {arrays[key].shape}, not {shape}')
         if arrays[key].dtype.kind not in 'fiu':
@@ -58,18 +65,29 @@ def read_npz(path: Path) -> tuple[tuple[str, ...], Iterator[tuple[ClipInfo, Trac
     if label.dtype.kind not in 'iu':
         raise DataError(f'{path}: label holds {label.dtype}, not whole numbers')
     if n and not 0 <= label.min() <= label.max() < len(names):
-        raise DataError(f'{path}: labels {label.min()} to {label.max()}, but {len(names)} '
-                        'class names')
-    per_clip = {name: array for name, array in arrays.items()
-                if name not in ('label', 'class_names') and array.shape == (n,)}
+        raise DataError(
+            f'{path}: labels {label.min()} to {label.max()}, but {len(names)} class names'
+        )
+    per_clip = {
+        name: array
+        for name, array in arrays.items()
+        if name not in ('label', 'class_names') and array.shape == (n,)
+    }
 
     def clips() -> Iterator[tuple[ClipInfo, Track]]:
         for i in range(n):
             values = {name: str(array[i]) for name, array in per_clip.items()}
             extra = {name: value for name, value in values.items() if name not in COLUMNS}
-            yield (ClipInfo(f'{i:05d}', names[label[i]], extra=extra,
-                            **{name: values[name] for name in COLUMNS if name in values}),
-                   make_track(*(arrays[key][i] for key in KEYS.values())))
+            yield (
+                ClipInfo(
+                    f'{i:05d}',
+                    names[label[i]],
+                    extra=extra,
+                    **{name: values[name] for name in COLUMNS if name in values},
+                ),
+                make_track(*(arrays[key][i] for key in KEYS.values())),
+            )
+
     return names, clips(), n
 
 
@@ -81,9 +99,12 @@ def _number(path: Path) -> tuple[int, str]:
 def read_folder(path: Path) -> tuple[tuple[str, ...], Iterator[tuple[ClipInfo, Track]], int]:
     """Return class names, the clips of CLASS/CLIP.npy or CLASS/CLIP/FRAME.npy, their number."""
     names = tuple(sorted(entry.name for entry in path.iterdir() if entry.is_dir()))
-    found = [(name, entry) for name in names for entry in sorted((path / name).iterdir(),
-                                                                 key=_number)
-             if entry.is_dir() or entry.suffix == '.npy']
+    found = [
+        (name, entry)
+        for name in names
+        for entry in sorted((path / name).iterdir(), key=_number)
+        if entry.is_dir() or entry.suffix == '.npy'
+    ]
     if not found:
         raise DataError(f'{path}: holds no CLASS/CLIP.npy and no CLASS/CLIP/FRAME.npy')
 
@@ -100,19 +121,33 @@ def read_folder(path: Path) -> tuple[tuple[str, ...], Iterator[tuple[ClipInfo, T
             else:
                 flat = arrays[0]
             if flat.ndim != 2 or flat.shape[1] not in FLAT:
-                raise DataError(f'{entry}: {flat.shape[1:] or flat.shape} values a frame, not '
-                                + ' or '.join(map(str, FLAT)))
+                raise DataError(
+                    f'{entry}: {flat.shape[1:] or flat.shape} values a frame, not '
+                    + ' or '.join(map(str, FLAT))
+                )
             hands = POSE + FLAT[flat.shape[1]]
             frames = len(flat)
-            yield ClipInfo(f'{name}/{entry.stem}', name), make_track(
-                flat[:, :POSE].reshape(frames, -1, 4),
-                flat[:, hands:hands + HAND].reshape(frames, -1, 3),
-                flat[:, hands + HAND:].reshape(frames, -1, 3))
+            yield (
+                ClipInfo(f'{name}/{entry.stem}', name),
+                make_track(
+                    flat[:, :POSE].reshape(frames, -1, 4),
+                    flat[:, hands : hands + HAND].reshape(frames, -1, 3),
+                    flat[:, hands + HAND :].reshape(frames, -1, 3),
+                ),
+            )
+
     return names, clips(), len(found)
 
 
-def import_arrays(source: Path, to: Path, name: str, license: str, aspect: float,
-                  idle: str | None = None, rate: float | None = None) -> int:
+def import_arrays(
+    source: Path,
+    to: Path,
+    name: str,
+    license: str,
+    aspect: float,
+    idle: str | None = None,
+    rate: float | None = None,
+) -> int:
     """Import MediaPipe Holistic arrays; return the number of clips.
 
     Args:

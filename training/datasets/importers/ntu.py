@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from bharnet_ros.training.importers.failures import report_failures
-from bharnet_ros.training.store import ClipInfo, DataError, DatasetInfo, StoreWriter, Track
 from rich.progress import track as progress
 
 from bharnet_ros.layouts import NTU_25
+
+from ..store import ClipInfo, DataError, DatasetInfo, StoreWriter, Track
+from .failures import report_failures
 
 # Shahroudy et al., CVPR 2016 (A1 to A60); Liu et al., TPAMI 2020 (A61 to A120).
 ACTIONS = tuple(Path(__file__).with_name('ntu_classes.txt').read_text().splitlines())
@@ -83,9 +84,11 @@ def parse(text: str, name: str) -> tuple[int, dict[str, Body]]:
 def clean(bodies: dict[str, Body]) -> list[Body]:
     """Return the bodies that are people, the one that moves most first; at least one."""
     kept = sorted(bodies.values(), key=lambda body: body.motion, reverse=True)
-    for noise in (lambda body: len(body.frames) <= SHORT,
-                  lambda body: body.wide >= SPREAD_SHARE,
-                  lambda body: not MOTION[0] <= body.motion <= MOTION[1]):
+    for noise in (
+        lambda body: len(body.frames) <= SHORT,
+        lambda body: body.wide >= SPREAD_SHARE,
+        lambda body: not MOTION[0] <= body.motion <= MOTION[1],
+    ):
         if len(kept) > 1:
             kept = [body for body in kept if not noise(body)] or kept[:1]
     return kept
@@ -106,8 +109,13 @@ def to_tracks(frames: int, bodies: list[Body]) -> list[Track]:
                 break
     shown = seen.any(0)
     persons = [person for person in range(PERSONS) if seen[person].any()]
-    return [Track(joints[person, shown], np.stack(
-        [seen[person, shown], *2 * [np.zeros(shown.sum(), bool)]], -1)) for person in persons]
+    return [
+        Track(
+            joints[person, shown],
+            np.stack([seen[person, shown], *2 * [np.zeros(shown.sum(), bool)]], -1),
+        )
+        for person in persons
+    ]
 
 
 def read_file(path: Path) -> tuple[ClipInfo, list[Track]] | str:
@@ -124,13 +132,27 @@ def read_file(path: Path) -> tuple[ClipInfo, list[Track]] | str:
         return str(error)
     if not bodies:
         return 'shows nobody'
-    info = ClipInfo(path.stem, ACTIONS[action - 1], str(subject), str(camera), str(repeat),
-                    str(setup), rate=30.0, extra={'action': str(action)})
+    info = ClipInfo(
+        path.stem,
+        ACTIONS[action - 1],
+        str(subject),
+        str(camera),
+        str(repeat),
+        str(setup),
+        rate=30.0,
+        extra={'action': str(action)},
+    )
     return info, to_tracks(frames, clean(bodies))
 
 
-def import_ntu(source: Path, to: Path, missing: list[Path] = [],  # noqa: B006
-               actions: int = 120, dtype: str = 'float32', jobs: int = 0) -> int:
+def import_ntu(
+    source: Path,
+    to: Path,
+    missing: list[Path] = [],  # noqa: B006
+    actions: int = 120,
+    dtype: str = 'float32',
+    jobs: int = 0,
+) -> int:
     """Import NTU RGB+D skeletons; return the number of clips.
 
     Files that are broken or show nobody are listed in TO.failures.csv and left out.
@@ -151,20 +173,30 @@ def import_ntu(source: Path, to: Path, missing: list[Path] = [],  # noqa: B006
     for file in missing:
         if not file.is_file():
             raise DataError(f'no such list: {file}')
-        listed |= {line.strip().removesuffix('.skeleton') for line in
-                   file.read_text().splitlines()}
+        listed |= {
+            line.strip().removesuffix('.skeleton') for line in file.read_text().splitlines()
+        }
     files = [file for file in sorted(source.rglob('*.skeleton')) if file.stem not in listed]
-    files = [file for file in files
-             if not (match := NAME.search(file.stem)) or int(match.group(5)) <= actions]
+    files = [
+        file
+        for file in files
+        if not (match := NAME.search(file.stem)) or int(match.group(5)) <= actions
+    ]
     if not files:
         raise DataError(f'{source}: holds no .skeleton file')
     failures, count = [], 0
-    info = DatasetInfo(f'ntu{actions}', NTU_25.name, ACTIONS[:actions], 'research use only',
-                       source='NTU RGB+D')
-    with ProcessPoolExecutor(jobs or None) as pool, \
-            StoreWriter(to, info, hands=False, dtype=dtype) as writer:
-        for file, result in zip(files, progress(pool.map(read_file, files, chunksize=16),
-                                                'importing ntu', len(files)), strict=True):
+    info = DatasetInfo(
+        f'ntu{actions}', NTU_25.name, ACTIONS[:actions], 'research use only', source='NTU RGB+D'
+    )
+    with (
+        ProcessPoolExecutor(jobs or None) as pool,
+        StoreWriter(to, info, hands=False, dtype=dtype) as writer,
+    ):
+        for file, result in zip(
+            files,
+            progress(pool.map(read_file, files, chunksize=16), 'importing ntu', len(files)),
+            strict=True,
+        ):
             if isinstance(result, str):
                 failures.append((str(file), result))
                 continue

@@ -9,16 +9,26 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from bharnet_ros.training.importers.failures import report_failures
-from bharnet_ros.training.store import ClipInfo, DataError, DatasetInfo, StoreWriter, Track
 from rich.progress import track as progress
 
 from bharnet_ros.layouts import NUCLA_20
 
+from ..store import ClipInfo, DataError, DatasetInfo, StoreWriter, Track
+from .failures import report_failures
+
 # Wang et al., CVPR 2014. The numbers in the file names have gaps.
-ACTIONS = {1: 'pick up with one hand', 2: 'pick up with two hands', 3: 'drop trash',
-           4: 'walk around', 5: 'sit down', 6: 'stand up', 8: 'donning', 9: 'doffing',
-           11: 'throw', 12: 'carry'}
+ACTIONS = {
+    1: 'pick up with one hand',
+    2: 'pick up with two hands',
+    3: 'drop trash',
+    4: 'walk around',
+    5: 'sit down',
+    6: 'stand up',
+    8: 'donning',
+    9: 'doffing',
+    11: 'throw',
+    12: 'carry',
+}
 NAME = re.compile(r'a(\d\d)_s(\d\d)_e(\d\d)_v(\d\d)\.json$')
 
 
@@ -41,8 +51,9 @@ def read_clip(name: str, text: bytes) -> tuple[ClipInfo, Track]:
     if not seen.any():
         raise DataError(f'{name}: no frame shows a skeleton')
     mask = np.stack([seen, *2 * [np.zeros_like(seen)]], -1)
-    info = ClipInfo(match.group()[:-5], ACTIONS[action], str(subject), str(view), str(event),
-                    rate=30.0)
+    info = ClipInfo(
+        match.group()[:-5], ACTIONS[action], str(subject), str(view), str(event), rate=30.0
+    )
     return info, Track(body, mask)
 
 
@@ -61,8 +72,9 @@ def sources(path: Path) -> dict[str, Callable[[], bytes]]:
         except (OSError, zipfile.BadZipFile, zlib.error) as error:
             raise DataError(f'{name}: damaged ({error})') from error
 
-    return {name: partial(read, name)
-            for name in sorted(archive.namelist()) if name.endswith('.json')}
+    return {
+        name: partial(read, name) for name in sorted(archive.namelist()) if name.endswith('.json')
+    }
 
 
 def import_nucla(source: Path, to: Path) -> int:
@@ -78,8 +90,9 @@ def import_nucla(source: Path, to: Path) -> int:
     files = sources(source)
     if not files:
         raise DataError(f'{source}: holds no aNN_sNN_eNN_vNN.json')
-    info = DatasetInfo('nucla', NUCLA_20.name, tuple(ACTIONS.values()), 'research use only',
-                       source=source.name)
+    info = DatasetInfo(
+        'nucla', NUCLA_20.name, tuple(ACTIONS.values()), 'research use only', source=source.name
+    )
     failures: list[tuple[str, str]] = []
     count = 0
     with StoreWriter(to, info, hands=False) as writer:

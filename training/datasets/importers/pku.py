@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import numpy as np
-from bharnet_ros.training.importers.failures import report_failures
-from bharnet_ros.training.store import ClipInfo, DataError, DatasetInfo, StoreWriter, Track
 from rich.progress import track as progress
 
 from bharnet_ros.layouts import NTU_25
+
+from ..store import ClipInfo, DataError, DatasetInfo, StoreWriter, Track
+from .failures import report_failures
 
 # Liu et al., PKU-MMD, 2017: 51 actions in alphabetical order.
 ACTIONS = tuple(Path(__file__).with_name('pku_classes.txt').read_text().splitlines())
@@ -40,8 +41,10 @@ def read_skeleton(path: Path) -> np.ndarray:
     except (OSError, ValueError) as error:
         raise DataError(f'{path.name}: not a skeleton file ({error})') from error
     if values.shape[1:] != (PERSONS * JOINTS * 3,) or not np.isfinite(values).all():
-        raise DataError(f'{path.name}: {values.shape[1]} values a line, not '
-                        f'{PERSONS * JOINTS * 3}, or some not finite')
+        raise DataError(
+            f'{path.name}: {values.shape[1]} values a line, not '
+            f'{PERSONS * JOINTS * 3}, or some not finite'
+        )
     return values.reshape(-1, PERSONS, JOINTS, 3)
 
 
@@ -57,8 +60,9 @@ def read_labels(path: Path, frames: int) -> list[tuple[int, int, int]]:
     return [(int(a), int(s), min(int(e), frames)) for a, s, e in rows if s < frames]
 
 
-def segments(labels: list[tuple[int, int, int]], frames: int, background: int
-             ) -> list[tuple[str, int, int]]:
+def segments(
+    labels: list[tuple[int, int, int]], frames: int, background: int
+) -> list[tuple[str, int, int]]:
     """Return (class, first, after last); also gaps of `background` frames or more, if > 0."""
     found = [(ACTIONS[action - 1], start, stop) for action, start, stop in labels]
     if background:
@@ -74,15 +78,23 @@ def segments(labels: list[tuple[int, int, int]], frames: int, background: int
 def to_tracks(body: np.ndarray) -> list[Track]:
     """Return the persons of (F, 2, 25, 3): who is there most of the time, moves most, first."""
     seen = body.any((2, 3))
-    order = sorted((p for p in range(PERSONS) if seen[:, p].any()), reverse=True,
-                   key=lambda p: (seen[:, p].mean() >= 0.5,
-                                  body[seen[:, p], p].reshape(-1, 3).var(0).sum()))
+    order = sorted(
+        (p for p in range(PERSONS) if seen[:, p].any()),
+        reverse=True,
+        key=lambda p: (seen[:, p].mean() >= 0.5, body[seen[:, p], p].reshape(-1, 3).var(0).sum()),
+    )
     no_hand = np.zeros(len(body), bool)
     return [Track(body[:, p], np.stack([seen[:, p], no_hand, no_hand], -1)) for p in order]
 
 
-def import_pku(skeletons: Path, labels: Path, splits: Path, to: Path, background: int = 0,
-               dtype: str = 'float32') -> int:
+def import_pku(
+    skeletons: Path,
+    labels: Path,
+    splits: Path,
+    to: Path,
+    background: int = 0,
+    dtype: str = 'float32',
+) -> int:
     """Import PKU-MMD: one clip for each labelled segment; return the number of clips.
 
     Videos that are not sound are listed in TO.failures.csv and left out.
@@ -109,16 +121,21 @@ def import_pku(skeletons: Path, labels: Path, splits: Path, to: Path, background
     if not files:
         raise DataError(f'{skeletons}: holds no skeleton file')
     classes = ACTIONS + ((BACKGROUND,) if background else ())
-    info = DatasetInfo('pku', NTU_25.name, classes, 'research use only',
-                       BACKGROUND if background else None, 'PKU-MMD phase 1')
+    info = DatasetInfo(
+        'pku',
+        NTU_25.name,
+        classes,
+        'research use only',
+        BACKGROUND if background else None,
+        'PKU-MMD phase 1',
+    )
     failures, count = [], 0
     with StoreWriter(to, info, hands=False, dtype=dtype) as writer:
         for file in progress(files, 'importing pku'):
             video = file.stem
             try:
                 body = read_skeleton(file)
-                parts = segments(read_labels(labels / file.name, len(body)), len(body),
-                                 background)
+                parts = segments(read_labels(labels / file.name, len(body)), len(body), background)
             except DataError as error:
                 failures.append((str(file), str(error)))
                 continue
@@ -128,9 +145,17 @@ def import_pku(skeletons: Path, labels: Path, splits: Path, to: Path, background
                 if not tracks:
                     failures.append((str(file), f'nobody in frames {start} to {stop}'))
                     continue
-                writer.add(ClipInfo(f'{video}/{start:05d}', label,
-                                    camera=VIEWS.get(video[-1], ''), session=video, rate=30.0,
-                                    extra=columns | {'start': str(start)}), tracks)
+                writer.add(
+                    ClipInfo(
+                        f'{video}/{start:05d}',
+                        label,
+                        camera=VIEWS.get(video[-1], ''),
+                        session=video,
+                        rate=30.0,
+                        extra=columns | {'start': str(start)},
+                    ),
+                    tracks,
+                )
                 count += 1
     report_failures(to, failures)
     return count

@@ -7,17 +7,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bharnet_ros.training.importers.failures import report_failures
-from bharnet_ros.training.store import ClipInfo, DataError, DatasetInfo, StoreWriter, Track
 from rich.progress import track as progress
 
 from bharnet_ros.layouts import COCO_17, DATA_LAYOUTS, NTU_25
 
+from ..store import ClipInfo, DataError, DatasetInfo, StoreWriter, Track
+from .failures import report_failures
+
 # What a pickle of dicts, lists, strings, numbers and numpy arrays names, and nothing else.
-ALLOWED = {(module, name) for module in ('numpy.core.multiarray', 'numpy._core.multiarray')
-           for name in ('_reconstruct', 'scalar')}
-ALLOWED |= {('numpy', 'ndarray'), ('numpy', 'dtype'), ('_codecs', 'encode'),
-            ('numpy.core.numeric', '_frombuffer'), ('numpy._core.numeric', '_frombuffer')}
+ALLOWED = {
+    (module, name)
+    for module in ('numpy.core.multiarray', 'numpy._core.multiarray')
+    for name in ('_reconstruct', 'scalar')
+}
+ALLOWED |= {
+    ('numpy', 'ndarray'),
+    ('numpy', 'dtype'),
+    ('_codecs', 'encode'),
+    ('numpy.core.numeric', '_frombuffer'),
+    ('numpy._core.numeric', '_frombuffer'),
+}
 LAYOUT_OF = {17: 'coco_17', 25: 'ntu_25', 133: 'coco_wholebody_133'}
 SPLIT = re.compile(r'(?:(.*)_)?(train|val|test)(\d*)')
 FIRST_HAND = 91  # of COCO-WholeBody's 133: body, feet and face before, left hand, right hand after
@@ -30,8 +39,10 @@ class ArrayUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         """Return what the pickle names, if it is harmless."""
         if (module, name) not in ALLOWED:
-            raise DataError(f'it asks for {module}.{name}, which keypoint annotations never '
-                            'need; do not open it elsewhere')
+            raise DataError(
+                f'it asks for {module}.{name}, which keypoint annotations never '
+                'need; do not open it elsewhere'
+            )
         return super().find_class(module, name)
 
 
@@ -87,8 +98,15 @@ def to_tracks(item: dict[str, Any], hand_score: float) -> tuple[list[Track], int
     return tracks, joints
 
 
-def import_pyskl(source: Path, to: Path, name: str, license: str, classes: Path | None = None,
-                 hand_score: float = 0.3, rate: float | None = None) -> int:
+def import_pyskl(
+    source: Path,
+    to: Path,
+    name: str,
+    license: str,
+    classes: Path | None = None,
+    hand_score: float = 0.3,
+    rate: float | None = None,
+) -> int:
     """Import a PYSKL annotation pickle; return the number of clips.
 
     17 joints become the layout coco_17, 25 ntu_25, 133 coco_wholebody_133. Each of the pickle's
@@ -112,18 +130,25 @@ def import_pyskl(source: Path, to: Path, name: str, license: str, classes: Path 
         # 'xsub_train', 'train', 'train1': the columns xsub, split, split1.
         found = SPLIT.fullmatch(str(split))
         if found is None:
-            raise DataError(f"{source}: a split is called '{split}', which names neither train, "
-                            'val nor test')
+            raise DataError(
+                f"{source}: a split is called '{split}', which names neither train, val nor test"
+            )
         base, part, number = found.groups()
         column = roles.setdefault((base or 'split') + number, {})
         column |= dict.fromkeys(map(str, ids), 'train' if part == 'train' else 'test')
-    items = [item for item in annotations
-             if isinstance(item, dict) and {'label', 'keypoint'} <= set(item)]
+    items = [
+        item
+        for item in annotations
+        if isinstance(item, dict) and {'label', 'keypoint'} <= set(item)
+    ]
     if not items:
         raise DataError(f'{source}: no annotation holds a label and keypoints')
     last = max(int(item['label']) for item in items)
-    names = tuple(classes.read_text().split('\n')) if classes else tuple(
-        f'class_{k:03d}' for k in range(last + 1))
+    names = (
+        tuple(classes.read_text().split('\n'))
+        if classes
+        else tuple(f'class_{k:03d}' for k in range(last + 1))
+    )
     names = tuple(n for n in names if n)
     if last >= len(names):
         raise DataError(f'{classes}: {len(names)} names, but labels up to {last}')
@@ -132,8 +157,11 @@ def import_pyskl(source: Path, to: Path, name: str, license: str, classes: Path 
         raise DataError(f'{source}: {joints} joints; 17, 25 and 133 are known')
     layout = DATA_LAYOUTS[LAYOUT_OF[joints[0]]]
     failures, count = [], 0
-    with StoreWriter(to, DatasetInfo(name, layout.name, names, license, source=source.name),
-                     hands=joints[0] == 133) as writer:
+    with StoreWriter(
+        to,
+        DatasetInfo(name, layout.name, names, license, source=source.name),
+        hands=joints[0] == 133,
+    ) as writer:
         for number, item in enumerate(progress(items, f'importing {name}')):
             clip = str(item.get('frame_dir', number))
             try:
@@ -142,11 +170,21 @@ def import_pyskl(source: Path, to: Path, name: str, license: str, classes: Path 
                     raise DataError(f'{found} joints, others have {joints[0]}')
                 if not tracks:
                     raise DataError('shows nobody')
-                aspect = 1.0 if layout.space == 'metric' else (
-                    item['img_shape'][0] / item['img_shape'][1])
-                writer.add(ClipInfo(clip, names[int(item['label'])], aspect=aspect, rate=rate,
-                                    extra={key: role.get(clip, '') for key, role in
-                                           roles.items()}), tracks)
+                aspect = (
+                    1.0
+                    if layout.space == 'metric'
+                    else (item['img_shape'][0] / item['img_shape'][1])
+                )
+                writer.add(
+                    ClipInfo(
+                        clip,
+                        names[int(item['label'])],
+                        aspect=aspect,
+                        rate=rate,
+                        extra={key: role.get(clip, '') for key, role in roles.items()},
+                    ),
+                    tracks,
+                )
                 count += 1
             except (DataError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
                 failures.append((clip, str(error)))

@@ -1,0 +1,1 @@
+"""What a person looks at or keeps: drawings, files."""

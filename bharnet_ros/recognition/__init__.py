@@ -1,0 +1,1 @@
+"""From keypoints to actions: window, decision, and the pipeline that joins them."""

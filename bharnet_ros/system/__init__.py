@@ -1,0 +1,1 @@
+"""Linux and Python beneath: processes, signals, threads, disks, libraries that want care."""

@@ -1,0 +1,1 @@
+"""Programs around the data path: command line, demo, measurements."""

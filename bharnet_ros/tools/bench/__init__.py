@@ -1,0 +1,1 @@
+"""`bharnet bench`: how long each stage takes, and the graph under load."""

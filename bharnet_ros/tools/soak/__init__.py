@@ -1,0 +1,1 @@
+"""`bharnet soak`: the graph for long, and whether its memory stays flat."""

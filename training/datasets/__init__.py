@@ -1,0 +1,1 @@
+"""From files to a data set: the store, importers, extraction from videos."""

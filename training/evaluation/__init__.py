@@ -1,0 +1,1 @@
+"""From logits to numbers: folds, metrics, calibration, reports."""

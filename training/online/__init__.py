@@ -1,0 +1,1 @@
+"""From streams to numbers over time: the online benchmark."""

@@ -1,0 +1,1 @@
+"""Looking at data and models, and measuring them."""
