@@ -35,6 +35,7 @@ OWNERS = {  # of a library: the rooms that may import it
     'mediapipe': {'detectors', 'system'},  # system/machine.py names its version
     'onnxruntime': {'inference', 'system'},
     'rosbags': {'bags'},
+    'av': {'sources', 'outputs'},
     'cv2': {'system'},  # everybody else takes it from system/opencv.py
     'ament_index_python': {'system', 'nodes', 'tools'},
     'torch': set(),

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from bharnet_ros.errors import reason_of
-from bharnet_ros.sources.video import STREAM_TIMEOUT_MS, Kind, SourceConfig, VideoReader
+from bharnet_ros.sources.source import STREAM_TIMEOUT, Kind, SourceConfig
+from bharnet_ros.sources.video import VideoReader
 from bharnet_ros.system.slot import Slot
 from bharnet_ros.types import Frame
 
@@ -16,8 +17,8 @@ class Capture(threading.Thread):
 
     A file is played at its own rate (frames that nobody took in time are dropped by the slot),
     slower where it cannot be read that fast, or as fast as frames are taken. A camera or stream
-    that fails is opened again every `reconnect_seconds`; a file that fails ends the run. The slot
-    is closed at the end.
+    that fails is opened again every `reconnect_seconds`; a file that fails ends the run, also one
+    behind a URL once it was open. The slot is closed at the end.
     """
 
     def __init__(
@@ -47,16 +48,18 @@ class Capture(threading.Thread):
         self.reconnect_seconds, self.report = reconnect_seconds, report
         self._ready, self._wait_seconds = ready, wait_seconds
         self.error: str | None = None  # why the run ended, None for a regular end
+        self.finite = config.kind is Kind.FILE  # it has an end; of a URL known once it is open
         self._stopping = threading.Event()
         self._began = 0  # monotonic time at `epoch`
         self._shift = 0  # of media time: waits, delays, and the loops before this one
+        self._waited = False  # for the audience
 
     @property
     def stopping(self) -> bool:
         """Whether `stop` was called."""
         return self._stopping.is_set()
 
-    def stop(self, timeout: float = STREAM_TIMEOUT_MS / 1000 + 1) -> None:
+    def stop(self, timeout: float = STREAM_TIMEOUT + 1) -> None:
         """Stop and join; a read that hangs in a driver is left behind as a daemon thread."""
         self._stopping.set()
         self.slot.close()
@@ -66,15 +69,6 @@ class Capture(threading.Thread):
     def run(self) -> None:
         """Read until the end, a failure, or `stop`."""
         self._began = time.monotonic_ns()
-        deadline = self._began + int(self._wait_seconds * 1e9)
-        while (
-            self.config.kind is Kind.FILE
-            and not self._ready()
-            and time.monotonic_ns() < deadline
-            and not self._stopping.wait(0.05)
-        ):
-            # The file begins when the wait is over.
-            self._shift = time.monotonic_ns() - self._began
         try:
             while not self._stopping.is_set() and self._play_and_report():
                 pass
@@ -88,16 +82,19 @@ class Capture(threading.Thread):
             return self.config.loop
         except Exception as error:  # whatever a driver raises; the owner must hear of the end
             reason = reason_of(error)
-            self.report(reason)
-            if self.config.kind is Kind.FILE or self.reconnect_seconds is None:
+            if self.finite or self.reconnect_seconds is None:
                 self.error = reason
+                self.report(reason)
                 return False
+            self.report(f'{reason}; trying again')
             self._stopping.wait(self.reconnect_seconds)
             return True
 
     def _play(self) -> None:
-        is_file = self.config.kind is Kind.FILE
         with VideoReader(self.config) as reader:
+            self.finite = not reader.live
+            if self.finite and not self._waited:
+                self._wait_for_audience()
             stamp = 0
             while not self._stopping.is_set():
                 frame = reader.read()
@@ -106,7 +103,7 @@ class Capture(threading.Thread):
                     return
                 if reader.frames == 1:
                     self.report(None)
-                if not is_file:
+                if reader.live:
                     self.slot.put(frame)
                     continue
                 stamp = frame.stamp
@@ -117,6 +114,13 @@ class Capture(threading.Thread):
                     self.slot.put(frame)
                 elif not self.slot.put_when_free(frame):
                     return
+
+    def _wait_for_audience(self) -> None:
+        """Wait until `ready`; the file begins when the wait is over."""
+        self._waited = True
+        deadline = time.monotonic() + self._wait_seconds
+        while not self._ready() and time.monotonic() < deadline and not self._stopping.wait(0.05):
+            self._shift = time.monotonic_ns() - self._began
 
     def _wait_for(self, media: int, period: int) -> bool:
         """Wait until a frame of a file is due; False if stopped meanwhile. Nanoseconds."""
