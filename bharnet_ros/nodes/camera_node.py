@@ -18,7 +18,9 @@ from bharnet_ros.nodes.parameters import Param
 from bharnet_ros.nodes.program import run_program
 from bharnet_ros.outputs.draw import draw_keypoints
 from bharnet_ros.sources.capture import Capture
-from bharnet_ros.sources.video import Kind, SourceConfig, VideoReader
+from bharnet_ros.sources.orientation import turn
+from bharnet_ros.sources.source import PIXEL_FORMATS, Kind, SourceConfig
+from bharnet_ros.sources.video import VideoReader
 from bharnet_ros.system.slot import Slot
 from bharnet_ros.types import Frame
 
@@ -49,6 +51,21 @@ PARAMS = (
     Param('width', 0, 'Image width asked of a camera; 0 takes its default.', 0, 8192),
     Param('height', 0, 'Image height asked of a camera; 0 takes its default.', 0, 8192),
     Param('fps', 0.0, 'Frame rate asked of a camera; 0 takes its default.', 0, 1000),
+    Param(
+        'pixel_format',
+        '',
+        'Pixel format asked of a camera; empty takes its default. Many USB cameras reach '
+        '720p at 30 Hz with MJPG only.',
+        choices=PIXEL_FORMATS,
+    ),
+    Param(
+        'rotate',
+        0,
+        'Degrees clockwise by which images are turned: 0, 90, 180 or 270. What a video file '
+        'says of itself is done before.',
+        0,
+        270,
+    ),
     Param(
         'realtime',
         True,
@@ -109,6 +126,8 @@ class CameraNode(ManagedNode):
             p['realtime'],
             p['at_end'] == 'loop',
             p['frame_id'],
+            p['rotate'],
+            p['pixel_format'],
         )
         if p['source'] != TOPIC and self._config.kind is Kind.FILE:
             # A file does not come by itself, a camera may: only a file fails the transition.
@@ -212,8 +231,7 @@ class CameraNode(ManagedNode):
     def _on_source(self, error: str | None) -> None:
         """Hear from the capture thread: the source failed (why), or works again (None)."""
         if error:
-            again = '' if self._config.kind is Kind.FILE else '; trying again'
-            self._problems.set('source', error + again)
+            self._problems.set('source', error)
         elif self._problems.clear('source'):
             self.get_logger().info('the source is back')
 
@@ -221,6 +239,10 @@ class CameraNode(ManagedNode):
         """Decode what the slot holds: only frames that are used cost anything."""
         if isinstance(item, Frame):
             return item
+        frame = self._frame_of_message(item)
+        return replace(frame, image=turn(frame.image, self._config.rotate))
+
+    def _frame_of_message(self, item: Image | CompressedImage) -> Frame:
         frame = (
             messages.image_from_msg(item)
             if isinstance(item, Image)
@@ -308,7 +330,7 @@ class CameraNode(ManagedNode):
                 'reliability, or images too large for best effort: set reliability or '
                 'image_transport'
             )
-        if self._config.kind is not Kind.FILE:
+        if not self._capture.finite:
             return f'the {self._config.kind.value} gives none; are cable and network in order?'
         if not self._capture.is_alive():
             return 'the file has ended; deactivate and activate the node to play it again'

@@ -67,6 +67,13 @@ def make_parser() -> argparse.ArgumentParser:
         help='play a file at its own rate, '
         'dropping frames if need be (default: every frame, as fast as possible)',
     )
+    run.add_argument(
+        '--rotate',
+        type=int,
+        default=0,
+        choices=(0, 90, 180, 270),
+        help='turn images so many degrees clockwise (default: %(default)s)',
+    )
     run.add_argument('--show', action='store_true', help='open a window; q closes it')
     run.add_argument('--save', type=Path, metavar='FILE.mp4', help='write an annotated video')
     run.add_argument('--json', type=Path, metavar='FILE.jsonl', help='write events, one a line')
@@ -199,7 +206,11 @@ def _run_command(args: argparse.Namespace) -> None:
             )
             run(
                 RunOptions(
-                    SourceConfig(args.source, realtime=args.realtime or args.show),
+                    SourceConfig(
+                        args.source,
+                        realtime=args.realtime or args.show,
+                        rotate=args.rotate,
+                    ),
                     args.model,
                     args.provider,
                     args.require_provider,

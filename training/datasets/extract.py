@@ -27,7 +27,7 @@ from .store import HAND_CHANNELS, ClipInfo, DataError, DatasetInfo, StoreWriter,
 VIDEO = ('.mp4', '.avi', '.mkv', '.mov', '.webm', '.m4v', '.mpg', '.mpeg')
 BAG = '.mcap'
 KNOWN = ('subject', 'camera', 'session', 'setup', 'license')
-PART_VERSION = 1  # raised when the same video would give other keypoints
+PART_VERSION = 2  # raised when the same video would give other keypoints
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,8 @@ def part_name(file: Path) -> str:
     """Return the name of the part that holds a file's keypoints: another if the file changes."""
     stat = file.stat()
     key = [str(file.absolute()), stat.st_size, stat.st_mtime_ns, PART_VERSION]
-    return f'{file.stem}-{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12]}.npz'
+    stem = os.fsdecode(os.fsencode(file.stem)[:200])  # 255 bytes are the limit of a whole name
+    return f'{stem}-{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12]}.npz'
 
 
 def frames_of(file: Path) -> Iterator[Keypoints]:
