@@ -9,6 +9,7 @@ from rclpy.task import Future
 from sensor_msgs.msg import CompressedImage, Image
 
 from bharnet_ros.detectors.holistic import HolisticDetector
+from bharnet_ros.detectors.posture import HeadstandWatch
 from bharnet_ros.msg import Keypoints as KeypointsMsg
 from bharnet_ros.nodes import messages
 from bharnet_ros.nodes.acks import wait_for_all_acked
@@ -153,6 +154,7 @@ class CameraNode(ManagedNode):
         self._bad_images, self._processed, self._last_image = 0, 0, time.monotonic()
         self._busy_since: float | None = None  # detecting
         self._input_rate, self._output_rate, self._losses = Rate(), Rate(), Losses()
+        self._headstands = HeadstandWatch()
         self._latency = self._detect_time = 0.0
         if self.params['source'] == TOPIC:
             self._subscribe()
@@ -287,6 +289,7 @@ class CameraNode(ManagedNode):
         for person in people:
             self._publisher.publish(messages.keypoints_to_msg(person))
         self._processed += 1
+        self._headstands.push(people)
         # Not negative where a clock was set back, or the camera's is ahead of ours.
         self._latency = max(self.get_clock().now().nanoseconds - frame.stamp, 0) / 1e9
         self._publish_annotated(frame, people)
@@ -369,6 +372,14 @@ class CameraNode(ManagedNode):
             )
         if silence > SILENT:
             return Report(WARN, f'no image for {silence:.0f} s: {self._why_silent()}', values)
+        if self._headstands.upside_down:
+            other = (self._config.rotate + 180) % 360
+            return Report(
+                WARN,
+                'people stand on their heads: is the camera mounted upside down? Then set '
+                f'rotate to {other}',
+                values,
+            )
         return Report(OK, 'detecting', values)
 
 

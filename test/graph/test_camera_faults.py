@@ -2,7 +2,8 @@
 
 import signal
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import cv2
 import numpy as np
@@ -401,3 +402,50 @@ def test_a_file_may_play_in_a_loop_and_time_goes_on(ros, data_dir):
     ros.wait(lambda: len(keypoints) > 12, 'the third loop')
     assert (np.diff([stamp_of(message) for message in keypoints]) > 0).all()
     assert process.stop() == 0
+
+
+def test_a_camera_that_hangs_upside_down_is_noticed_and_can_be_turned(ros, data_dir):
+    keypoints = ros.collect(KeypointsMsg, 'keypoints')
+    source = {'source': data_dir / 'faults' / 'upside_down.mp4', 'at_end': 'loop'}
+    process = ros.start('camera_node', autostart=True, **source)
+    ros.next_diagnosis('camera_node', WARN, 'people stand on their heads')
+    for verb in ('deactivate', 'cleanup'):
+        assert ros.change_state('camera_node', verb)
+    assert ros.set('camera_node', rotate=180).successful
+    ros.bring_up('camera_node')
+    before = len(keypoints)
+    ros.wait(lambda: len(keypoints) > before + 60, 'two loops')
+    ros.next_diagnosis('camera_node', OK, 'detecting')
+    body = np.array(keypoints[-1].body).reshape(33, 4)
+    assert body[0, 1] < body[11, 1]
+    assert process.stop() == 0
+
+
+def test_images_of_a_topic_are_turned_too(ros):
+    feed = ImageFeed(ros)
+    assert ros.set('camera_node', rotate=90).successful
+    feed.use('raw')
+    keypoints = feed.send_good()
+    assert (keypoints.image_width, keypoints.image_height) == (HEIGHT, WIDTH)
+
+
+def test_a_turn_that_is_none_fails_the_configuration_with_one_line(ros):
+    process = ros.start('camera_node', source='topic', rotate=45)
+    assert not ros.change_state('camera_node', 'configure')
+    assert 'rotate is one of 0, 90, 180, 270, not 45' in process.log
+
+
+def test_a_file_behind_http_ends_the_node_like_any_file(ros, data_dir):
+    handler = partial(SimpleHTTPRequestHandler, directory=str(data_dir / 'videos'))
+    with ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        process = ros.start(
+            'camera_node',
+            autostart=True,
+            source=f'http://127.0.0.1:{server.server_port}/slp_pose_test_video.mp4',
+            realtime=False,
+            wait_for_subscriber=0.0,
+        )
+        assert ros.wait_for_end(process) == 0
+        server.shutdown()
+    assert process.errors() == []
