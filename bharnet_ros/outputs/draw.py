@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 import numpy as np
+from anyascii import anyascii
 
 from bharnet_ros.layouts import DETECTOR_LAYOUTS, Layout
 from bharnet_ros.system.opencv import cv2
@@ -46,8 +47,20 @@ def _draw_part(
             cv2.line(image, corners[a], corners[b], colour, thick, cv2.LINE_AA)
 
 
+def drawable(text: str) -> str:
+    """Return a text in the letters that OpenCV can draw: those of ASCII.
+
+    Other scripts are transliterated; a font with all of them would be larger than our models.
+    """
+    return text if text.isascii() else anyascii(text)
+
+
 def draw_caption(image: np.ndarray, text: str) -> np.ndarray:
-    """Write one line at the lower edge of an (H, W, 3) uint8 BGR image, in place; return it."""
+    """Write one line at the lower edge of an (H, W, 3) uint8 BGR image, in place; return it.
+
+    What is not Latin is transliterated, see `drawable`.
+    """
+    text = drawable(text)
     height, width = image.shape[:2]
     scale = width / 900
     place = (int(width * 0.02), int(height * 0.95))

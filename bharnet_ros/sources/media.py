@@ -129,7 +129,9 @@ class MediaReader:
         stream, kind = self._stream, self._container.format.name
         if self.live:
             return None
-        if kind.startswith('mov') or kind == 'avi':
+        if kind == 'avi':  # of one that was cut, FFmpeg estimates the duration
+            return stream.frames / self.fps
+        if kind.startswith('mov'):
             return float(stream.duration * stream.time_base) if stream.duration else None
         if kind.startswith('matroska'):
             tag = re.fullmatch(
@@ -145,8 +147,6 @@ class MediaReader:
     def _find_length(self) -> int:
         if self.live:
             return 0
-        if self._container.format.name == 'avi':  # of one that was cut, the duration is, too
-            return self._stream.frames
         return round(self._duration * self.fps) if self._duration else self._stream.frames
 
     def _codec_without_decoder(self) -> str:
@@ -208,7 +208,7 @@ class MediaReader:
                 raise self._lost() from error
             raise SourceError(
                 f'{self._config.display_name} breaks off after {self._frames} frames: '
-                f'{one_line(error.strerror or type(error).__name__)}'
+                f'{one_line(error.strerror or type(error).__name__)}{self._advice()}'
             ) from error
         arrival = time.time_ns()
         if packet.size:
@@ -222,6 +222,14 @@ class MediaReader:
         except (av.FFmpegError, OSError):
             # Before the first image they are what a cut between two key frames leaves.
             self._damaged += self._frames > 0 or bool(self._decoded)
+
+    def _advice(self) -> str:
+        if self._config.kind is Kind.FILE or self._packet_count:
+            return ''
+        return (
+            '; its index is at its end, and the server may not serve parts of a file: download '
+            'it first'
+        )
 
     def _lost(self) -> SourceError:
         return SourceError(f'{self._name} gives no more images: was it unplugged or switched off?')
@@ -253,9 +261,7 @@ class MediaReader:
         # A transport stream may be cut anywhere.
         if self._cut_packet and kind != 'mpegts':
             return True
-        if kind == 'avi' and self._packet_count < (1 - SHARE_LOST) * self._stream.frames - 1:
-            return True
-        if self._duration is None or self._end is None:
+        if not self._duration or self._end is None:
             return False
         reached = float((self._end - min(self._stream.start_time or 0, 0)) * self._time_base)
         # Where images come irregularly, the last one may be shown for long.

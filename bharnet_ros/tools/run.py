@@ -15,17 +15,17 @@ from bharnet_ros.detectors.holistic import HolisticDetector
 from bharnet_ros.inference.model import Model
 from bharnet_ros.outputs.draw import draw_caption, draw_keypoints
 from bharnet_ros.outputs.files import AnnotatedVideo, JsonLines
+from bharnet_ros.outputs.window import Window
 from bharnet_ros.recognition.decision import DecisionConfig
 from bharnet_ros.recognition.pipeline import ActionPipeline, PipelineConfig
 from bharnet_ros.sources.capture import Capture
 from bharnet_ros.sources.video import Kind, SourceConfig, SourceError, VideoReader
-from bharnet_ros.system.opencv import cv2
 from bharnet_ros.system.signals import at_signals
 from bharnet_ros.system.slot import Slot
 from bharnet_ros.types import SECOND, Action, Frame, Keypoints, Phase, State
 
 UNKNOWN = '?'  # caption of somebody who does something that is no action of the model
-T = TypeVar('T', JsonLines, AnnotatedVideo)
+T = TypeVar('T', JsonLines, AnnotatedVideo, Window)
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,8 @@ class Outputs:
                 raise FileExistsError(f'{path} exists already, not overwriting')
         if options.save:
             AnnotatedVideo.check(options.save)
+        # Before any file is made: without a screen nothing is left behind.
+        self._window = self._closed_later(Window('bharnet')) if options.show else None
         self._bag = self._files.enter_context(BagWriter(options.bag)) if options.bag else None
         try:
             self._json = self._closed_later(JsonLines(options.json)) if options.json else None
@@ -97,8 +99,6 @@ class Outputs:
 
     def __exit__(self, *_: object) -> None:
         self._files.close()
-        if self._options.show:
-            cv2.destroyAllWindows()
 
     def _closed_later(self, output: T) -> T:
         self._files.callback(output.close)
@@ -123,9 +123,9 @@ class Outputs:
         """Take what the person does by the newest decision, for the annotated image."""
         self._unknown = state is State.UNKNOWN
 
-    def frame(self, frame: Frame, people: list[Keypoints], fps: float) -> bool:
+    def frame(self, frame: Frame, people: list[Keypoints]) -> bool:
         """Show and save an annotated image; False when the user closed the window."""
-        if not self._options.show and not self._options.save:
+        if not self._window and not self._options.save:
             return True
         unknown = self._unknown and any(person.body is not None for person in people)
         drawn = draw_caption(
@@ -136,23 +136,18 @@ class Outputs:
             if self._video is None:
                 height, width = drawn.shape[:2]
                 self._video = self._closed_later(
-                    AnnotatedVideo(self._options.save, fps, (width, height))
+                    AnnotatedVideo(self._options.save, (width, height))
                 )
-            self._video.write(drawn)
-        if self._options.show:
-            cv2.imshow('bharnet', drawn)
-            return cv2.waitKey(1) & 0xFF not in (27, ord('q'))
-        return True
+            self._video.write(drawn, frame.stamp)
+        return self._window is None or self._window.show(drawn)
 
 
 def run(options: RunOptions, note: Callable[[str], None]) -> None:
     """Run until the source ends, the window is closed, or Ctrl-C.
 
-    Raises SourceError, ModelError, BagError, OSError or ValueError with one plain line.
+    Raises SourceError, ModelError, BagError, WindowError, OSError or ValueError with one plain
+    line.
     """
-    if options.show and not {'DISPLAY', 'WAYLAND_DISPLAY'} & set(os.environ):
-        # OpenCV's window library would abort the process.
-        raise SourceError('no display to open a window on; run without --show')
     recognizer = Model(
         options.model,
         options.provider,
@@ -163,10 +158,10 @@ def run(options: RunOptions, note: Callable[[str], None]) -> None:
     if recognizer.caveat:
         note(f'warning: {recognizer.caveat}')
     pipeline = ActionPipeline(recognizer.contract, PipelineConfig(decision=options.decision))
-    fps = 30.0  # of a saved video from a live source
+    if (options.save or options.show) and not all(map(str.isascii, recognizer.contract.labels)):
+        note('labels that are not Latin are transliterated in pictures')
     if options.source.kind is Kind.FILE:  # a bad file fails before anything is written
-        with VideoReader(options.source) as reader:
-            fps = reader.fps
+        VideoReader(options.source).close()
     detector = HolisticDetector()
     slot: Slot[Frame] = Slot()
     stopped = threading.Event()
@@ -197,7 +192,7 @@ def run(options: RunOptions, note: Callable[[str], None]) -> None:
                     out.events(events)
                     if scores is not None:
                         out.state(pipeline.state(scores.window))
-                if not out.frame(frame, people, fps):
+                if not out.frame(frame, people):
                     break
         finally:
             capture.stop()

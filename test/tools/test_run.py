@@ -15,7 +15,7 @@ from bharnet_ros.bags.recovery import recover
 from bharnet_ros.outputs import files as outputs
 from bharnet_ros.sources.video import SourceConfig
 from bharnet_ros.tools.run import Outputs, RunOptions
-from bharnet_ros.types import Frame, State
+from bharnet_ros.types import SECOND, Frame, State
 from support.keypoints import nobody, person, write_model
 
 QUICK = ('--threshold', '0.5', '--min-duration', '0', '--hold', '0', '--smoothing', '0')
@@ -438,7 +438,7 @@ def test_a_video_ends_before_the_disk_is_so_full_that_it_cannot_be_completed(
         for count in range(100):
             if count == 31:
                 monkeypatch.setattr(outputs, 'MIN_FREE', 1 << 62)  # no disk has as much
-            out.frame(Frame(image, 0), [], 30.0)
+            out.frame(Frame(image, count * SECOND // 30), [])
     reader = cv2.VideoCapture(str(path))
     assert sum(iter(reader.grab, False)) == 60
 
@@ -489,7 +489,7 @@ def test_somebody_who_does_something_unknown_is_marked_in_the_picture(tmp_path):
             (State.CANDIDATE, unseen),
         ):
             out.state(state)
-            out.frame(Frame(grey, 0), [who], 30.0)
+            out.frame(Frame(grey, 0), [who])
     reader = cv2.VideoCapture(str(path))
     corners = [reader.read()[1][200:, :60] for _ in range(4)]
     assert [bool(corner.max() > 200) for corner in corners] == [False, True, False, False]

@@ -148,10 +148,10 @@ def write_at_rate(video: Path, rate: float, path: Path) -> None:
         while (frame := reader.read()) is not None and written < LONGEST * rate:
             if writer is None:
                 height, width = frame.image.shape[:2]
-                writer = AnnotatedVideo(path, rate, (width, height))
+                writer = AnnotatedVideo(path, (width, height), rate)
             until = min(frame.stamp / 1e9 + 1 / reader.fps, LONGEST) - 1e-6  # for rounding
             while written / rate < until:
-                writer.write(frame.image)
+                writer.write(frame.image, round(written / rate * 1e9))
                 written += 1
     writer.close()
 
