@@ -3,7 +3,6 @@
 import re
 import time
 from collections import deque
-from fractions import Fraction
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -107,7 +106,9 @@ class MediaReader:
         self.fps = float(rate) if 0 < rate <= 1000 else 30.0
         self._duration = self._find_duration()
         self.length = self._find_length()
+        self._pixel_ratio = self._find_pixel_ratio()
         self._reformatter = VideoReformatter()
+        self._time_base = stream.time_base
         self._packets = container.demux(stream)
         self._decoded: deque[tuple[av.VideoFrame, int]] = deque()
         self._exhausted = False
@@ -117,6 +118,11 @@ class MediaReader:
         self._first_pts: int | None = None
         self._media_ns = self._largest_gap = 0
         self._live_ns = 0
+
+    def _find_pixel_ratio(self) -> float:
+        """Return the width of a pixel over its height; 1 for nonsense."""
+        ratio = float(self._stream.sample_aspect_ratio or 1)
+        return ratio if 1 / MAX_STRETCH <= ratio <= MAX_STRETCH else 1.0
 
     def _is_finite(self) -> bool:
         """Tell a file behind http from a camera: somebody knows where it ends."""
@@ -268,10 +274,6 @@ class MediaReader:
         slack = max(1 / self.fps, 2 * self._largest_gap / SECOND)
         return reached < (1 - SHARE_LOST) * self._duration - slack
 
-    @property
-    def _time_base(self) -> Fraction:
-        return self._stream.time_base
-
     def _arrival_stamp(self, arrival: int) -> int:
         self._live_ns = max(arrival, self._live_ns + 1)  # one packet may hold two frames
         return self._live_ns
@@ -282,7 +284,9 @@ class MediaReader:
             return 0
         media = self._media_ns + int(SECOND / self.fps)  # where the container carries no time
         if frame.pts is not None and self._first_pts is not None:
-            told = int((frame.pts - self._first_pts) * frame.time_base * SECOND)
+            base = self._time_base  # fractions take their time
+            ticks = frame.pts - self._first_pts
+            told = ticks * base.numerator * SECOND // base.denominator
             if told > self._media_ns:
                 media = told
         self._largest_gap = max(self._largest_gap, media - self._media_ns)
@@ -292,14 +296,16 @@ class MediaReader:
     def _to_image(self, frame: av.VideoFrame) -> np.ndarray:
         width, height = self._square_size(frame.width, frame.height)
         # One thread: more cost more than they save, and the detector wants the cores.
-        padded = self._reformatter.reformat(frame, width, height, format='bgr24', threads=1)
+        padded = self._reformatter.reformat(
+            frame, width, height, format='bgr24', interpolation='BILINEAR', threads=1
+        )
         image = np.ascontiguousarray(padded.to_ndarray())
         matrix = frame.side_data.get(SideData.DISPLAYMATRIX)
         return image if matrix is None else apply_display_matrix(image, bytes(matrix))
 
     def _square_size(self, width: int, height: int) -> tuple[int, int]:
-        ratio = self._stream.sample_aspect_ratio or 1
-        if not 1 / MAX_STRETCH <= ratio <= MAX_STRETCH:
+        ratio = self._pixel_ratio
+        if ratio == 1:
             return width, height
         # Stretched, not squeezed: nothing of the image is lost.
         wide = round(width * ratio) if ratio > 1 else width

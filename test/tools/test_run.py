@@ -5,6 +5,7 @@ import resource
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -13,10 +14,10 @@ import pytest
 from bharnet_ros.bags.bag import BagWriter, read_keypoints
 from bharnet_ros.bags.recovery import recover
 from bharnet_ros.outputs import files as outputs
-from bharnet_ros.sources.video import SourceConfig
+from bharnet_ros.sources.video import SourceConfig, VideoReader
 from bharnet_ros.tools.run import Outputs, RunOptions
 from bharnet_ros.types import SECOND, Frame, State
-from support.keypoints import nobody, person, write_model
+from support.keypoints import CONTRACT, nobody, person, write_model
 
 QUICK = ('--threshold', '0.5', '--min-duration', '0', '--hold', '0', '--smoothing', '0')
 
@@ -424,7 +425,8 @@ def test_a_full_disk_ends_a_run_with_one_line_and_keeps_what_was_written(
         assert f'the {len(events(tmp_path))} lines in it are whole' in lines[0]
         assert events(tmp_path)[0]['phase'] == 'started'
     else:
-        assert re.search(r'holds 0 of the \d+ frames', lines[0])
+        kept, written = map(int, re.search(r'holds (\d+) of the (\d+) frames', lines[0]).groups())
+        assert kept < written and 'is the disk full' in lines[0]
 
 
 def test_a_video_ends_before_the_disk_is_so_full_that_it_cannot_be_completed(
@@ -493,3 +495,53 @@ def test_somebody_who_does_something_unknown_is_marked_in_the_picture(tmp_path):
     reader = cv2.VideoCapture(str(path))
     corners = [reader.read()[1][200:, :60] for _ in range(4)]
     assert [bool(corner.max() > 200) for corner in corners] == [False, True, False, False]
+
+
+def test_a_screen_that_is_not_there_leaves_nothing_behind(model, video, tmp_path, monkeypatch):
+    monkeypatch.setenv('DISPLAY', ':77')
+    monkeypatch.delenv('WAYLAND_DISPLAY', raising=False)
+    outputs = ('--json', tmp_path / 'a.jsonl', '--bag', tmp_path / 'bag', '--save')
+    line = refused(
+        'run', '--source', video, '--model', model, '--show', *outputs, tmp_path / 'a.mp4'
+    )
+    assert 'cannot open a window' in line and ':77' in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_saved_of_a_file_in_real_time_takes_as_long(model, video, tmp_path):
+    status, _, errors = bharnet(
+        'run', '--source', video, '--model', model, '--realtime', '--save', tmp_path / 'a.mp4'
+    )
+    assert status == 0, errors
+    with VideoReader(SourceConfig(str(tmp_path / 'a.mp4'))) as reader:
+        stamps = [frame.stamp for frame in iter(reader.read, None)]
+    dropped = int(re.search(r'(\d+) dropped', errors).group(1))
+    assert len(stamps) == 58 - dropped
+    assert stamps[-1] / SECOND == pytest.approx(57 / 29.9, abs=0.3)
+
+
+def test_a_video_can_be_turned(model, data_dir, tmp_path):
+    status, _, errors = bharnet(
+        'run',
+        '--source',
+        data_dir / 'faults' / 'upside_down.mp4',
+        '--rotate',
+        '180',
+        '--model',
+        model,
+        '--bag',
+        tmp_path / 'bag',
+    )
+    assert status == 0, errors
+    body = [frame.body for frame in read_keypoints(tmp_path / 'bag')][30]
+    assert body[0, 1] < body[11, 1], 'the nose is above the shoulder'
+
+
+def test_labels_of_another_script_are_transliterated_and_that_is_said(video, tmp_path):
+    contract = replace(CONTRACT, labels=('-', '안녕'))
+    model = write_model(tmp_path / 'korean.onnx', contract, part=0)
+    status, output, errors = bharnet(
+        'run', '--source', video, '--model', model, '--save', tmp_path / 'a.mp4', *QUICK
+    )
+    assert status == 0 and '안녕' in output
+    assert errors.count('labels that are not Latin are transliterated in pictures') == 1
