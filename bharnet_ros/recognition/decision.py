@@ -83,7 +83,8 @@ class Policy:
                 raise ValueError(
                     one_line(
                         f'{field}: {contract.name} has no action '
-                        f"'{missing[0]}'; there are {', '.join(actions)}"
+                        f"'{missing[0]}'; there are {', '.join(actions)}",
+                        limit=400,
                     )
                 )
         allowed = np.array(

@@ -15,7 +15,6 @@ from bharnet_ros.inference.model import Model
 from bharnet_ros.recognition.decision import DecisionConfig
 from bharnet_ros.training import cli
 from bharnet_ros.training.datasets.store import DataError
-from bharnet_ros.training.online import benchmark as online
 from bharnet_ros.training.online.metrics import Told, measure_online
 from bharnet_ros.training.online.playback import play, record, replay
 from bharnet_ros.training.online.streams import (
@@ -23,7 +22,7 @@ from bharnet_ros.training.online.streams import (
     StreamConfig,
     make_stream,
 )
-from bharnet_ros.training.online.tuning import objective, tune
+from bharnet_ros.training.online.tuning import candidates, objective, tune
 from bharnet_ros.training.windows.clips import SourceConfig
 from support.courses import COURSE
 from support.keypoints import contract_with, write_model
@@ -111,8 +110,8 @@ def test_tuning_takes_the_best_setting_there_is(take):
     assert metrics == measure_online([take.run(chosen)])
     for worse in (slow, deaf):
         assert objective(metrics) > objective(measure_online([take.run(worse)]))
-    assert 500 < len(set(online.candidates())) < 2000
-    assert next(online.candidates()) == DecisionConfig()
+    assert 500 < len(set(candidates())) < 2000
+    assert next(candidates()) == DecisionConfig()
 
 
 def test_the_objective_counts_the_goals():
