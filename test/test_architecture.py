@@ -32,8 +32,8 @@ TRAINING = (
 )
 OWNERS = {  # of a library: the rooms that may import it
     'rclpy': {'nodes', 'tools'},
-    'mediapipe': {'detectors', 'system'},  # system/machine.py names its version
-    'onnxruntime': {'inference', 'system'},
+    'mediapipe': {'detectors'},
+    'onnxruntime': {'system'},  # `inference` and training take it from system/onnxruntime.py
     'rosbags': {'bags'},
     'cv2': {'system'},  # everybody else takes it from system/opencv.py
     'ament_index_python': {'system', 'nodes', 'tools'},

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import torch
 from torch import Tensor, nn
 
@@ -17,6 +16,7 @@ from bharnet_ros.errors import BharnetError
 from bharnet_ros.inference.contract import INPUTS, METADATA_KEY, OUTPUT, Contract
 from bharnet_ros.inference.model import Model
 from bharnet_ros.layouts import DETECTOR_LAYOUTS
+from bharnet_ros.system.onnxruntime import ort
 
 from .evaluation.calibrate import Calibration
 from .guard import ShapeGuard

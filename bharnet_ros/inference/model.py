@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 
 from bharnet_ros.errors import BharnetError, reason_of
 from bharnet_ros.inference.contract import INPUTS, METADATA_KEY, OUTPUT, Contract, ContractError
 from bharnet_ros.inference.model_file import ModelFileError, read_metadata
 from bharnet_ros.inference.providers import Choice, RequiredProviderError, open_session
 from bharnet_ros.layouts import DETECTOR_LAYOUTS
+from bharnet_ros.system.onnxruntime import ort
 from bharnet_ros.system.resources import share_dir
 from bharnet_ros.types import Clip
 

@@ -12,12 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import onnxruntime as ort
-
 from bharnet_ros.errors import BharnetError, reason_of
 from bharnet_ros.inference.contract import ContractError
 from bharnet_ros.inference.engine_cache import EngineCache, EngineKey
 from bharnet_ros.system.gpu import gpu_name
+from bharnet_ros.system.onnxruntime import ort
 
 EXECUTION = {  # from the fastest to the one that is always there
     'tensorrt': 'TensorrtExecutionProvider',

@@ -4,7 +4,6 @@ import subprocess
 import sys
 
 import numpy as np
-import onnxruntime as ort
 import pytest
 
 from bharnet_ros.inference.model import Model, ModelError
@@ -18,6 +17,7 @@ from bharnet_ros.inference.providers import (
     order,
     tensorrt_version,
 )
+from bharnet_ros.system.onnxruntime import ort
 from support.keypoints import contract_with, write_model
 from support.paths import ROOT
 

@@ -3,8 +3,9 @@ from dataclasses import replace
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
+
+from bharnet_ros.system.onnxruntime import ort
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch')
 

@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 import torch
 from torch import nn
 
 from bharnet_ros.inference.contract import INPUTS, OUTPUT
+from bharnet_ros.system.onnxruntime import ort
 
 from ..export import Probabilities
 from ..guard import ShapeGuard
