@@ -18,6 +18,7 @@ RUNTIME = (
     {'tools'},
 )
 TRAINING = (
+    {'errors'},
     {'datasets', 'networks'},
     {'windows'},
     {'recipe'},

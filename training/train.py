@@ -18,8 +18,7 @@ from torch.optim.lr_scheduler import LambdaLR, OneCycleLR
 from torch.utils.data import DataLoader
 from torchmetrics.classification import MulticlassAccuracy
 
-from bharnet_ros.errors import BharnetError
-
+from .errors import TrainingError
 from .networks.bharnet import Ensemble, build
 from .recipe import OptimConfig, RunConfig
 from .windows.clips import Clips
@@ -28,10 +27,6 @@ from .windows.sampler import EpochSampler
 
 MONITOR = 'validation/loss'
 LAST = 'last.ckpt'
-
-
-class TrainingError(BharnetError):
-    """A run that cannot start or go on; the text says what to do."""
 
 
 class Task(lightning.LightningModule):

@@ -8,13 +8,13 @@ import pytest
 torch = pytest.importorskip('torch', reason='training needs PyTorch')
 
 from bharnet_ros.training import cli, train
-from bharnet_ros.training.datasets.store import DataError
+from bharnet_ros.training.errors import DataError, TrainingError
 from bharnet_ros.training.evaluation.folds import cross_validate
 from bharnet_ros.training.evaluation.predictions import predict
 from bharnet_ros.training.networks.preprocess import PreprocessConfig
-from bharnet_ros.training.recipe import Member, OptimConfig, RunConfig, TrainerConfig
+from bharnet_ros.training.recipe import Member, OptimConfig, RunConfig, TrainerConfig, load_data
 from bharnet_ros.training.runs import read_run
-from bharnet_ros.training.train import LAST, TrainingError, fit, network
+from bharnet_ros.training.train import LAST, fit, network
 from bharnet_ros.training.windows import augment as aug
 from bharnet_ros.training.windows.clips import load_clips
 from bharnet_ros.training.windows.splits import SplitConfig, leave_one_out
@@ -262,7 +262,7 @@ def test_a_run_that_saw_all_clips_is_not_tested_on_them(source, tmp_path):
 )
 def test_data_that_does_not_fit_the_recipe_is_refused(source, changes, says):
     with pytest.raises(DataError, match=says):
-        cli.load(config(**{'sources': [source]} | changes))
+        load_data(config(**{'sources': [source]} | changes))
 
 
 def test_data_that_shows_nobody_is_refused(tmp_path):
@@ -273,7 +273,7 @@ def test_data_that_shows_nobody_is_refused(tmp_path):
         right_hand=np.zeros((24, 10, 21, 3)),
     )
     with pytest.raises(DataError, match='no clip'):
-        cli.load(config(sources=[nobody]))
+        load_data(config(sources=[nobody]))
 
 
 def test_errors_are_one_plain_line(tmp_path, source):

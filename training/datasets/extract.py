@@ -21,8 +21,10 @@ from bharnet_ros.layouts import MEDIAPIPE_HOLISTIC
 from bharnet_ros.sources.video import SourceConfig, VideoReader
 from bharnet_ros.types import BODY_CHANNELS, PARTS, SECOND, Keypoints
 
+from ..datasets.table import ClipInfo
+from ..errors import DataError
 from .importers.failures import failures_file, report_failures
-from .store import HAND_CHANNELS, ClipInfo, DataError, DatasetInfo, StoreWriter, Track
+from .store import HAND_CHANNELS, DatasetInfo, DatasetWriter, Track
 
 VIDEO = ('.mp4', '.avi', '.mkv', '.mov', '.webm', '.m4v', '.mpg', '.mpeg')
 BAG = '.mcap'
@@ -31,7 +33,7 @@ PART_VERSION = 1  # raised when the same video would give other keypoints
 
 
 @dataclass(frozen=True)
-class Segment:
+class VideoSegment:
     """A labelled stretch of one video."""
 
     id: str
@@ -41,7 +43,7 @@ class Segment:
     columns: dict[str, str] = field(default_factory=dict)
 
 
-def find_videos(folder: Path, subject: str | None) -> dict[Path, list[Segment]]:
+def find_videos(folder: Path, subject: str | None) -> dict[Path, list[VideoSegment]]:
     """Return the files of FOLDER/CLASS/*.mp4 (or .mcap recordings), one clip each."""
     found = {}
     for file in sorted(folder.glob('*/*')):
@@ -54,20 +56,20 @@ def find_videos(folder: Path, subject: str | None) -> dict[Path, list[Segment]]:
                 raise DataError(f'{file}: the pattern {subject!r} finds nothing in its name')
             columns = {name: value for name, value in match.groupdict().items() if value}
         found[file] = [
-            Segment(f'{file.parent.name}/{file.stem}', file.parent.name, columns=columns)
+            VideoSegment(f'{file.parent.name}/{file.stem}', file.parent.name, columns=columns)
         ]
     if not found:
         raise DataError(f'{folder}: holds no CLASS/*{VIDEO[0]} (or {", ".join(VIDEO[1:])}, {BAG})')
     return found
 
 
-def read_table(table: Path) -> dict[Path, list[Segment]]:
+def read_table(table: Path) -> dict[Path, list[VideoSegment]]:
     """Return the segments of a .csv with columns file, label, and optionally more."""
     try:
         rows = list(csv.DictReader(table.read_text(encoding='utf-8-sig').splitlines()))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f'{table}: cannot be read ({error})') from error
-    found: dict[Path, list[Segment]] = {}
+    found: dict[Path, list[VideoSegment]] = {}
     for number, row in enumerate(rows, start=2):
         if not row.get('file') or not row.get('label'):
             raise DataError(f'{table}: line {number} names no file or no label')
@@ -84,7 +86,7 @@ def read_table(table: Path) -> dict[Path, list[Segment]]:
         }
         file = table.parent / row['file']
         found.setdefault(file, []).append(
-            Segment(f'{row["file"]}#{number}', row['label'], start or 0.0, end, columns)
+            VideoSegment(f'{row["file"]}#{number}', row['label'], start or 0.0, end, columns)
         )
     if not found:
         raise DataError(f'{table}: holds no segment')
@@ -181,7 +183,7 @@ def run_all(todo: dict[Path, Path], address: str | None, jobs: int) -> dict[Path
     return results
 
 
-def to_clip(segment: Segment, data: dict[str, np.ndarray]) -> tuple[ClipInfo, Track]:
+def to_clip(segment: VideoSegment, data: dict[str, np.ndarray]) -> tuple[ClipInfo, Track]:
     """Cut a segment out of its video's keypoints."""
     seconds = (data['stamp'] - data['stamp'][0]) / SECOND
     here = (seconds >= segment.start) & (
@@ -265,7 +267,7 @@ def extract(
         raise DataError(f'none of the {len(found)} videos could be read; see {failures_file(to)}')
     fresh = to.with_name(to.name + '.new')
     count = 0
-    with StoreWriter(fresh, info) as writer:
+    with DatasetWriter(fresh, info) as writer:
         for file, part in parts.items():
             if file in failed:
                 continue

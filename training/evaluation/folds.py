@@ -1,4 +1,4 @@
-"""Train and test over the folds of a protocol: how well a recipe serves people never seen."""
+"""Folds of a protocol: each is trained anew and tested on people that it has never seen."""
 
 import resource
 import time
@@ -12,8 +12,8 @@ from ..recipe import RunConfig
 from ..train import fit
 from ..windows.clips import Clips
 from ..windows.splits import SplitConfig, split
+from .metrics import Fold
 from .predictions import Predictions, predict
-from .report import Fold
 
 
 def cross_validate(

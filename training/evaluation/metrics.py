@@ -1,5 +1,6 @@
 """Scores of predictions, by torchmetrics."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ from torchmetrics.classification import (
     MulticlassPrecision,
 )
 
-from .predictions import Predictions
+from .predictions import STREAMS, Predictions
 
 BINS = 15
 
@@ -46,7 +47,7 @@ class Metrics:
     mistakes: list[str]  # the most frequent, as 'true -> answered (n)'
 
 
-def measure(predictions: Predictions, temperature: float = 1.0) -> Metrics:
+def compute_metrics(predictions: Predictions, temperature: float = 1.0) -> Metrics:
     """Compute all scores."""
     names = predictions.class_names
     K = len(names)
@@ -124,3 +125,32 @@ def open_set(known: np.ndarray, unknown: np.ndarray) -> OpenSet:
     truth = torch.tensor([1] * len(known) + [0] * len(unknown))
     threshold = np.quantile(known, 0.05)
     return OpenSet(float(BinaryAUROC()(score, truth)), float((unknown >= threshold).mean()))
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One training and its test."""
+
+    name: str  # of the split
+    seed: int
+    accuracy: dict[str, float]  # top-1 of 'fused', 'body', 'hand' as there are
+    clips: int
+    train_clips: int
+    seconds: float  # of training
+    memory_mb: float  # most resident memory of the process so far
+
+
+def spread(folds: Sequence[Fold]) -> dict[str, dict[str, float]]:
+    """Return for each stream the mean over folds, then mean and standard deviation over seeds."""
+    result = {}
+    for stream in (name for name in STREAMS if name in folds[0].accuracy):
+        per_seed = [
+            np.mean([f.accuracy[stream] for f in folds if f.seed == seed])
+            for seed in sorted({f.seed for f in folds})
+        ]
+        result[stream] = {
+            'mean': round(float(np.mean(per_seed)), 4),
+            'std': round(float(np.std(per_seed)), 4),
+            'seeds': len(per_seed),
+        }
+    return result

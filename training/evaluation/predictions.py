@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from ..datasets.store import DataError
+from ..errors import DataError
 from ..windows.clips import Clips
 from ..windows.dataset import ClipDataset, WindowDataset
 

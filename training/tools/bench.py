@@ -9,7 +9,7 @@ from bharnet_ros.inference.model import Model
 from bharnet_ros.tools.bench.report import BenchOptions, Infer, bench
 
 from ..export import TOLERANCE, Probabilities
-from ..guard import ShapeGuard
+from ..networks.shape_guard import ShapeGuard
 
 NAME = 'torch eager'
 

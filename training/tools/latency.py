@@ -15,7 +15,7 @@ from bharnet_ros.inference.contract import INPUTS, OUTPUT
 from bharnet_ros.system.onnxruntime import ort
 
 from ..export import Probabilities
-from ..guard import ShapeGuard
+from ..networks.shape_guard import ShapeGuard
 from ..recipe import RunConfig
 from .complexity import window
 

@@ -6,8 +6,9 @@ import pytest
 pytest.importorskip('torch', reason='training needs PyTorch')
 
 from bharnet_ros.training.datasets.importers.arrays import import_arrays
-from bharnet_ros.training.datasets.store import DataError, validate
-from bharnet_ros.training.windows.clips import SourceConfig, load_clips
+from bharnet_ros.training.datasets.validate import find_faults
+from bharnet_ros.training.errors import DataError
+from bharnet_ros.training.windows.clips import DatasetSource, load_clips
 from support.training import CLASSES, STEPS, assert_sound, made_clips, raw
 
 
@@ -113,7 +114,7 @@ def test_a_folder_of_arrays_is_imported(tmp_path, face, frames):
             for t, frame in enumerate(values):  # '10' must not come before '2'
                 np.save(folder / str(i) / f'{t}.npy', frame)
     assert import_arrays(tmp_path / 'in', tmp_path / 'out', 'mine', 'CC0', 0.75, '-') == 6
-    found = load_clips(SourceConfig(tmp_path / 'out'), '-')
+    found = load_clips(DatasetSource(tmp_path / 'out'), '-')
     for k in range(6):
         i = int(found.column('id')[k].split('/')[1])
         assert found.class_names[found.label[k]] == CLASSES[arrays['label'][i]]
@@ -132,8 +133,8 @@ def test_real_clips_can_be_imported(data_dir, tmp_path):
         0.5625,
         '-',
     )
-    assert count == 900 and validate(tmp_path / 'words10') == []
-    found = load_clips(SourceConfig(tmp_path / 'words10'), '-')
+    assert count == 900 and find_faults(tmp_path / 'words10') == []
+    found = load_clips(DatasetSource(tmp_path / 'words10'), '-')
     assert 850 <= len(found) <= 900 and len(found.class_names) == 10
     assert set(found.group) == {'words10/0', 'words10/1', 'words10/2'}
 

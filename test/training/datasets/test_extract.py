@@ -16,7 +16,9 @@ from bharnet_ros.bags.bag import BagWriter
 from bharnet_ros.detectors.holistic import HolisticDetector
 from bharnet_ros.sources.video import SourceConfig, VideoReader
 from bharnet_ros.training.datasets.extract import extract, extract_file, read_table
-from bharnet_ros.training.datasets.store import DataError, Store, validate
+from bharnet_ros.training.datasets.store import StoredDataset
+from bharnet_ros.training.datasets.validate import find_faults
+from bharnet_ros.training.errors import DataError
 from support.keypoints import person
 
 SHORT = 'slp_pose_test_video.mp4'
@@ -47,8 +49,8 @@ def extracted(videos):
 
 def test_videos_and_recordings_become_a_data_set(extracted):
     to, count = extracted
-    store = Store(to)
-    assert count == len(store) == 3 and validate(to) == []
+    store = StoredDataset(to)
+    assert count == len(store) == 3 and find_faults(to) == []
     rows = {
         i: (label, subject, session)
         for i, label, subject, session in zip(
@@ -71,7 +73,7 @@ def test_a_video_that_cannot_be_read_is_said_and_ends_nothing(extracted):
 
 
 def test_training_sees_what_the_robot_sees(extracted, data_dir):
-    store = Store(extracted[0])
+    store = StoredDataset(extracted[0])
     i = store.column('id').tolist().index(f'stand/ann_1_{SHORT[:-4]}')
     track = store.tracks(i)[0]
     detector, seen = HolisticDetector(), []
@@ -109,7 +111,7 @@ def test_only_what_is_new_is_extracted(videos, extracted, monkeypatch):
     )
     assert extract(videos, to, 'mine', 'CC0', update=True) == 3
     assert [file.name for file in asked] == ['bob_2_broken.mp4'], 'failures are tried again'
-    assert validate(to) == [] and not to.with_name('set.old').exists()
+    assert find_faults(to) == [] and not to.with_name('set.old').exists()
 
 
 def test_a_run_that_was_killed_goes_on_where_it_was(data_dir, tmp_path):
@@ -137,7 +139,7 @@ def test_a_run_that_was_killed_goes_on_where_it_was(data_dir, tmp_path):
     assert 1 <= len(done) <= 3 and not (tmp_path / 'out').exists()
     assert extract(tmp_path / 'in', tmp_path / 'out', 'x', 'CC0', jobs=1) == 3
     assert all(file.stat().st_mtime_ns == before for file, before in done.items())
-    tracks = [Store(tmp_path / 'out').tracks(i)[0].body for i in range(3)]
+    tracks = [StoredDataset(tmp_path / 'out').tracks(i)[0].body for i in range(3)]
     np.testing.assert_array_equal(tracks[0], tracks[1])
     np.testing.assert_array_equal(tracks[0], tracks[2])
 
@@ -153,7 +155,7 @@ def test_segments_of_a_long_recording(tmp_path):
         'long.mcap,sit,90,95,ann,\ngone.mp4,sit,,,bob,\n'
     )
     assert extract(tmp_path / 'clips.csv', tmp_path / 'out', 'x', 'CC0', jobs=1) == 2
-    store = Store(tmp_path / 'out')
+    store = StoredDataset(tmp_path / 'out')
     assert store.table['frames'].tolist() == [11, 30]
     assert store.column('weather').tolist() == ['fine', '']
     said = (tmp_path / 'out.failures.csv').read_text()

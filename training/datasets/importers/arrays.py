@@ -10,7 +10,9 @@ from rich.progress import track as progress
 
 from bharnet_ros.layouts import MEDIAPIPE_HOLISTIC
 
-from ..store import ClipInfo, DataError, DatasetInfo, StoreWriter, Track
+from ...datasets.table import ClipInfo
+from ...errors import DataError
+from ..store import DatasetInfo, DatasetWriter, Track
 
 KEYS = {'body': 'pose', 'left_hand': 'left_hand', 'right_hand': 'right_hand'}
 COLUMNS = ('subject', 'camera', 'session', 'setup')
@@ -171,7 +173,7 @@ def import_arrays(
     if idle is not None and idle not in names:
         raise DataError(f'{source}: no class {idle!r}; there are {list(names)}')
     info = DatasetInfo(name, MEDIAPIPE_HOLISTIC.name, names, license, idle, source.name)
-    with StoreWriter(to, info) as writer:
+    with DatasetWriter(to, info) as writer:
         for clip, track in progress(clips, f'importing {name}', count):
             writer.add(ClipInfo(**(vars(clip) | {'aspect': aspect, 'rate': rate})), [track])
     return count

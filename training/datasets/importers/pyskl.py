@@ -11,7 +11,9 @@ from rich.progress import track as progress
 
 from bharnet_ros.layouts import COCO_17, DATA_LAYOUTS, NTU_25
 
-from ..store import ClipInfo, DataError, DatasetInfo, StoreWriter, Track
+from ...datasets.table import ClipInfo
+from ...errors import DataError
+from ..store import DatasetInfo, DatasetWriter, Track
 from .failures import report_failures
 
 # What a pickle of dicts, lists, strings, numbers and numpy arrays names, and nothing else.
@@ -157,7 +159,7 @@ def import_pyskl(
         raise DataError(f'{source}: {joints} joints; 17, 25 and 133 are known')
     layout = DATA_LAYOUTS[LAYOUT_OF[joints[0]]]
     failures, count = [], 0
-    with StoreWriter(
+    with DatasetWriter(
         to,
         DatasetInfo(name, layout.name, names, license, source=source.name),
         hands=joints[0] == 133,
