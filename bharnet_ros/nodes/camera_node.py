@@ -164,13 +164,20 @@ class CameraNode(ManagedNode):
             depth=1,
             reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
         )
-        compressed = self.params['image_transport'] == 'compressed'
+        kind = CompressedImage if self.params['image_transport'] == 'compressed' else Image
         self._subscription = self.create_subscription(
-            CompressedImage if compressed else Image,
-            'image/compressed' if compressed else 'image',
-            self._on_image,
-            qos,
+            kind, self._image_topic(kind), self._on_image, qos
         )
+
+    def _image_topic(self, kind: type[Image | CompressedImage]) -> str:
+        """Return the topic to subscribe to, after remapping."""
+        if kind is Image:
+            return self.resolve_topic_name('image')
+        name = self.resolve_topic_name('image/compressed')
+        if name != self.resolve_topic_name('image/compressed', only_expand=True):
+            return name
+        # Who remaps the base topic means its compressed form too, as image_transport does.
+        return f'{self.resolve_topic_name("image")}/compressed'
 
     def deactivate(self) -> None:
         """Stop both threads."""

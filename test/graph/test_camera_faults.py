@@ -142,7 +142,7 @@ def changed(message: Image, **changes: object) -> Image:
 @pytest.mark.parametrize(
     ('message', 'words'),
     [
-        (raw_image('16UC1'), ["'16UC1'", 'not supported']),
+        (raw_image('16UC1'), ["'16UC1'", 'depth image']),
         (raw_image(''), ["''", 'not supported']),
         (changed(raw_image(), step=WIDTH), ['64 x 48 bgr8', 'step 64']),
         (changed(raw_image(), step=2**32 - 1), ['step 4294967295']),
