@@ -62,7 +62,8 @@ def test_sixteen_bits_are_scaled_and_rounded_as_cv_bridge_does(values, big_endia
     [('uyvy', 'uyvy'), ('yuv422', 'uyvy'), ('yuyv', 'yuyv'), ('yuv422_yuy2', 'yuyv')],
 )
 def test_two_pixels_share_their_colour(encoding, order):
-    # Golden numbers of BT.601: luma 16 is black, 235 white; U = V = 128 is grey, (81, 90, 240) is red.
+    # Golden numbers of BT.601, as Y, U, V: (16, 128, 128) is black, (235, 128, 128) white and
+    # (81, 90, 240) red.
     values = {'u': (128, 90), 'v': (128, 240), 'y': (16, 235, 81, 81)}
     found = {name: iter(numbers) for name, numbers in values.items()}
     pixels = np.array([[next(found[name]) for name in order * 2]], np.uint8).reshape(1, 4, 2)
