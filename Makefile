@@ -2,6 +2,7 @@
 # make test   set everything up and run all tests
 # make bench  measure on VIDEOS=...
 # make data   import the public data sets found under DATA=... into data/
+# make reference  write config/bharnet.yaml and docs/parameters.md anew from bharnet_ros/config.py
 # make models train, evaluate and export the shipped models anew (an hour on two cores)
 #
 # Works on a bare x86-64 Linux with Python 3.10 to 3.12, make and a C++ compiler: ROS 2 comes as
@@ -24,7 +25,7 @@ TORCH := torch==2.13.0
 SETUP := export PATH="$(abspath $(VENV))/bin:$$PATH" AMENT_PREFIX_PATH="$(abspath $(VENV))"
 RUN := $(SETUP); set +u; source install/setup.bash; set -u
 
-.PHONY: demo test lint bench data models build clean
+.PHONY: demo test lint bench data models reference build clean
 .DEFAULT_GOAL := demo
 
 $(VENV)/bin/python:
@@ -64,6 +65,9 @@ test: build $(VENV)/.dev lint
 
 bench: build
 	@$(RUN); bharnet bench $(VIDEOS)
+
+reference: build
+	@$(RUN); python -m bharnet_ros.tools.reference
 
 # name:file:licence:image height over width, inferred from the palms (docs/training.md).
 ARRAYS := words10:asl_words/words10_3signers.npz:MIT:0.5625 \

@@ -16,11 +16,13 @@ from mediapipe.framework import calculator_pb2
 from mediapipe.python.solution_base import SolutionBase
 from mediapipe.python.solutions import holistic as _registers_graph_options  # noqa: F401
 
+from bharnet_ros.config import DetectorConfig
 from bharnet_ros.detectors.tracking import BodyTracker, drop_duplicate_hand
 from bharnet_ros.system.stderr import StderrFilter
 from bharnet_ros.types import SECOND, Frame, Keypoints
 
 GRAPH = 'modules/holistic_landmark/holistic_landmark_cpu.binarypb'
+COMPLEXITY = 1  # of the pose network that is in the wheel
 # Options of calculators inside the graph.
 SCORE = 'TensorsToDetectionsCalculator.min_score_thresh'
 PRESENCE = 'tensorstoposelandmarksandsegmentation__ThresholdingCalculator.threshold'
@@ -128,12 +130,17 @@ class HolisticDetector:
     Takes images as the camera gives them, never mirrored: the hands' sides come from the pose.
     """
 
-    def __init__(self, complexity: int = 1, min_detection: float = 0.5, min_tracking: float = 0.5):
+    def __init__(
+        self,
+        complexity: int = COMPLEXITY,
+        min_detection: float = DetectorConfig.min_detection,
+        min_tracking: float = DetectorConfig.min_tracking,
+    ):
         """Args: complexity 1 (0 and 2 would need a download); least scores, 0 to 1."""
-        if complexity != 1:
+        if complexity != COMPLEXITY:
             raise ValueError(
                 f'complexity {complexity} needs a model that is not in the mediapipe '
-                'wheel; only 1 works without a download'
+                f'wheel; only {COMPLEXITY} works without a download'
             )
         self._quiet = StderrFilter(NOISE)
         self._quiet.start()

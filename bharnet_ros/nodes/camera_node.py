@@ -8,91 +8,30 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.task import Future
 from sensor_msgs.msg import CompressedImage, Image
 
+from bharnet_ros.config import CameraConfig, Kind
 from bharnet_ros.detectors.holistic import HolisticDetector
 from bharnet_ros.msg import Keypoints as KeypointsMsg
 from bharnet_ros.nodes import messages
 from bharnet_ros.nodes.acks import wait_for_all_acked
 from bharnet_ros.nodes.diagnostics import ERROR, OK, WARN, Losses, Problems, Rate, Report
-from bharnet_ros.nodes.lifecycle import HangsError, ManagedNode
-from bharnet_ros.nodes.parameters import Param
+from bharnet_ros.nodes.lifecycle import ManagedNode
 from bharnet_ros.nodes.program import run_program
+from bharnet_ros.nodes.worker import HangsError, consume, join
 from bharnet_ros.outputs.draw import draw_keypoints
 from bharnet_ros.sources.capture import Capture
-from bharnet_ros.sources.video import Kind, SourceConfig, VideoReader
+from bharnet_ros.sources.video import VideoReader
 from bharnet_ros.system.slot import Slot
 from bharnet_ros.types import Frame
 
 TOPIC = 'topic'  # as a source: images come from a ROS topic
 SILENT = 2.0  # seconds after which a node without images says why
 
-PARAMS = (
-    Param(
-        'source',
-        '0',
-        'Camera number or device, video file, URL, GStreamer pipeline, or '
-        "'topic' for an image topic.",
-    ),
-    Param(
-        'image_transport',
-        'raw',
-        "With source 'topic': subscribe to image or image/compressed.",
-        choices=('raw', 'compressed'),
-    ),
-    Param(
-        'reliability',
-        'best_effort',
-        "With source 'topic': QoS of the subscription. Raw images "
-        'above 512 KB need reliable or a larger shared-memory segment with Fast DDS.',
-        choices=('best_effort', 'reliable'),
-    ),
-    Param('frame_id', 'camera_optical_frame', 'Coordinate frame of own sources.'),
-    Param('width', 0, 'Image width asked of a camera; 0 takes its default.', 0, 8192),
-    Param('height', 0, 'Image height asked of a camera; 0 takes its default.', 0, 8192),
-    Param('fps', 0.0, 'Frame rate asked of a camera; 0 takes its default.', 0, 1000),
-    Param(
-        'realtime',
-        True,
-        'A file plays at its own rate; false: as fast as it is processed, '
-        'without dropping a frame.',
-    ),
-    Param(
-        'at_end',
-        'exit',
-        'What to do at the end of a file: end the process, start again, or stay.',
-        choices=('exit', 'loop', 'stay'),
-    ),
-    Param(
-        'wait_for_subscriber',
-        5.0,
-        'Seconds that a file waits for subscribers of keypoints before it starts.',
-        0,
-        600,
-    ),
-    Param(
-        'subscribers',
-        1,
-        'How many subscribers a file waits for: one that is discovered later '
-        'than these misses the beginning.',
-        1,
-        100,
-    ),
-    Param(
-        'reconnect_seconds',
-        2.0,
-        'Pause between attempts to open a lost camera or stream.',
-        0.1,
-        3600,
-    ),
-    Param('min_detection', 0.5, 'Least score of a person to be found.', 0, 1),
-    Param('min_tracking', 0.5, 'Least score of a person to be followed.', 0, 1),
-)
-
 
 class CameraNode(ManagedNode):
     """Publishes `keypoints`, and `annotated` images while somebody looks at them."""
 
     def __init__(self, done: Future | None = None, **kwargs):
-        super().__init__('camera_node', PARAMS, **kwargs)
+        super().__init__('camera_node', CameraConfig, **kwargs)
         self._done = done or Future()
         self._detector = self._publisher = self._annotated = self._annotated_jpeg = None
         self._subscription = self._capture = self._worker = None
@@ -100,19 +39,10 @@ class CameraNode(ManagedNode):
 
     def configure(self) -> None:
         """Load the detector and check the source."""
-        p = self.params
-        self._config = SourceConfig(
-            p['source'],
-            p['width'],
-            p['height'],
-            p['fps'],
-            p['realtime'],
-            p['at_end'] == 'loop',
-            p['frame_id'],
-        )
-        if p['source'] != TOPIC and self._config.kind is Kind.FILE:
+        self._source = replace(self.config.source, loop=self.config.at_end == 'loop')
+        if self._source.source != TOPIC and self._source.kind is Kind.FILE:
             # A file does not come by itself, a camera may: only a file fails the transition.
-            VideoReader(self._config).close()
+            VideoReader(self._source).close()
         self._detector = self._make_detector()
         self._publisher = self.create_lifecycle_publisher(KeypointsMsg, 'keypoints', 10)
         self._annotated = self.create_lifecycle_publisher(Image, 'annotated', 1)
@@ -121,8 +51,9 @@ class CameraNode(ManagedNode):
         )
 
     def _make_detector(self) -> HolisticDetector:
+        config = self.config.detector
         return HolisticDetector(
-            min_detection=self.params['min_detection'], min_tracking=self.params['min_tracking']
+            min_detection=config.min_detection, min_tracking=config.min_tracking
         )
 
     def activate(self) -> None:
@@ -135,19 +66,18 @@ class CameraNode(ManagedNode):
         self._busy_since: float | None = None  # detecting
         self._input_rate, self._output_rate, self._losses = Rate(), Rate(), Losses()
         self._latency = self._detect_time = 0.0
-        if self.params['source'] == TOPIC:
+        if self._source.source == TOPIC:
             self._subscribe()
         else:
+            wait = self.config.wait
             self._capture = Capture(
-                self._config,
+                self._source,
                 self._slot,
                 epoch=self.get_clock().now().nanoseconds,
-                reconnect_seconds=self.params['reconnect_seconds'],
+                reconnect_seconds=self.config.reconnect_seconds,
                 report=self._on_source,
-                ready=lambda: (
-                    self._publisher.get_subscription_count() >= self.params['subscribers']
-                ),
-                wait_seconds=self.params['wait_for_subscriber'],
+                ready=lambda: self._publisher.get_subscription_count() >= wait.subscribers,
+                wait_seconds=wait.wait_for_subscriber,
             )
             self._capture.start()
         self._worker = threading.Thread(
@@ -159,12 +89,12 @@ class CameraNode(ManagedNode):
         self._worker.start()
 
     def _subscribe(self) -> None:
-        reliable = self.params['reliability'] == 'reliable'
+        reliable = self.config.reliability == 'reliable'
         qos = QoSProfile(
             depth=1,
             reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
         )
-        kind = CompressedImage if self.params['image_transport'] == 'compressed' else Image
+        kind = CompressedImage if self.config.image_transport == 'compressed' else Image
         self._subscription = self.create_subscription(
             kind, self._image_topic(kind), self._on_image, qos
         )
@@ -190,7 +120,7 @@ class CameraNode(ManagedNode):
         if self._worker is not None:
             worker, self._worker = self._worker, None
             try:
-                self.join(worker, self._slot)
+                join(worker, self._slot)
             except HangsError:
                 self._detector = None  # the thread closes it, if ever it can
                 raise
@@ -219,7 +149,7 @@ class CameraNode(ManagedNode):
     def _on_source(self, error: str | None) -> None:
         """Hear from the capture thread: the source failed (why), or works again (None)."""
         if error:
-            again = '' if self._config.kind is Kind.FILE else '; trying again'
+            again = '' if self._source.kind is Kind.FILE else '; trying again'
             self._problems.set('source', error + again)
         elif self._problems.clear('source'):
             self.get_logger().info('the source is back')
@@ -244,7 +174,7 @@ class CameraNode(ManagedNode):
 
     def _work(self, capture: Capture | None, slot: Slot, detector: HolisticDetector) -> None:
         # Its own slot and detector: where it hangs, the node goes on with others.
-        self.consume(slot, lambda item: self._handle(item, slot, detector), self._refuse)
+        consume(slot, lambda item: self._handle(item, slot, detector), self._refuse)
         if slot.abandoned:
             detector.close()  # it holds some 180 MB and two threads
         elif capture is not None and not capture.stopping:
@@ -301,8 +231,8 @@ class CameraNode(ManagedNode):
         if not arrived:
             self.get_logger().warning('the last keypoints may not have arrived everywhere')
         if not capture.error:
-            self.get_logger().info(f'end of {self._config.source}')
-        if self.params['at_end'] == 'exit':
+            self.get_logger().info(f'end of {self._source.source}')
+        if self.config.at_end == 'exit':
             self._done.set_result(1 if capture.error else 0)
 
     def _why_silent(self) -> str:
@@ -315,19 +245,19 @@ class CameraNode(ManagedNode):
                 'reliability, or images too large for best effort: set reliability or '
                 'image_transport'
             )
-        if self._config.kind is not Kind.FILE:
-            return f'the {self._config.kind.value} gives none; are cable and network in order?'
+        if self._source.kind is not Kind.FILE:
+            return f'the {self._source.kind.value} gives none; are cable and network in order?'
         if not self._capture.is_alive():
             return 'the file has ended; deactivate and activate the node to play it again'
         if not self._slot.offered:
-            return f'the file waits for {self.params["subscribers"]} subscribers of keypoints'
+            return f'the file waits for {self.config.wait.subscribers} subscribers of keypoints'
         return 'the next of the file is not due, or what holds the file hangs'
 
     def report(self) -> Report:
-        """See ManagedNode."""
+        """Return rates, losses and times, and what is wrong, if anything is."""
         silence, busy_since = time.monotonic() - self._last_image, self._busy_since
         values = {
-            'source': self._config.display_name,
+            'source': self._source.display_name,
             'input_rate_hz': self._input_rate(self._slot.offered),
             'output_rate_hz': self._output_rate(self._processed),
             'images_received': self._slot.offered,
@@ -359,4 +289,4 @@ class CameraNode(ManagedNode):
 
 def main() -> None:
     """Run the node as a program."""
-    run_program(lambda done: [CameraNode(done)])
+    run_program('camera_node', {'camera_node': CameraConfig}, lambda done: [CameraNode(done)])

@@ -82,7 +82,7 @@ class Problems:
         return next(iter(tuple(self._current.values())), '')
 
 
-def describe(value: object) -> str:
+def value_to_text(value: object) -> str:
     """Return a value as a person reads it: three digits, never an exponent for a large number."""
     if not isinstance(value, float):
         return str(value)
@@ -103,7 +103,7 @@ def start_diagnostics(node: Node, collect: Callable[[], Report]) -> None:
                     message=report.message,
                     hardware_id=node.get_name(),
                     values=[
-                        KeyValue(key=key, value=describe(value))
+                        KeyValue(key=key, value=value_to_text(value))
                         for key, value in report.values.items()
                     ],
                 )

@@ -2,7 +2,7 @@
 
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 import rclpy
@@ -14,6 +14,7 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
 from bharnet_ros.errors import BharnetError
+from bharnet_ros.nodes.help import asks_for_help, print_help
 from bharnet_ros.system.signals import at_signals
 
 
@@ -86,8 +87,17 @@ def start(node: Node) -> bool:
     )
 
 
-def run_program(make_nodes: Callable[[Future], Sequence[Node]]) -> None:
-    """Run as a program; an error at start is one line on stderr."""
+def run_program(
+    program: str, configs: Mapping[str, type], make_nodes: Callable[[Future], Sequence[Node]]
+) -> None:
+    """Run as a program; an error at start is one line on stderr.
+
+    `configs` are the dataclasses of settings, by the names of the nodes: --help lists them and
+    starts nothing.
+    """
+    if asks_for_help(sys.argv[1:]):
+        print_help(program, configs)
+        return
     try:
         sys.exit(run(make_nodes))
     except (BharnetError, ValueError, RuntimeError, ParameterException) as error:

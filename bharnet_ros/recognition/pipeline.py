@@ -5,12 +5,13 @@ The three steps are apart, because inference may run in another thread than the 
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
+from bharnet_ros.config import DecisionConfig, PipelineConfig
 from bharnet_ros.inference.contract import Contract
 from bharnet_ros.inference.model import Model
 from bharnet_ros.layouts import DETECTOR_LAYOUTS
-from bharnet_ros.recognition.decision import Decider, DecisionConfig, EventCounter, Policy
+from bharnet_ros.recognition.decision import Decider, EventCounter, Policy
 from bharnet_ros.recognition.rate_limit import RateLimit
 from bharnet_ros.recognition.window import SlidingWindow
 from bharnet_ros.types import (
@@ -24,18 +25,6 @@ from bharnet_ros.types import (
 )
 
 FASTEST = 240  # frames a second that a window keeps
-
-
-@dataclass(frozen=True)
-class PipelineConfig:
-    """How windows are kept and when they are judged."""
-
-    rate: float = 7.5  # decisions a second and person
-    max_load: float = 0.5  # share of the time that inference may take; see Pace
-    max_gap: float = 0.5  # seconds without a body that empty a window and end an action
-    min_fill: float = 0.5  # share of the window that must be there before the first decision
-    max_persons: int = 8  # the person seen longest ago is forgotten beyond this
-    decision: DecisionConfig = field(default_factory=DecisionConfig)
 
 
 @dataclass
@@ -63,14 +52,14 @@ class ActionPipeline:
     """Windows and decisions of all persons before one camera. Not thread-safe.
 
     Time is that of the stamps alone: the same keypoints give the same actions, live or replayed,
-    unless `pace` is told that decisions cost more than the machine has.
+    unless `rate_limit` is told that decisions cost more than the machine has.
     """
 
     def __init__(self, contract: Contract, config: PipelineConfig):
         """Serve a model; ValueError, in one plain line, if the decision does not fit it."""
         self.contract, self.config, self.counters = contract, config, Counters()
         self._policy = Policy.of(config.decision, contract)
-        self.pace = RateLimit(config.rate, config.max_load)
+        self.rate_limit = RateLimit(config.rate, config.max_load)
         self._people: OrderedDict[str, Person] = OrderedDict()
         self._now: int | None = None  # newest stamp
         self._next_event = EventCounter()
@@ -105,7 +94,7 @@ class ActionPipeline:
         decision = decision or self.config.decision
         self._policy = Policy.of(decision, contract)
         self.contract, self.config = contract, replace(self.config, decision=decision)
-        self.pace = RateLimit(
+        self.rate_limit = RateLimit(
             self.config.rate, self.config.max_load
         )  # what the old model cost is past
         return self.flush()
@@ -184,7 +173,7 @@ class ActionPipeline:
             return None
         # From the last due time, not from this frame, so that the rate holds on average; but
         # never in the past, so that a pause is not made up for.
-        period = int(SECOND / self.pace.rate(len(self._people)))
+        period = int(SECOND / self.rate_limit.rate(len(self._people)))
         person.due = max(person.due + period, frame.stamp + period // 2)
         clip = person.window.clip()
         return Window(
@@ -205,7 +194,7 @@ class ActionPipeline:
         return [event for name in gone for event in self._people.pop(name).decider.end(self._now)]
 
     def decide(self, scores: Scores) -> list[Action]:
-        """Judge the scores of a window; void if the person left or the clock stepped since."""
+        """Decide by the scores of a window; void if the person left or the clock stepped since."""
         decider = self._decider(scores.window)
         return decider.update(scores.window.stamp, scores.probabilities) if decider else []
 
@@ -227,10 +216,10 @@ class ActionPipeline:
         self._now = None
         return events
 
-    def process(self, frame: Keypoints, recognizer: Model) -> tuple[list[Action], Scores | None]:
+    def process(self, frame: Keypoints, model: Model) -> tuple[list[Action], Scores | None]:
         """Push, infer and decide in this thread."""
         events, window = self.push(frame)
         if window is None:
             return events, None
-        scores = Scores(window, recognizer.infer([window.clip])[0])
+        scores = Scores(window, model.infer([window.clip])[0])
         return events + self.decide(scores), scores

@@ -1,11 +1,9 @@
 """Reading a camera, a video file or a network stream, one frame after the other."""
 
-import re
 import time
-from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 
+from bharnet_ros.config import Kind, SourceConfig
 from bharnet_ros.errors import BharnetError, reason_of
 from bharnet_ros.system.opencv import cv2
 from bharnet_ros.types import Frame
@@ -15,44 +13,6 @@ STREAM_TIMEOUT_MS = 5000  # a network stream that is silent for so long is lost
 
 class SourceError(BharnetError):
     """A source that cannot be opened or broke off; the text says which and what to do."""
-
-
-class Kind(Enum):
-    """What a source string means."""
-
-    CAMERA = 'camera'
-    FILE = 'video file'
-    STREAM = 'stream'
-
-
-@dataclass(frozen=True)
-class SourceConfig:
-    """A source and how to play it."""
-
-    source: str  # '0' or '/dev/video0'; a path; a URL (rtsp, http, ...) or GStreamer pipeline
-    width: int = 0  # asked of a camera; 0: its default
-    height: int = 0
-    fps: float = 0.0
-    realtime: bool = True  # a file plays at its own rate; False: as fast as it is consumed
-    loop: bool = False  # a file starts again at its end
-    frame_id: str = ''  # given to every frame
-
-    @property
-    def kind(self) -> Kind:
-        """Camera for a number or /dev path, stream for a URL or pipeline, else a file."""
-        if (self.source.isascii() and self.source.isdigit()) or self.source.startswith('/dev/'):
-            return Kind.CAMERA
-        if ' ! ' in self.source or re.match(r'(?!file:)[a-z][a-z0-9+.-]*://', self.source, re.I):
-            return Kind.STREAM
-        return Kind.FILE
-
-    @property
-    def display_name(self) -> str:
-        """The source without user name and password, for logs."""
-        if self.kind is not Kind.STREAM:
-            return self.source
-        shown = re.sub(r'//[^/?#\s]+@', '//***@', self.source)
-        return re.sub(r'\b(user-pw=)("[^"]*"|\S+)', r'\1***', shown)  # GStreamer's rtspsrc
 
 
 class VideoReader:

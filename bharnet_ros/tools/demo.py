@@ -8,11 +8,13 @@ from pathlib import Path
 import rclpy
 from rclpy.node import Node
 
+from bharnet_ros.config import DemoOptions
 from bharnet_ros.msg import Action as ActionMsg
 from bharnet_ros.msg import Keypoints as KeypointsMsg
 from bharnet_ros.nodes.messages import from_time
 from bharnet_ros.system.signals import ended_by_signals
 from bharnet_ros.tools.graph import ros, start_graph, stop
+from bharnet_ros.tools.options import add_options, read_options
 from bharnet_ros.types import SECOND
 
 SETTLED = 0.5  # seconds in which a publisher that we know has come to know us
@@ -59,18 +61,14 @@ class Printer(Node):
 
 def main() -> None:
     """Run until the input ends, status 0 if keypoints came through, or a signal comes."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        '--source',
-        default='',
-        help='camera, file or URL (default: the webcam if '
-        'there is one, else the recording that came with the package)',
-    )
-    parser.add_argument('--model', default='asl_words')
-    parser.add_argument('--seconds', type=float, default=120, help='longest run')
-    args = parser.parse_args()
+    parser = argparse.ArgumentParser(prog='demo', description=DemoOptions.__doc__)
+    add_options(parser, DemoOptions)
+    try:
+        config = read_options(DemoOptions, parser.parse_args())
+    except ValueError as error:
+        sys.exit(f'error: {error}')
     with ended_by_signals(), ros():
-        sys.exit(demo(args.source, args.model, args.seconds))
+        sys.exit(demo(config.source, config.model, config.seconds))
 
 
 def demo(source: str, model: str, seconds: float) -> int | str:

@@ -17,7 +17,7 @@ from bharnet_ros.errors import BharnetError
 from bharnet_ros.system.child import command
 from bharnet_ros.system.resources import share_dir
 
-PATIENCE = 10.0  # seconds that a node has to end in order
+STOP_SECONDS = 10.0  # that a node has to end in order
 
 
 class ProcessDiedError(BharnetError):
@@ -109,10 +109,10 @@ def stop(processes: Mapping[str, subprocess.Popen]) -> list[str]:
         with suppress(ProcessLookupError):  # it ended while another one was stopped
             os.killpg(process.pid, signal.SIGTERM)
         try:
-            if process.wait(PATIENCE) not in (0, -signal.SIGTERM):
+            if process.wait(STOP_SECONDS) not in (0, -signal.SIGTERM):
                 complaints.append(f'{name} ended with status {process.returncode} when stopped')
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            complaints.append(f'{name} was killed: it did not end within {PATIENCE:.0f} s')
+            complaints.append(f'{name} was killed: it did not end within {STOP_SECONDS:.0f} s')
     return complaints

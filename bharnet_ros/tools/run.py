@@ -6,19 +6,17 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 from bharnet_ros.bags.bag import BagWriter
+from bharnet_ros.config import Kind, PipelineConfig, RunOptions
 from bharnet_ros.detectors.holistic import HolisticDetector
-from bharnet_ros.inference.model import Model
+from bharnet_ros.inference.model import load_model
 from bharnet_ros.outputs.draw import draw_caption, draw_keypoints
 from bharnet_ros.outputs.files import AnnotatedVideo, JsonLines
-from bharnet_ros.recognition.decision import DecisionConfig
-from bharnet_ros.recognition.pipeline import ActionPipeline, PipelineConfig
+from bharnet_ros.recognition.pipeline import ActionPipeline
 from bharnet_ros.sources.capture import Capture
-from bharnet_ros.sources.video import Kind, SourceConfig, SourceError, VideoReader
+from bharnet_ros.sources.video import SourceError, VideoReader
 from bharnet_ros.system.opencv import cv2
 from bharnet_ros.system.signals import at_signals
 from bharnet_ros.system.slot import Slot
@@ -26,22 +24,6 @@ from bharnet_ros.types import SECOND, Action, Frame, Keypoints, Phase, State
 
 UNKNOWN = '?'  # caption of somebody who does something that is no action of the model
 T = TypeVar('T', JsonLines, AnnotatedVideo)
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """What `bharnet run` is asked to do."""
-
-    source: SourceConfig
-    model: str
-    provider: str = 'cpu'
-    require_provider: bool = False
-    precision: str = 'auto'
-    show: bool = False
-    save: Path | None = None  # annotated video
-    json: Path | None = None  # events, one JSON object a line
-    bag: Path | None = None  # keypoints
-    decision: DecisionConfig = DecisionConfig()
 
 
 def event_to_json(event: Action) -> str:
@@ -60,7 +42,7 @@ def event_to_json(event: Action) -> str:
     )
 
 
-def describe(event: Action) -> str:
+def event_to_text(event: Action) -> str:
     """Return one line for a person to read."""
     after = (event.stamp - event.start) / SECOND
     return (
@@ -115,7 +97,7 @@ class Outputs:
             if self._json:
                 self._json.write(event_to_json(event))
             if event.phase is not Phase.ONGOING:
-                print(describe(event).rstrip(), flush=True)
+                print(event_to_text(event).rstrip(), flush=True)
             ended = event.phase is Phase.ENDED
             self._caption = '' if ended else f'{event.label} {event.confidence:.0%}'
 
@@ -153,16 +135,10 @@ def run(options: RunOptions, note: Callable[[str], None]) -> None:
     if options.show and not {'DISPLAY', 'WAYLAND_DISPLAY'} & set(os.environ):
         # OpenCV's window library would abort the process.
         raise SourceError('no display to open a window on; run without --show')
-    recognizer = Model(
-        options.model,
-        options.provider,
-        precision=options.precision,
-        require_provider=options.require_provider,
-        note=note,
-    )
-    if recognizer.caveat:
-        note(f'warning: {recognizer.caveat}')
-    pipeline = ActionPipeline(recognizer.contract, PipelineConfig(decision=options.decision))
+    model = load_model(options.model, options.runtime, note)
+    if model.caveat:
+        note(f'warning: {model.caveat}')
+    pipeline = ActionPipeline(model.contract, PipelineConfig(decision=options.decision))
     fps = 30.0  # of a saved video from a live source
     if options.source.kind is Kind.FILE:  # a bad file fails before anything is written
         with VideoReader(options.source) as reader:
@@ -181,7 +157,7 @@ def run(options: RunOptions, note: Callable[[str], None]) -> None:
     at_signals(stop)  # files are completed whoever ends the run
     capture = Capture(options.source, slot, reconnect_seconds=None)
     note(
-        f'{recognizer.contract.name} ({recognizer.model_id}) on {recognizer.provider}, '
+        f'{model.contract.name} ({model.model_id}) on {model.provider}, '
         f'{options.source.kind.value} {options.source.display_name}'
     )
     frames = 0
@@ -193,7 +169,7 @@ def run(options: RunOptions, note: Callable[[str], None]) -> None:
                 people = detector.detect(frame)
                 for person in people:
                     out.keypoints(person)
-                    events, scores = pipeline.process(person, recognizer)
+                    events, scores = pipeline.process(person, model)
                     out.events(events)
                     if scores is not None:
                         out.state(pipeline.state(scores.window))

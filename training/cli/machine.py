@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from bharnet_ros.config import BenchOptions, RuntimeConfig
 from bharnet_ros.inference.model import Model
 from bharnet_ros.system.signals import ended_by_signals
-from bharnet_ros.tools.bench.report import BenchOptions
+from bharnet_ros.tools.bench.report import check_bench
 
 from ..guard import guard_of
 from ..recipe import RunConfig, load_data
@@ -55,10 +56,10 @@ def benchmark(
     run: Path,
     model: Path,
     videos: list[Path],
-    rounds: int = 3,
-    threads: int = 1,
-    rates: list[float] = [15.0, 30.0, 60.0, 120.0, 0.0],  # noqa: B006
-    seconds: float = 10.0,
+    rounds: int = BenchOptions.rounds,
+    threads: int = RuntimeConfig.threads,
+    rates: list[float] = list(BenchOptions.rates),  # noqa: B006
+    seconds: float = BenchOptions.seconds,
     report: Path | None = None,
     plot: Path | None = None,
 ) -> None:
@@ -79,14 +80,14 @@ def benchmark(
     options = BenchOptions(
         tuple(videos),
         str(model),
+        RuntimeConfig(threads=threads),
         rounds,
-        threads,
-        rates=tuple(rates),
-        seconds=seconds,
-        report=report,
+        tuple(rates),
+        seconds,
+        json=report,
         plot=plot,
     )
-    options.check()
+    check_bench(options)
     recognizer, config = Model(model, threads=threads), read_run(run)
     network = read_model(run, config, len(recognizer.contract.labels))
     # A guard is made of the data; a run without one is measured without its data.

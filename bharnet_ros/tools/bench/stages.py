@@ -10,10 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
-from bharnet_ros.detectors.holistic import HolisticDetector, HolisticGraph, MonotonicTime
+from bharnet_ros.config import DetectorConfig, PipelineConfig, SourceConfig
+from bharnet_ros.detectors.holistic import (
+    COMPLEXITY,
+    HolisticDetector,
+    HolisticGraph,
+    MonotonicTime,
+)
 from bharnet_ros.inference.model import Model
-from bharnet_ros.recognition.pipeline import ActionPipeline, PipelineConfig
-from bharnet_ros.sources.video import SourceConfig, SourceError, VideoReader
+from bharnet_ros.recognition.pipeline import ActionPipeline
+from bharnet_ros.sources.video import SourceError, VideoReader
 from bharnet_ros.system.opencv import cv2
 from bharnet_ros.types import Scores, State
 
@@ -86,9 +92,7 @@ class Publisher:
         self._ros.close()
 
 
-def measure_ours(
-    video: Path, recognizer: Model, publish: Callable | None, timing: Timing
-) -> set[int]:
+def measure_ours(video: Path, model: Model, publish: Callable | None, timing: Timing) -> set[int]:
     """Run the package's own path over a video, all frames, and add to `timing`.
 
     Returns the numbers of the frames on which it inferred. SourceError if there is nothing to
@@ -96,7 +100,7 @@ def measure_ours(
     """
     inferred = set()
     detector = HolisticDetector()
-    pipeline = ActionPipeline(recognizer.contract, PipelineConfig())
+    pipeline = ActionPipeline(model.contract, PipelineConfig())
     clock = time.perf_counter
     with VideoReader(SourceConfig(str(video), realtime=False)) as reader:
         detector.detect(reader.read())  # the first image builds the tracker
@@ -113,7 +117,7 @@ def measure_ours(
             events = [event for early, _ in pushed for event in early]
             windows = [window for _, window in pushed if window is not None]
             marks.append(clock())
-            scores = [Scores(w, recognizer.infer([w.clip])[0]) for w in windows]
+            scores = [Scores(w, model.infer([w.clip])[0]) for w in windows]
             events += [event for item in scores for event in pipeline.decide(item)]
             marks.append(clock())
             if publish is not None:
@@ -121,7 +125,7 @@ def measure_ours(
                     people,
                     [(item, pipeline.state(item.window)) for item in scores],
                     events,
-                    recognizer.model_id,
+                    model.model_id,
                 )
             marks.append(clock())
             for stage, a, b in zip(STAGES, marks, marks[1:], strict=False):
@@ -147,7 +151,7 @@ def measure_bare(
     The same graph at the same times (its smoothing, and so its work, depend on them), and
     inference on the same frames; nothing happens in between.
     """
-    graph = HolisticGraph(1, 0.5, 0.5)
+    graph = HolisticGraph(COMPLEXITY, DetectorConfig.min_detection, DetectorConfig.min_tracking)
     capture = cv2.VideoCapture(str(video))
     clock = time.perf_counter
     ok, image = capture.read()
