@@ -427,7 +427,7 @@ class InfoOptions(Checked):
 
 @dataclass(frozen=True)
 class DemoOptions(Checked):
-    """Start the real graph in processes of its own and print the actions it publishes."""
+    """Start the real graph in processes of its own and show the actions it publishes."""
 
     source: str = setting(
         '',
@@ -436,6 +436,12 @@ class DemoOptions(Checked):
     )
     model: str = like(RecognitionConfig, 'model')
     seconds: float = setting(120.0, 'Longest run, seconds.', low=0)
+    page: Path | None = setting(
+        None,
+        'File to write at the end, for a browser: a page (.html) or a picture (.svg) of keypoints '
+        'and actions. No image of the camera is in it.',
+        metavar='FILE.html',
+    )
 
 
 # Launch files.
