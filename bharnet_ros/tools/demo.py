@@ -29,7 +29,7 @@ class Printer(Node):
     def __init__(self, live: bool, page: RunPage):
         super().__init__('bharnet_demo')
         self.live, self.frames, self.actions = live, 0, 0
-        self._page, self._headed = page, False
+        self._page = page
         self._first: int | None = None
         self.create_subscription(ActionMsg, 'actions', self._on_action, 100)
         self._timer = self.create_timer(SETTLED, self._await_actions)
@@ -47,6 +47,7 @@ class Printer(Node):
         self.frames += 1
         if self._first is None:
             self._first = from_time(message.header.stamp)
+            print(HEADING, flush=True)
         with suppress(KeypointsError):  # recognition_node says what is wrong with them
             person = keypoints_from_msg(message)
             person.check()
@@ -57,9 +58,6 @@ class Printer(Node):
             return
         action = action_from_msg(message)
         self._page.add_action(action)
-        if not self._headed:
-            print(HEADING)
-            self._headed = True
         self.actions += action.phase is Phase.STARTED
         since = (action.stamp - (self._first or action.stamp)) / SECOND
         latency = message.latency.sec + message.latency.nanosec / SECOND
@@ -91,10 +89,11 @@ def demo(config: DemoOptions) -> int | str:
         if source
         else 'the recording of class prototypes in models/demo_keypoints'
     )
-    print(f'input: {told}; Ctrl-C ends the demo\n', flush=True)
+    print(f'input: {told}; Ctrl-C ends the demo', flush=True)
     shown = RunPage(told)
     printer = Printer(bool(source), shown)
     processes = start_graph(source, config.model)
+    print(f'waiting for {" and ".join(processes)} ...', flush=True)
     try:
         deadline = time.monotonic() + config.seconds
         while time.monotonic() < deadline and all(p.poll() is None for p in processes.values()):
