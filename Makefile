@@ -72,7 +72,7 @@ demo: build
 	  $(if $(SOURCE),--source '$(SOURCE)')
 
 docs: $(DOCS_VENV)/.done
-	@NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build --strict
 	@echo "the pages are in build/docs, for a browser: file://$(abspath build/docs/index.html)"
 
 lint: $(VENV)/.dev
