@@ -29,6 +29,7 @@ TRAINING = (
     {'export'},
     {'online'},
     {'tools'},
+    {'verbs'},
     {'cli'},
 )
 OWNERS = {  # of a library: the rooms that may import it

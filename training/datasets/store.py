@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -166,6 +166,17 @@ class DatasetWriter:
             | extra
         )
         self.row += len(tracks) * frames
+
+    def drop_empty_classes(self) -> list[str]:
+        """Forget the classes of which no clip was added, and return them."""
+        used = {row['label'] for row in self.table}
+        empty = [name for name in self.info.classes if name not in used]
+        self.info = replace(
+            self.info,
+            classes=tuple(name for name in self.info.classes if name in used),
+            idle=self.info.idle if self.info.idle in used else None,
+        )
+        return empty
 
     def __exit__(self, kind: type | None, *_: object) -> None:
         for column in self.columns.values():

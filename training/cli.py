@@ -10,16 +10,16 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from bharnet_ros.errors import BharnetError
 
-from ..datasets.extract import extract
-from ..datasets.importers.arrays import import_arrays
-from ..datasets.importers.ntu import import_ntu
-from ..datasets.importers.nucla import import_nucla
-from ..datasets.importers.pku import import_pku
-from ..datasets.importers.pyskl import import_pyskl
-from .data import demo_recording, describe, plot, validate
-from .learning import export_run, train
-from .machine import benchmark, complexity, loader_benchmark, measure_latency
-from .scoring import compare, evaluate, online, test
+from .datasets.extract import extract
+from .datasets.importers.arrays import import_arrays
+from .datasets.importers.ntu import import_ntu
+from .datasets.importers.nucla import import_nucla
+from .datasets.importers.pku import import_pku
+from .datasets.importers.pyskl import import_pyskl
+from .verbs.data import demo_recording, describe, plot, validate
+from .verbs.learning import export_run, train
+from .verbs.machine import benchmark, complexity, loader_benchmark, measure_latency
+from .verbs.scoring import compare, evaluate, online, test
 
 COMMANDS = {
     'import': {
@@ -59,3 +59,7 @@ def main() -> None:
         sys.exit('error: the GPU has not enough memory; take a smaller recipe.optim.batch')
     except (BharnetError, MisconfigurationException, ValueError, OSError) as error:
         sys.exit(f'error: {error}')
+
+
+if __name__ == '__main__':
+    main()
