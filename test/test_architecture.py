@@ -18,10 +18,11 @@ RUNTIME = (
     {'tools'},
 )
 TRAINING = (
-    {'errors'},
+    {'errors', 'countdown'},
     {'datasets', 'networks'},
     {'windows'},
-    {'recipe'},
+    {'recipe', 'callbacks', 'threads'},
+    {'preflight'},
     {'train'},
     {'runs'},
     {'evaluation'},

@@ -41,6 +41,7 @@ class TrainerConfig:
     strategy: str = 'auto'  # 'ddp'
     precision: str = '32-true'  # '16-mixed', 'bf16-mixed'
     workers: int = 0  # processes that load clips
+    threads: int = 0  # of PyTorch on a CPU; 0: as many as are fastest, see threads.py
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ def imported(folder, **changes):
     """Write made-up arrays, import them as a data set 'made', and return the source."""
     folder.mkdir(parents=True, exist_ok=True)
     np.savez(folder / 'made.npz', **(raw() | changes))
-    import_arrays(folder / 'made.npz', folder / 'made', 'made', 'MIT', 0.5625, '-')
+    import_arrays(folder / 'made.npz', folder / 'made', 'made', 'MIT', 0.5625, 0, '-')
     return DatasetSource(folder / 'made', rate=10.0)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -88,6 +89,29 @@ def compute_metrics(predictions: Predictions, temperature: float = 1.0) -> Metri
         ],
         confusion=confusion.tolist(),
         mistakes=mistakes(confusion.numpy(), names),
+    )
+
+
+def guessing(metrics: dict[str, Any]) -> str | None:
+    """Return in words that a report's scores are no better than guessing, or None if they are.
+
+    By the mean recall over the K classes that were tested, which is 1/K for whoever always gives
+    one answer or draws lots, however unequal the classes are. Better is what lots reach in fewer
+    than about one report of forty (two standard errors).
+
+    Args:
+        metrics: `Metrics` as a dict, as a report holds it.
+
+    """
+    tested = [item for item in metrics['classes'] if item['clips']]
+    K = max(len(tested), 1)
+    recall = sum(item['recall'] for item in tested) / K
+    error = (sum((1 - 1 / K) / K / item['clips'] for item in tested)) ** 0.5 / K
+    if recall > 1 / K + 2 * error:
+        return None
+    return (
+        f'the report is no better than guessing: mean recall {recall:.2f} over {K} classes, '
+        f'and lots give {1 / K:.2f}, give or take {2 * error:.2f}'
     )
 
 

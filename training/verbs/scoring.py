@@ -9,6 +9,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from bharnet_ros.inference.model import Model
 from bharnet_ros.system.checks import check_folder
 
+from ..countdown import Countdown
 from ..errors import DataError
 from ..evaluation.calibrate import calibrate
 from ..evaluation.compare import compare_reports
@@ -25,6 +26,7 @@ from ..recipe import RunConfig, load_data
 from ..runs import read_model, read_run
 from ..windows.clips import DatasetSource, load_clips, merge
 from ..windows.splits import OFFICIAL, leave_one_out, one_only, split
+from .learning import say_doubts
 
 
 def evaluate(
@@ -65,9 +67,18 @@ def evaluate(
         raise DataError('say how to split: leave_out, only, official, or `split` in the recipe')
     if robust:
         check_robustness(clips)
+    say_doubts(recipe, clips)
     folds, predictions, windows, curves = [], [], [], []
+    count = len(splits) * len(seeds)
+    clock = Countdown(count * max(len(recipe.ensemble), 1) * recipe.optim.epochs, 'epochs')
     for fold, found, model in cross_validate(
-        recipe, clips, splits, seeds, report / 'runs', partial=official is not None
+        recipe,
+        clips,
+        splits,
+        seeds,
+        report / 'runs',
+        partial=official is not None,
+        after_epoch=clock.advance,
     ):
         folds.append(fold)
         predictions.append(found)
@@ -76,13 +87,14 @@ def evaluate(
         print(
             f'seed {fold.seed}  {fold.name}  '
             + '  '.join(f'{name} {value:.3f}' for name, value in fold.accuracy.items())
-            + f'  {fold.seconds:.0f} s',
+            + f'  {fold.seconds:.0f} s  ({len(folds)} of {count})',
             flush=True,
         )
         test = clips.select(split(clips, splits[fold.name], official is not None).test)
         windows.append(predict_windows(model, test, recipe.steps, recipe.window_seconds))
         if robust:
             curves.append(robustness(model, test, recipe.steps))
+    clock.close()
     if rank_zero_only.rank > 0:
         return
     pooled, seen = joined(predictions), joined(windows)

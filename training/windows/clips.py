@@ -87,6 +87,11 @@ class Clips:
         frames = int(self.stores[self.store[i]].table['frames'][self.index[i]])
         return (frames - 1) / float(self.rate[i])
 
+    def shows_hands(self, i: int) -> bool:
+        """Return whether clip i shows a hand of anybody in any frame."""
+        tracks = self.stores[self.store[i]].tracks(self.index[i])
+        return any(bool(track.mask[:, 1:].any()) for track in tracks)
+
     def clip(self, i: int, start: float, stop: float, steps: int, person: int = 0) -> Clip:
         """Return the part of clip i from `start` to `stop` (0 to 1) at `steps` equal steps.
 

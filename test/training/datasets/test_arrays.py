@@ -74,7 +74,7 @@ def test_a_data_file_that_cannot_be_used_is_refused(tmp_path, kind):
     elif kind != 'nothing':
         bad_file(kind, path)
     with pytest.raises(DataError) as error:
-        import_arrays(path, tmp_path / 'out', 'x', 'MIT', 0.5625)
+        import_arrays(path, tmp_path / 'out', 'x', 'MIT', 0.5625, 0)
     assert str(path) in str(error.value) and '\n' not in str(error.value)
     assert not (tmp_path / 'out').exists()
 
@@ -113,7 +113,7 @@ def test_a_folder_of_arrays_is_imported(tmp_path, face, frames):
             (folder / str(i)).mkdir(parents=True)
             for t, frame in enumerate(values):  # '10' must not come before '2'
                 np.save(folder / str(i) / f'{t}.npy', frame)
-    assert import_arrays(tmp_path / 'in', tmp_path / 'out', 'mine', 'CC0', 0.75, '-') == 6
+    assert import_arrays(tmp_path / 'in', tmp_path / 'out', 'mine', 'CC0', 0.75, 0, '-') == 6
     found = load_clips(DatasetSource(tmp_path / 'out'), '-')
     for k in range(6):
         i = int(found.column('id')[k].split('/')[1])
@@ -131,6 +131,7 @@ def test_real_clips_can_be_imported(data_dir, tmp_path):
         'words10',
         'MIT',
         0.5625,
+        10.0,
         '-',
     )
     assert count == 900 and find_faults(tmp_path / 'words10') == []
@@ -142,5 +143,10 @@ def test_real_clips_can_be_imported(data_dir, tmp_path):
 def test_hands_without_a_body_are_refused(data_dir, tmp_path):
     with pytest.raises(DataError, match='pose'):
         import_arrays(
-            data_dir / 'asl_words' / 'letters28_hands.npz', tmp_path / 'x', 'x', 'MIT', 0.5625
+            data_dir / 'asl_words' / 'letters28_hands.npz',
+            tmp_path / 'x',
+            'x',
+            'MIT',
+            0.5625,
+            None,
         )

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -147,8 +148,8 @@ def import_arrays(
     name: str,
     license: str,
     aspect: float,
+    rate: float,
     idle: str | None = None,
-    rate: float | None = None,
 ) -> int:
     """Import MediaPipe Holistic arrays; return the number of clips.
 
@@ -161,12 +162,15 @@ def import_arrays(
         license: of the data set.
         aspect: image height / width of the camera (0.5625 for 16:9, 0.75 for 4:3); such files
             do not tell.
+        rate: frames a second; such files do not tell, and without it no window of seconds can be
+            cut. 0: nobody knows.
         idle: the class of people who do nothing known.
-        rate: frames a second, if known.
 
     """
     if not aspect > 0:
         raise DataError(f'aspect is image height / width, a positive number, not {aspect}')
+    if not 0 <= rate < float('inf'):
+        raise DataError(f'rate is frames a second, or 0 if nobody knows, not {rate}')
     if not source.exists():
         raise DataError(f'no such file or folder: {source}')
     names, clips, count = (read_folder if source.is_dir() else read_npz)(source)
@@ -175,5 +179,5 @@ def import_arrays(
     info = DatasetInfo(name, MEDIAPIPE_HOLISTIC.name, names, license, idle, source.name)
     with DatasetWriter(to, info) as writer:
         for clip, track in progress(clips, f'importing {name}', count):
-            writer.add(ClipInfo(**(vars(clip) | {'aspect': aspect, 'rate': rate})), [track])
+            writer.add(replace(clip, aspect=aspect, rate=rate or None), [track])
     return count

@@ -49,15 +49,22 @@ class ArrayUnpickler(pickle.Unpickler):
 
 
 def read_pickle(path: Path) -> dict[str, Any]:
-    """Return the annotations; DataError if the file is not what it should be."""
+    """Return the annotations, and splits if there are any; DataError if it is something else.
+
+    Older releases of MMAction2 have the bare list of annotations, a split a file.
+    """
     if not path.is_file():
         raise DataError(f'no such file: {path}')
     try:
         data = ArrayUnpickler(io.BytesIO(path.read_bytes())).load()
     except Exception as error:  # a hostile or broken pickle may raise anything
         raise DataError(f'{path}: {error}') from error
+    if isinstance(data, list):
+        data = {'annotations': data}
     if not isinstance(data, dict) or not isinstance(data.get('annotations'), list):
-        raise DataError(f'{path}: holds no list of annotations')
+        raise DataError(
+            f'{path}: holds {type(data).__name__}, no list of annotations and no dict with one'
+        )
     return data
 
 
