@@ -80,12 +80,12 @@ def setting(default: Any, help: str, **rest: Any) -> Any:
 
     >>> @dataclass(frozen=True)
     ... class Config(Checked):
-    ...     rate: float = setting(7.5, 'Decisions a second.', low=0.1, high=120)
-    >>> Config().rate
-    7.5
-    >>> Config(rate=0)
+    ...     speed: float = setting(1.5, 'How fast, m/s.', low=0.5, high=2)
+    >>> Config().speed
+    1.5
+    >>> Config(speed=0)
     Traceback (most recent call last):
-    ValueError: rate: 0.1 to 120, not 0
+    ValueError: speed: 0.5 to 2, not 0
     """
     return field(default=default, metadata={SETTING: Setting(help, **rest)})
 
