@@ -19,7 +19,7 @@ class Setting:
     low: float | None = None
     high: float | None = None
     or_zero: bool = False  # 0 is allowed beside the range
-    choices: tuple[str, ...] = ()
+    choices: tuple[str | int, ...] = ()
     live: bool = False  # may change while a node runs; else it is read when it is configured
     read_only: bool = False  # fixed when the process starts
     positional: bool = False  # on a command line: without a name
@@ -56,7 +56,7 @@ class Setting:
     def allowed(self) -> str:
         """What values there are, for people; '' if any will do."""
         if self.choices:
-            return f'one of {", ".join(self.choices)}'
+            return f'one of {", ".join(map(str, self.choices))}'
         if self.low is None:
             return ''
         span = f'at least {self.low:g}' if self.high is None else f'{self.low:g} to {self.high:g}'
