@@ -13,7 +13,7 @@ def launch_arguments(config: type, **defaults: str) -> list[dict[str, Any]]:
     found = []
     for setting in settings_of(config):
         choices = ('true', 'false') if setting.kind is bool else setting.choices
-        allowed = {'choices': list(choices)} if choices else {}
+        allowed = {'choices': [str(choice) for choice in choices]} if choices else {}
         found.append(
             {
                 'name': setting.name,

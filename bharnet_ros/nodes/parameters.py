@@ -39,16 +39,17 @@ def descriptor_of(setting: Setting) -> ParameterDescriptor:
         name=setting.name,
         description=f'{setting.help} {when_applied(setting)}',
         read_only=setting.read_only,
-        additional_constraints=' | '.join(setting.choices),
+        additional_constraints=' | '.join(map(str, setting.choices)),
     )
-    if setting.low is not None and setting.kind is float:
+    low, high = setting.low, setting.high
+    if setting.kind is int and setting.choices:
+        low, high = min(setting.choices), max(setting.choices)
+    if low is not None and setting.kind is float:
         descriptor.floating_point_range = [
-            FloatingPointRange(from_value=float(setting.low), to_value=float(setting.high))
+            FloatingPointRange(from_value=float(low), to_value=float(high))
         ]
-    elif setting.low is not None:
-        descriptor.integer_range = [
-            IntegerRange(from_value=int(setting.low), to_value=int(setting.high), step=1)
-        ]
+    elif low is not None:
+        descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=int(high), step=1)]
     return descriptor
 
 

@@ -19,7 +19,7 @@ class Setting:
     low: float | None = None
     high: float | None = None
     or_zero: bool = False  # 0 is allowed beside the range
-    choices: tuple[str, ...] = ()
+    choices: tuple[str | int, ...] = ()
     live: bool = False  # may change while a node runs; else it is read when it is configured
     read_only: bool = False  # fixed when the process starts
     positional: bool = False  # on a command line: without a name
@@ -56,7 +56,7 @@ class Setting:
     def allowed(self) -> str:
         """What values there are, for people; '' if any will do."""
         if self.choices:
-            return f'one of {", ".join(self.choices)}'
+            return f'one of {", ".join(map(str, self.choices))}'
         if self.low is None:
             return ''
         span = f'at least {self.low:g}' if self.high is None else f'{self.low:g} to {self.high:g}'
@@ -80,12 +80,12 @@ def setting(default: Any, help: str, **rest: Any) -> Any:
 
     >>> @dataclass(frozen=True)
     ... class Config(Checked):
-    ...     rate: float = setting(7.5, 'Decisions a second.', low=0.1, high=120)
-    >>> Config().rate
-    7.5
-    >>> Config(rate=0)
+    ...     speed: float = setting(1.5, 'How fast, m/s.', low=0.5, high=2)
+    >>> Config().speed
+    1.5
+    >>> Config(speed=0)
     Traceback (most recent call last):
-    ValueError: rate: 0.1 to 120, not 0
+    ValueError: speed: 0.5 to 2, not 0
     """
     return field(default=default, metadata={SETTING: Setting(help, **rest)})
 

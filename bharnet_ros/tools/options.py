@@ -52,7 +52,11 @@ def _count(setting: Setting) -> str | None:
 
 
 def _metavar(setting: Setting) -> str:
-    return '{' + ','.join(setting.choices) + '}' if setting.choices else setting.name.upper()
+    return (
+        '{' + ','.join(map(str, setting.choices)) + '}'
+        if setting.choices
+        else setting.name.upper()
+    )
 
 
 def _reader(setting: Setting) -> Callable[[str], object]:

@@ -24,11 +24,12 @@ class Outer(Checked):
     count: int = setting(3, 'How many.', low=1, or_zero=False)
     pause: float = setting(0.0, 'How long, s.', low=3, high=9, or_zero=True)
     file: Path | None = setting(None, 'Which file.')
+    turn: int = setting(0, 'By how much, degrees.', choices=(0, 90))
 
 
 def test_settings_of_groups_are_found_in_order_with_the_defaults_of_their_owner():
     found = {item.name: item for item in settings_of(Outer)}
-    assert list(found) == ['target', 'speed', 'colours', 'count', 'pause', 'file']
+    assert list(found) == ['target', 'speed', 'colours', 'count', 'pause', 'file', 'turn']
     assert (found['speed'].default, found['speed'].kind, found['speed'].read_only) == (
         1.5,
         float,
@@ -55,6 +56,7 @@ def test_values_by_name_become_the_dataclass_with_its_groups():
         ({'colours': ('red', 'green')}, "colours: one of red, blue, not 'green'"),
         ({'colours': ('\x1b[31m\n' + 'x' * 99,)}, 'colours: one of red, blue, not '),
         ({'count': 0}, 'count: at least 1, not 0'),
+        ({'turn': 45}, 'turn: one of 0, 90, not 45'),
         ({'pause': 1}, 'pause: 3 to 9, or 0, not 1'),
     ],
 )
