@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs one step of the Makefile and says how it goes: step.py LOG 'what it does' COMMAND ...
 
-On a terminal one line shows the newest output and the time; elsewhere a line comes every four
+On a terminal one line shows the newest output and the time; elsewhere a line comes every three
 seconds. The whole output is kept in LOG, and its end is shown if the command fails. The status is
 that of the command.
 """
@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import IO
 
-EVERY = 4.0  # seconds between two lines where there is no terminal
+EVERY = 3.0  # seconds between two lines where there is no terminal
 NOISE = ('Requirement already satisfied', 'WARNING:', 'Using cached', 'Processing ', '---')
 SHOWN = 40  # lines of a log, when something failed
 

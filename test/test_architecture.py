@@ -14,6 +14,7 @@ RUNTIME = (
     {'types', 'config'},
     {'sources', 'bags', 'outputs', 'inference'},
     {'detectors', 'recognition'},
+    {'session'},
     {'nodes'},
     {'tools'},
 )
@@ -105,3 +106,11 @@ def test_a_heavy_library_is_imported_by_its_owner_alone(library):
     for path, room, names in modules('bharnet_ros', ('bharnet_ros',)):
         if library in {name.split('.')[0] for name in names}:
             assert room in OWNERS[library], f'{path} imports {library}'
+
+
+@pytest.mark.parametrize(('mark', 'floors'), [('tools\nnodes', RUNTIME), ('cli\n', TRAINING)])
+def test_the_drawings_of_the_documentation_are_those_floors(mark, floors):
+    text = (ROOT / 'docs' / 'architecture.md').read_text()
+    drawing = next(block for block in text.split('```')[1::2] if block.lstrip().startswith(mark))
+    drawn = [set(line.split()) for line in drawing.strip().splitlines()]
+    assert drawn == [set(floor) for floor in reversed(floors)]
