@@ -70,6 +70,11 @@ class ActionPipeline:
         """Number of persons who are followed at present."""
         return len(self._people)
 
+    @property
+    def states(self) -> dict[str, State]:
+        """What everybody who is followed does, as of the last decisions, by person id."""
+        return {name: person.decider.state for name, person in self._people.items()}
+
     def set_decision(self, config: DecisionConfig) -> list[Action]:
         """Decide otherwise from the next decision on; ends the actions that are denied now.
 

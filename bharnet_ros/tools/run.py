@@ -3,23 +3,19 @@
 import json
 import os
 import signal
-import threading
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import TypeVar
 
 from bharnet_ros.bags.bag import BagWriter
-from bharnet_ros.config import Kind, PipelineConfig, RunOptions
-from bharnet_ros.detectors.holistic import HolisticDetector
+from bharnet_ros.config import PipelineConfig, RunOptions
 from bharnet_ros.inference.model import load_model
 from bharnet_ros.outputs.draw import draw_caption, draw_keypoints
 from bharnet_ros.outputs.files import AnnotatedVideo, JsonLines
-from bharnet_ros.recognition.pipeline import ActionPipeline
-from bharnet_ros.sources.capture import Capture
-from bharnet_ros.sources.video import SourceError, VideoReader
+from bharnet_ros.session import Moment, Session
+from bharnet_ros.sources.video import SourceError
 from bharnet_ros.system.opencv import cv2
 from bharnet_ros.system.signals import at_signals
-from bharnet_ros.system.slot import Slot
 from bharnet_ros.types import SECOND, Action, Frame, Keypoints, Phase, State
 
 UNKNOWN = '?'  # caption of somebody who does something that is no action of the model
@@ -105,6 +101,15 @@ class Outputs:
         """Take what the person does by the newest decision, for the annotated image."""
         self._unknown = state is State.UNKNOWN
 
+    def moment(self, moment: Moment, fps: float) -> bool:
+        """Write all of a moment; False when the user closed the window."""
+        for person in moment.people:
+            self.keypoints(person)
+        self.events(moment.actions)
+        for state in moment.states.values():
+            self.state(state)
+        return moment.final or self.frame(moment.frame, moment.people, fps)
+
     def frame(self, frame: Frame, people: list[Keypoints], fps: float) -> bool:
         """Show and save an annotated image; False when the user closed the window."""
         if not self._options.show and not self._options.save:
@@ -138,47 +143,25 @@ def run(options: RunOptions, note: Callable[[str], None]) -> None:
     model = load_model(options.model, options.runtime, note)
     if model.caveat:
         note(f'warning: {model.caveat}')
-    pipeline = ActionPipeline(model.contract, PipelineConfig(decision=options.decision))
-    fps = 30.0  # of a saved video from a live source
-    if options.source.kind is Kind.FILE:  # a bad file fails before anything is written
-        with VideoReader(options.source) as reader:
-            fps = reader.fps
-    detector = HolisticDetector()
-    slot: Slot[Frame] = Slot()
-    stopped = threading.Event()
+    # A bad file fails here, before anything is written.
+    session = Session(options.source, model, config=PipelineConfig(decision=options.decision))
 
     def stop(number: int, _: object) -> None:
         # An exception could come in the middle of a write; this ends the run between two frames.
-        stopped.set()
-        slot.close()
+        session.stop()
         if number == signal.SIGINT:  # who presses Ctrl-C again does not want to wait
             signal.signal(number, signal.SIG_DFL)
 
     at_signals(stop)  # files are completed whoever ends the run
-    capture = Capture(options.source, slot, reconnect_seconds=None)
     note(
         f'{model.contract.name} ({model.model_id}) on {model.provider}, '
         f'{options.source.kind.value} {options.source.display_name}'
     )
-    frames = 0
-    with Outputs(options) as out:
-        capture.start()
+    with Outputs(options) as out, closing(session.moments()) as moments:
         try:
-            while (frame := slot.take()) is not None and not stopped.is_set():
-                frames += 1
-                people = detector.detect(frame)
-                for person in people:
-                    out.keypoints(person)
-                    events, scores = pipeline.process(person, model)
-                    out.events(events)
-                    if scores is not None:
-                        out.state(pipeline.state(scores.window))
-                if not out.frame(frame, people, fps):
-                    break
+            for moment in moments:
+                if not out.moment(moment, session.fps):
+                    session.stop()
         finally:
-            capture.stop()
-            out.events(pipeline.flush())
-            detector.close()
-    note(f'{frames} frames, {slot.dropped} dropped')
-    if capture.error:
-        raise SourceError(capture.error)
+            out.events(session.finish())
+            note(f'{session.frames} frames, {session.dropped} dropped')
