@@ -63,7 +63,11 @@ class SourceConfig(Checked):
 
     @property
     def display_name(self) -> str:
-        """The source without user name and password, for logs."""
+        """The source without user name and password, for logs.
+
+        >>> SourceConfig('rtsp://user:secret@camera/stream').display_name
+        'rtsp://***@camera/stream'
+        """
         if self.kind is not Kind.STREAM:
             return self.source
         shown = re.sub(r'//[^/?#\s]+@', '//***@', self.source)

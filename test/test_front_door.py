@@ -14,13 +14,13 @@ from support.paths import ROOT
 HEAVY = ('numpy', 'cv2', 'mediapipe', 'onnxruntime', 'rosbags', 'rclpy', 'torch')
 EXAMPLES = (
     'bharnet_ros.bags.bag',
+    'bharnet_ros.config',
     'bharnet_ros.errors',
     'bharnet_ros.inference.model',
     'bharnet_ros.outputs.draw',
     'bharnet_ros.recognition.pipeline',
     'bharnet_ros.session',
     'bharnet_ros.sources.images',
-    'bharnet_ros.sources.video',
 )
 
 
