@@ -10,7 +10,8 @@ from support.paths import ROOT
 
 # Floors from the ground up; a module imports from its own room and from floors below, no others.
 RUNTIME = (
-    {'system', 'errors', 'layouts'},
+    {'errors', 'layouts'},
+    {'system'},
     {'types', 'config'},
     {'sources', 'bags', 'outputs', 'inference'},
     {'detectors', 'recognition'},
@@ -33,6 +34,7 @@ TRAINING = (
     {'tools'},
     {'verbs'},
     {'cli'},
+    {'__main__'},
 )
 OWNERS = {  # of a library: the rooms that may import it
     'rclpy': {'nodes', 'tools'},

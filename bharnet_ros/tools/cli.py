@@ -11,6 +11,7 @@ from dataclasses import replace
 from bharnet_ros import __version__
 from bharnet_ros.config import BenchOptions, InfoOptions, RecoverOptions, RunOptions, SoakOptions
 from bharnet_ros.errors import BharnetError
+from bharnet_ros.system.parts import ROS, needing
 from bharnet_ros.system.signals import at_signals, ended_by_signals
 from bharnet_ros.tools.options import add_options, read_options
 
@@ -88,7 +89,8 @@ def _run_command(args: argparse.Namespace) -> None:
 
             bench(config)
         elif isinstance(config, SoakOptions):
-            from bharnet_ros.tools.soak.run import soak
+            with needing(ROS):
+                from bharnet_ros.tools.soak.run import soak
 
             if faults := soak(config):
                 sys.exit(f'error: {"; ".join(faults)}')

@@ -21,6 +21,7 @@ from bharnet_ros.inference.model import Model
 from bharnet_ros.recognition.pipeline import ActionPipeline
 from bharnet_ros.sources.video import SourceError, VideoReader
 from bharnet_ros.system.opencv import cv2
+from bharnet_ros.system.parts import ROS, needing
 from bharnet_ros.types import Scores, State
 
 STAGES = ('grab', 'detect', 'window', 'infer', 'publish', 'end to end')
@@ -62,11 +63,12 @@ class Publisher:
     """Publishes what the nodes publish, on a node of its own in the benchmark's namespace."""
 
     def __init__(self):
-        import rclpy
+        with needing(ROS):
+            import rclpy
 
-        import bharnet_ros.msg as msg
-        from bharnet_ros.nodes import messages
-        from bharnet_ros.tools.graph import ros
+            import bharnet_ros.msg as msg
+            from bharnet_ros.nodes import messages
+            from bharnet_ros.tools.graph import ros
 
         self._messages, self._ros = messages, ExitStack()
         self._ros.enter_context(ros())
