@@ -4,6 +4,7 @@
 # make bench  measure on VIDEOS=...
 # make data   import the public data sets found under DATA=... into data/
 # make reference  write config/bharnet.yaml and docs/parameters.md anew from bharnet_ros/config.py
+# make training  install the training side alone, without ROS, into .venv-training
 # make models train, evaluate and export the shipped models anew (an hour on two cores)
 #
 # Works on a bare x86-64 Linux with Python 3.10 to 3.12, make and a C++ compiler: ROS 2 comes as
@@ -22,6 +23,7 @@ unexport PYTHONPATH PYTHONHOME AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX
 unexport LD_LIBRARY_PATH ROS_DISTRO RMW_IMPLEMENTATION
 export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
 DOCS_VENV := .venv-docs
+TRAINING_VENV := .venv-training
 PIP := -m pip install --disable-pip-version-check --no-input
 # step.py LOG 'what' COMMAND: says how a long command goes, and shows its output only if it fails.
 STEP := $(PYTHON) scripts/step.py
@@ -29,7 +31,7 @@ TORCH := torch==2.13.0
 SETUP := export PATH="$(abspath $(VENV))/bin:$$PATH" AMENT_PREFIX_PATH="$(abspath $(VENV))"
 RUN := $(SETUP); set +u; source install/setup.bash; set -u
 
-.PHONY: demo test lint docs bench data models reference build clean
+.PHONY: demo test lint docs bench training data models reference build clean
 .DEFAULT_GOAL := demo
 
 $(VENV)/bin/python:
@@ -77,12 +79,27 @@ docs: $(DOCS_VENV)/.done
 
 lint: $(VENV)/.dev
 	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/mypy bharnet_ros
 
 # A file's tests stay together, because they share nodes and trained networks; every test with ROS
 # has a domain of its own. One thread a library: the workers fill the cores.
 test: build $(VENV)/.dev lint
 	@$(RUN); export OMP_NUM_THREADS=1; \
 	python -m pytest -n auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
+
+# All of the lock file but ROS and colcon; an edit in this tree works at once.
+training: requirements/lock-dev.txt
+	@$(STEP) build/training-venv.log 'making the virtual environment $(TRAINING_VENV)' \
+	  $(PYTHON) -m venv $(TRAINING_VENV)
+	@touch $(TRAINING_VENV)/COLCON_IGNORE
+	@grep -v '^ros-jazzy-\|^colcon-' requirements/lock-dev.txt > $(TRAINING_VENV)/lock.txt
+	@$(STEP) build/training-torch.log 'installing PyTorch' \
+	  $(TRAINING_VENV)/bin/python $(PIP) $(TORCH)
+	@$(STEP) build/training-pip.log 'installing what training needs' \
+	  $(TRAINING_VENV)/bin/python $(PIP) --no-deps -r $(TRAINING_VENV)/lock.txt
+	@BHARNET_MESSAGES=0 $(STEP) build/training-package.log 'installing bharnet_ros, linked' \
+	  $(TRAINING_VENV)/bin/python $(PIP) --no-deps --editable .
+	@echo "ready: $(TRAINING_VENV)/bin/bharnet-train --help"
 
 bench: build
 	@$(RUN); bharnet bench $(VIDEOS)
