@@ -28,6 +28,7 @@ from bharnet_ros.types import Action, Frame, Keypoints, Phase, Scores, State
 
 Source = int | str | Path | SourceConfig | Iterable[np.ndarray | Frame]
 
+NO_SOURCE = (bool, bytes, dict)  # numbers and iterables by their type alone
 LIVE_FPS = 30.0  # taken for the rate of a live source, which has none
 
 
@@ -91,15 +92,15 @@ class Session:
         self._images: Iterator[Frame] = iter(())
         if isinstance(source, SourceConfig):
             self._config = source
-        elif isinstance(source, (int, str, Path)) and not isinstance(source, bool):
-            self._config = SourceConfig(str(source), fps=fps or 0.0, realtime=realtime)
-        elif isinstance(source, Iterable) and not isinstance(source, (bytes, dict)):
-            self._images = to_frames(source, fps)
-        else:
+        elif isinstance(source, NO_SOURCE) or not isinstance(source, (int, str, Path, Iterable)):
             raise SourceError(
                 'a source is a camera number, a path, a URL, or images in an iterable, not '
                 f'{type(source).__name__}'
             )
+        elif isinstance(source, (int, str, Path)):
+            self._config = SourceConfig(str(source), fps=fps or 0.0, realtime=realtime)
+        else:
+            self._images = to_frames(source, fps)
         self.model = model if isinstance(model, Model) else Model(model)
         self.pipeline = ActionPipeline(self.model.contract, config or PipelineConfig())
         self.fps = fps or LIVE_FPS  # of the source, as far as it is known

@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from rosbags.interfaces import Typestore
+from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader, WriterError
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys.store import Typestore
 
 from bharnet_ros.bags.storage import DurableWriter, is_mcap, storage_files
 from bharnet_ros.bags.times import ForwardTime
@@ -52,7 +54,7 @@ class BagWriter:
 
     def __init__(self, path: Path):
         """Open `path`, a folder that does not exist yet: recordings are never overwritten."""
-        self._connections: dict[tuple[str, str], object] = {}
+        self._connections: dict[tuple[str, str], Connection] = {}
         self.path, self.count = path, 0  # of messages taken
         self._log_time = ForwardTime()
         try:
@@ -199,12 +201,12 @@ def read_raw(path: Path, topic: str = '') -> Iterator[tuple[int, bytes]]:
                 if item.msgtype == KEYPOINTS and item.msgcount and topic in ('', item.topic)
             ]
             if not wanted:
-                topics = ', '.join(
+                held = ', '.join(
                     f'{c.topic} ({c.msgcount} {c.msgtype})' for c in reader.connections
                 )
                 raise BagError(
                     f'bag {path} holds no {KEYPOINTS}{topic and " on " + topic}; '
-                    f'it holds {topics or "nothing"}'
+                    f'it holds {held or "nothing"}'
                 )
             if len(topics := sorted({item.topic for item in wanted})) > 1:
                 raise BagError(f'bag {path} holds keypoints on {", ".join(topics)}: name one')
@@ -237,7 +239,7 @@ def read_keypoints(path: Path, topic: str = '') -> Iterator[Keypoints]:
 
     for _, data in read_raw(path, topic):
         try:
-            m = store.deserialize_cdr(data, KEYPOINTS)
+            m: Any = store.deserialize_cdr(data, KEYPOINTS)
             frame = Keypoints(
                 m.header.stamp.sec * SECOND + m.header.stamp.nanosec,
                 m.image_width,

@@ -54,7 +54,7 @@ class AnnotatedVideo:
         """Open it; `size` is (width, height). OutputError if OpenCV cannot."""
         self._path, self._count, self._look_every = path, 0, max(round(fps), 1)
         self._writer = cv2.VideoWriter(
-            str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*'mp4v'), fps, size
+            str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*'mp4v'), fps, size
         )
         if not self._writer.isOpened():
             raise OutputError(

@@ -99,7 +99,7 @@ def to_bgr(
     if found.bits == 16:
         pixels = np.ascontiguousarray(pixels).view('>u2' if big_endian else '<u2')
         pixels = pixels.astype(np.uint16, copy=False)  # in the machine's own order
-    image = pixels.reshape(height, width, found.channels)
+    image: np.ndarray = pixels.reshape(height, width, found.channels)
     try:
         if found.code is not None:
             image = cv2.cvtColor(image, found.code)
