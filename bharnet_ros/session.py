@@ -11,7 +11,7 @@ import numpy as np
 from bharnet_ros.config import (
     Kind,
     PipelineConfig,
-    RecognitionConfig,
+    RunOptions,
     RuntimeConfig,
     SourceConfig,
 )
@@ -29,6 +29,7 @@ from bharnet_ros.types import Action, Frame, Keypoints, Phase, Scores, State
 Source = int | str | Path | SourceConfig | Iterable[np.ndarray | Frame]
 
 NO_SOURCE = (bool, bytes, dict)  # numbers and iterables by their type alone
+RUNTIME, PIPELINE = RuntimeConfig(), PipelineConfig()
 LIVE_FPS = 30.0  # taken for the rate of a live source, which has none
 
 
@@ -42,7 +43,7 @@ class Moment:
 
     frame: Frame
     people: list[Keypoints]  # one entry a person; one with an empty person_id if nobody is there
-    scores: list[Scores] = field(default_factory=list)  # of the windows that were judged now
+    scores: list[Scores] = field(default_factory=list)  # of the windows that were classified now
     states: dict[str, State] = field(default_factory=dict)  # by person id, of all who are followed
     actions: list[Action] = field(default_factory=list)  # what happened, in order
     final: bool = False  # the source ended: no new frame, only the ends of actions
@@ -74,11 +75,12 @@ class Session:
     def __init__(
         self,
         source: Source,
-        model: str | Path | Model = 'asl_words',
+        model: str | Path | Model = RunOptions.model,
         *,
         fps: float | None = None,
         realtime: bool = False,
-        config: PipelineConfig | None = None,
+        runtime: RuntimeConfig = RUNTIME,
+        config: PipelineConfig = PIPELINE,
         make_detector: Callable[[], Detector] = HolisticDetector,
     ):
         """Load the model and check the rest; for the arguments see `recognise`.
@@ -101,8 +103,8 @@ class Session:
             self._config = SourceConfig(str(source), fps=fps or 0.0, realtime=realtime)
         else:
             self._images = to_frames(source, fps)
-        self.model = model if isinstance(model, Model) else Model(model)
-        self.pipeline = ActionPipeline(self.model.contract, config or PipelineConfig())
+        self.model = model if isinstance(model, Model) else load_model(str(model), runtime)
+        self.pipeline = ActionPipeline(self.model.contract, config)
         self.fps = fps or LIVE_FPS  # of the source, as far as it is known
         if self._config is not None and self._config.kind is Kind.FILE:
             with VideoReader(self._config) as reader:
@@ -129,7 +131,7 @@ class Session:
         """Yield a moment for every frame, and a final one if actions still go on at the end.
 
         To be used once. Closing the generator, or an exception in it, closes all that it opened.
-        Raises SourceError if the source broke off, and ModelError if a window could not be judged,
+        Raises SourceError if the source broke off, and ModelError if a window could not be classified,
         after the moments up to there.
         """
         frame: Frame | None = None
@@ -140,7 +142,7 @@ class Session:
                     self.frames += 1
                     moment = Moment(frame, detector.detect(frame))
                     try:
-                        self._judge(moment)
+                        self._classify(moment)
                     except BharnetError as error:  # the keypoints are good, and may be recorded
                         failure = error
                     yield moment
@@ -153,7 +155,7 @@ class Session:
         if failure is not None:
             raise failure
 
-    def _judge(self, moment: Moment) -> None:
+    def _classify(self, moment: Moment) -> None:
         for person in moment.people:
             actions, scores = self.pipeline.process(person, self.model)
             moment.actions.extend(actions)
@@ -196,11 +198,12 @@ class Session:
 
 def recognise(
     source: Source,
-    model: str | Path | Model = 'asl_words',
+    model: str | Path | Model = RunOptions.model,
     *,
     fps: float | None = None,
     realtime: bool = False,
-    config: PipelineConfig | None = None,
+    runtime: RuntimeConfig = RUNTIME,
+    config: PipelineConfig = PIPELINE,
     make_detector: Callable[[], Detector] = HolisticDetector,
 ) -> Generator[Moment, None, None]:
     """Recognise actions in images; yield one `Moment` for every frame that was looked at.
@@ -214,15 +217,16 @@ def recognise(
         source: a camera number or device, a video file, a URL or GStreamer pipeline, a
             SourceConfig, or any iterable of images: numpy arrays (H, W, 3), uint8, BGR, not
             mirrored, or Frames.
-        model: the name of a shipped model, a file, or a Model, which says where it runs, too.
+        model: the name of a shipped model, a file, or a Model that is loaded already.
         fps: images a second of arrays, which carry no time; what is asked of a camera.
         realtime: play a file or iterable at its own rate, and drop frames as if it were live.
-        config: when windows are judged, and when an action starts and ends.
+        runtime: where a model that is named runs, such as RuntimeConfig(provider='auto').
+        config: when windows are classified, and when an action starts and ends.
         make_detector: makes what finds people's keypoints; the session closes it.
 
     Raises:
         ModelError, SourceError, ValueError: at the call, for what cannot be; the first two also
-            from the loop, if the source breaks off or a window cannot be judged. Each is one plain
+            from the loop, if the source breaks off or a window cannot be classified. Each is one plain
             line.
 
     An empty room, as an array for each image:
@@ -237,6 +241,12 @@ def recognise(
     0.066666667 None []
     """
     session = Session(
-        source, model, fps=fps, realtime=realtime, config=config, make_detector=make_detector
+        source,
+        model,
+        fps=fps,
+        realtime=realtime,
+        runtime=runtime,
+        config=config,
+        make_detector=make_detector,
     )
     return session.moments()
