@@ -131,8 +131,8 @@ class Session:
         """Yield a moment for every frame, and a final one if actions still go on at the end.
 
         To be used once. Closing the generator, or an exception in it, closes all that it opened.
-        Raises SourceError if the source broke off, and ModelError if a window could not be classified,
-        after the moments up to there.
+        After the moments up to there it raises SourceError if the source broke off, and ModelError
+        if a window could not be classified.
         """
         frame: Frame | None = None
         failure: BharnetError | None = None
@@ -226,8 +226,8 @@ def recognise(
 
     Raises:
         ModelError, SourceError, ValueError: at the call, for what cannot be; the first two also
-            from the loop, if the source breaks off or a window cannot be classified. Each is one plain
-            line.
+            from the loop, if the source breaks off or a window cannot be classified. Each is one
+            plain line.
 
     An empty room, as an array for each image:
 

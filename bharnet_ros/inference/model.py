@@ -172,8 +172,8 @@ class Model:
                     f'{inputs[name].type}, the contract says {shape}'
                 )
         outputs = {item.name: item for item in session.get_outputs()}
-        shape = outputs[OUTPUT].shape if OUTPUT in outputs else []
-        if len(shape) != 2 or shape[1] != len(self.contract.labels):
+        given = outputs[OUTPUT].shape if OUTPUT in outputs else []
+        if len(given) != 2 or given[1] != len(self.contract.labels):
             raise ContractError('its graph does not give one probability a label')
 
     def _warm_up(self, session: ort.InferenceSession) -> None:

@@ -247,4 +247,6 @@ def _why_not(name: str, error: Exception | None) -> str:
     missing = [library for library, path in dependencies(name).items() if not path]
     if missing:
         return f'{missing[0]} is missing'
-    return reason_of(error, 300) if str(error or '').strip() else 'it finds no GPU'
+    if error is None or not str(error).strip():
+        return 'it finds no GPU'
+    return reason_of(error, 300)

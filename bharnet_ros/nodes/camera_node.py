@@ -2,9 +2,13 @@
 
 import threading
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 
+from rclpy.lifecycle import LifecyclePublisher
 from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.subscription import Subscription
 from rclpy.task import Future
 from sensor_msgs.msg import CompressedImage, Image
 
@@ -33,8 +37,11 @@ class CameraNode(ManagedNode):
     def __init__(self, done: Future | None = None, **kwargs):
         super().__init__('camera_node', CameraConfig, **kwargs)
         self._done = done or Future()
-        self._detector = self._publisher = self._annotated = self._annotated_jpeg = None
-        self._subscription = self._capture = self._worker = None
+        self._configured = ExitStack()  # what `cleanup` frees, beside the detector
+        self._detector: HolisticDetector | None = None
+        self._subscription: Subscription | None = None
+        self._capture: Capture | None = None
+        self._worker: threading.Thread | None = None
         self._slot: Slot[Frame | Image | CompressedImage] = Slot()
 
     def configure(self) -> None:
@@ -44,11 +51,14 @@ class CameraNode(ManagedNode):
             # A file does not come by itself, a camera may: only a file fails the transition.
             VideoReader(self._source).close()
         self._detector = self._make_detector()
-        self._publisher = self.create_lifecycle_publisher(KeypointsMsg, 'keypoints', 10)
-        self._annotated = self.create_lifecycle_publisher(Image, 'annotated', 1)
-        self._annotated_jpeg = self.create_lifecycle_publisher(
-            CompressedImage, 'annotated/compressed', 1
-        )
+        self._publisher = self._advertise(KeypointsMsg, 'keypoints', 10)
+        self._annotated = self._advertise(Image, 'annotated', 1)
+        self._annotated_jpeg = self._advertise(CompressedImage, 'annotated/compressed', 1)
+
+    def _advertise(self, kind: type, topic: str, depth: int) -> LifecyclePublisher:
+        publisher = self.create_lifecycle_publisher(kind, topic, depth)
+        self._configured.callback(self.destroy_lifecycle_publisher, publisher)
+        return publisher
 
     def _make_detector(self) -> HolisticDetector:
         config = self.config.detector
@@ -58,8 +68,8 @@ class CameraNode(ManagedNode):
 
     def activate(self) -> None:
         """Start to grab and to detect."""
-        if self._detector is None:  # the last one hung
-            self._detector = self._make_detector()
+        # There is none if the last one hung.
+        detector = self._detector = self._detector or self._make_detector()
         self._slot = Slot()
         self._problems = Problems(self.get_logger().error)
         self._bad_images, self._processed, self._last_image = 0, 0, time.monotonic()
@@ -80,13 +90,13 @@ class CameraNode(ManagedNode):
                 wait_seconds=wait.wait_for_subscriber,
             )
             self._capture.start()
-        self._worker = threading.Thread(
+        self._worker = worker = threading.Thread(
             target=self._work,
-            args=(self._capture, self._slot, self._detector),
+            args=(self._capture, self._slot, detector),
             name='detector',
             daemon=True,
         )
-        self._worker.start()
+        worker.start()
 
     def _subscribe(self) -> None:
         reliable = self.config.reliability == 'reliable'
@@ -94,10 +104,9 @@ class CameraNode(ManagedNode):
             depth=1,
             reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
         )
+        callback: Callable[..., None] = self._on_image  # with the message's info
         kind = CompressedImage if self.config.image_transport == 'compressed' else Image
-        self._subscription = self.create_subscription(
-            kind, self._image_topic(kind), self._on_image, qos
-        )
+        self._subscription = self.create_subscription(kind, self._image_topic(kind), callback, qos)
 
     def _image_topic(self, kind: type[Image | CompressedImage]) -> str:
         """Return the topic to subscribe to, after remapping."""
@@ -130,20 +139,15 @@ class CameraNode(ManagedNode):
         if self._detector is not None:
             self._detector.close()
             self._detector = None
-        for publisher in (self._publisher, self._annotated, self._annotated_jpeg):
-            if publisher is not None:
-                self.destroy_lifecycle_publisher(publisher)
-        self._publisher = self._annotated = self._annotated_jpeg = None
+        self._configured.close()
 
     # Input.
 
     def _on_image(self, message: Image | CompressedImage, info: dict[str, int | None]) -> None:
         # Several publishers would each count on their own, and the message does not say whose.
-        self._losses(
-            info['publication_sequence_number']
-            if self._subscription.get_publisher_count() == 1
-            else None
-        )
+        subscription = self._subscription
+        alone = subscription is not None and subscription.get_publisher_count() == 1
+        self._losses(info['publication_sequence_number'] if alone else None)
         self._slot.put(message)
 
     def _on_source(self, error: str | None) -> None:
@@ -247,7 +251,7 @@ class CameraNode(ManagedNode):
             )
         if self._source.kind is not Kind.FILE:
             return f'the {self._source.kind.value} gives none; are cable and network in order?'
-        if not self._capture.is_alive():
+        if self._capture is None or not self._capture.is_alive():
             return 'the file has ended; deactivate and activate the node to play it again'
         if not self._slot.offered:
             return f'the file waits for {self.config.wait.subscribers} subscribers of keypoints'

@@ -39,12 +39,13 @@ class Losses:
     """Counts messages of a publisher that never arrived, by the numbers of those that did."""
 
     def __init__(self):
-        self.total, self._last = 0, None
+        self.total = 0
+        self._last: int | None = None
 
     def __call__(self, number: int | None) -> None:
         """Note the next message's number; None, when it has none, begins anew."""
         # Numbers that go back are those of a publisher that was started again.
-        if None not in (number, self._last) and number > self._last:
+        if number is not None and self._last is not None and number > self._last:
             self.total += number - self._last - 1
         self._last = number
 
@@ -55,7 +56,8 @@ class Problems:
     LINES, SECONDS = 20, 10.0  # logged at most: bad input at 1 kHz must not fill a disk
 
     def __init__(self, log: Callable[[str], None]):
-        self._log, self._current, self.last = log, {}, ''
+        self._log, self.last = log, ''
+        self._current: dict[str, str] = {}
         self._logged: deque[float] = deque(maxlen=self.LINES)
         self._held_back = 0
 

@@ -2,6 +2,7 @@
 
 import traceback
 from collections.abc import Callable
+from typing import Any
 
 from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import SetParametersResult
@@ -32,6 +33,7 @@ class ManagedNode(LifecycleNode):
         """Declare the settings of a dataclass, LifecycleConfig among them, as parameters."""
         super().__init__(name, **kwargs)
         self._config_type = config
+        self.config: Any = None  # an instance of it
         self.state = 'unconfigured'
         self.fault = ''  # why the last transition failed
         self.params = ParamTable(self, config)

@@ -44,12 +44,15 @@ def descriptor_of(setting: Setting) -> ParameterDescriptor:
     low, high = setting.low, setting.high
     if setting.kind is int and setting.choices:
         low, high = min(setting.choices), max(setting.choices)
-    if low is not None and setting.kind is float:
-        descriptor.floating_point_range = [
-            FloatingPointRange(from_value=float(low), to_value=float(high))
-        ]
-    elif low is not None:
-        descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=int(high), step=1)]
+    if low is not None and high is not None:  # of one end alone ROS cannot speak
+        if setting.kind is float:
+            descriptor.floating_point_range = [
+                FloatingPointRange(from_value=float(low), to_value=float(high))
+            ]
+        else:
+            descriptor.integer_range = [
+                IntegerRange(from_value=int(low), to_value=int(high), step=1)
+            ]
     return descriptor
 
 

@@ -18,7 +18,7 @@ from bharnet_ros.nodes.help import asks_for_help, print_help
 from bharnet_ros.system.signals import at_signals
 
 
-def run(make_nodes: Callable[[Future], Sequence[Node]], args: Sequence[str] | None = None) -> int:
+def run(make_nodes: Callable[[Future], Sequence[Node]], args: list[str] | None = None) -> int:
     """Create nodes, spin, shut down; return the exit status of the process.
 
     `make_nodes` gets a future; a node sets its result to an exit status when its work is done.
@@ -64,7 +64,7 @@ def run(make_nodes: Callable[[Future], Sequence[Node]], args: Sequence[str] | No
 
 def _destroy(nodes: Sequence[Node]) -> None:
     """Destroy all nodes, then raise the first error; the log has the others."""
-    errors = []
+    errors: list[Exception] = []
     for node in nodes:
         logger = node.get_logger()
         try:

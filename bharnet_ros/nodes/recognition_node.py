@@ -2,9 +2,12 @@
 
 import threading
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict
 
 from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecyclePublisher
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
@@ -35,8 +38,9 @@ class RecognitionNode(ManagedNode):
 
     def __init__(self, **kwargs):
         super().__init__('recognition_node', RecognitionConfig, **kwargs)
-        self._model = self._actions = self._scores = self._labels = None
-        self._subscription = self._worker = self._timer = None
+        self._configured, self._activated = ExitStack(), ExitStack()  # what is freed in the end
+        self._model: Model | None = None
+        self._worker: threading.Thread | None = None
         self._next_model: Model | None = None  # loaded and checked, until the parameter is set
         self._last_message: float | None = None  # wall time of the last one that told anything new
         self._lock = threading.Lock()  # of pipeline and model: executor and worker both use them
@@ -44,10 +48,10 @@ class RecognitionNode(ManagedNode):
 
     def configure(self) -> None:
         """Load the model and publish its labels."""
-        self._model = self._load(self.config.model)
-        self._pipeline = ActionPipeline(self._model.contract, self.config.pipeline)
-        self._actions = self.create_lifecycle_publisher(ActionMsg, 'actions', 10)
-        self._scores = self.create_lifecycle_publisher(ScoresMsg, 'scores', 10)
+        self._model = model = self._load(self.config.model)
+        self._pipeline = ActionPipeline(model.contract, self.config.pipeline)
+        self._actions = self._advertise(ActionMsg, 'actions')
+        self._scores = self._advertise(ScoresMsg, 'scores')
         # Not a lifecycle publisher: labels are true whether the node is active or not.
         self._labels = self.create_publisher(
             LabelMapMsg,
@@ -58,14 +62,26 @@ class RecognitionNode(ManagedNode):
                 durability=DurabilityPolicy.TRANSIENT_LOCAL,
             ),
         )
-        self._introduce()
+        self._configured.callback(self.destroy_publisher, self._labels)
+        self._introduce(model)
+
+    def _advertise(self, kind: type, topic: str) -> LifecyclePublisher:
+        publisher = self.create_lifecycle_publisher(kind, topic, 10)
+        self._configured.callback(self.destroy_lifecycle_publisher, publisher)
+        return publisher
 
     def _load(self, model_name: str) -> Model:
         return load_model(model_name, self.config.runtime, self.get_logger().info)
 
-    def _introduce(self) -> None:
+    @property
+    def _serving(self) -> Model:
+        """The model of a node that is configured."""
+        assert self._model is not None
+        return self._model
+
+    def _introduce(self, model: Model) -> None:
         """Say what is loaded, in the log and on `labels`."""
-        model, contract = self._model, self._model.contract
+        contract = model.contract
         if model.caveat:
             self.get_logger().warning(model.caveat)
         self._labels.publish(
@@ -90,24 +106,22 @@ class RecognitionNode(ManagedNode):
         self._input_faults = InputFaults(self.config.pipeline, self._whose, self._totals())
         self._input_rate, self._decision_rate, self._losses = Rate(), Rate(), Losses()
         self._infer_time = self._latency = 0.0
-        self._worker = threading.Thread(
+        self._worker = worker = threading.Thread(
             target=self._work, args=(self._jobs,), name='inference', daemon=True
         )
-        self._worker.start()
+        worker.start()
         # Reliable and deep: keypoints are small, and a lost one is a hole in a window.
+        callback: Callable[..., None] = self._on_keypoints  # with the message's info
         self._subscription = self.create_subscription(
-            KeypointsMsg, 'keypoints', self._on_keypoints, QoSProfile(depth=100)
+            KeypointsMsg, 'keypoints', callback, QoSProfile(depth=100)
         )
-        self._timer = self.create_timer(
-            0.25, self._watch, clock=Clock(clock_type=ClockType.STEADY_TIME)
-        )
+        self._activated.callback(self.destroy_subscription, self._subscription)
+        timer = self.create_timer(0.25, self._watch, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._activated.callback(self.destroy_timer, timer)
 
     def deactivate(self) -> None:
         """End all actions and stop the thread."""
-        if self._subscription is not None:
-            self.destroy_subscription(self._subscription)
-            self.destroy_timer(self._timer)
-            self._subscription = None
+        self._activated.close()
         if self._worker is not None:
             worker, self._worker = self._worker, None
             try:
@@ -121,12 +135,8 @@ class RecognitionNode(ManagedNode):
 
     def cleanup(self) -> None:
         """Free the model and the publishers."""
-        for publisher in (self._actions, self._scores):
-            if publisher is not None:
-                self.destroy_lifecycle_publisher(publisher)
-        if self._labels is not None:
-            self.destroy_publisher(self._labels)
-        self._model = self._actions = self._scores = self._labels = None
+        self._configured.close()
+        self._model = None
 
     # Parameters.
 
@@ -174,7 +184,7 @@ class RecognitionNode(ManagedNode):
             with self._lock:
                 self._publish(self._pipeline.set_contract(model.contract, decision))
                 self._model = model
-            self._introduce()
+            self._introduce(model)
         elif any(change.name in DECISION for change in changes):
             with self._lock:
                 self._publish(self._pipeline.set_decision(decision))
@@ -206,7 +216,7 @@ class RecognitionNode(ManagedNode):
             # Refused or frozen input is silence: it must not keep an action alive.
             self._last_message, self._last_stamp = time.monotonic(), frame.stamp
         if window is not None:
-            self._jobs.put((self._model, window), key=window.person_id)
+            self._jobs.put((self._serving, window), key=window.person_id)
 
     def _work(self, jobs: Slot) -> None:
         consume(
@@ -260,7 +270,7 @@ class RecognitionNode(ManagedNode):
 
     def report(self) -> Report:
         """Return rates, losses and times, and what is wrong, if anything is."""
-        model, counters = self._model, self._pipeline.counters
+        model, counters = self._serving, self._pipeline.counters
         rate_limit, persons = self._pipeline.rate_limit, self._pipeline.persons
         values = {
             'model': model.contract.name,

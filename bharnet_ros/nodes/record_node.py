@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 from rclpy.clock import Clock, ClockType
@@ -40,13 +41,14 @@ class RecordNode(Node):
         if not self.config.bag:
             raise ValueError("parameter 'bag' names no folder; give -p bag:=FOLDER")
         self._writer = BagWriter(Path(self.config.bag).expanduser())
-        self._counts, self._rate, self._log_time = Counter(), Rate(), ForwardTime()
+        self._counts: Counter[str] = Counter()
+        self._rate, self._log_time = Rate(), ForwardTime()
         for topic in self.config.topics:
             # Raw: the bytes go to disk as they came, no message is built.
             self.create_subscription(
                 TYPES[topic],
                 topic,
-                lambda data, topic=topic: self._write(topic, data),
+                partial(self._write, topic),
                 QoSProfile(depth=1000),
                 raw=True,
             )

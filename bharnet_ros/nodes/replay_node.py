@@ -34,7 +34,7 @@ class ReplayNode(Node):
         # A bad bag is an error now, not later in a thread.
         next(read_raw(self._bag, self.config.topic))
         self._publisher = self.create_publisher(KeypointsMsg, 'keypoints', QoSProfile(depth=100))
-        self._clock = self.create_publisher(Clock, '/clock', 10) if self.config.clock else None
+        self._ticks = self.create_publisher(Clock, '/clock', 10) if self.config.clock else None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._play, name='replay', daemon=True)
         self._thread.start()
@@ -76,7 +76,7 @@ class ReplayNode(Node):
             ahead = due / SECOND / speed - (time.monotonic() - began)
             if self._stopping.wait(max(ahead, 0)):
                 return
-            if self._clock is not None:
+            if self._ticks is not None:
                 message = deserialize_message(data, KeypointsMsg)
                 now = clock(
                     f'{message.header.frame_id} {message.person_id}',
@@ -84,7 +84,7 @@ class ReplayNode(Node):
                     due,
                 )
                 if now is not None:
-                    self._clock.publish(Clock(clock=to_time(now)))
+                    self._ticks.publish(Clock(clock=to_time(now)))
             self._publisher.publish(data)
 
     def destroy_node(self) -> None:

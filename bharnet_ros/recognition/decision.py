@@ -134,46 +134,44 @@ class Decider:
     def update(self, stamp: int, probabilities: np.ndarray) -> list[Action]:
         """Take the (K,) probabilities of the window that ends at `stamp`; return what happened."""
         smoothing = self._policy.config.smoothing
-        if self._smooth is None or smoothing == 0:
-            self._smooth = np.asarray(probabilities, np.float64)
-        else:
+        smooth = np.asarray(probabilities, np.float64)
+        if self._smooth is not None and smoothing != 0:
             keep = math.exp(-(stamp - self._stamp) / SECOND / smoothing)
-            self._smooth = keep * self._smooth + (1 - keep) * probabilities
-        self._stamp = stamp
+            smooth = keep * self._smooth + (1 - keep) * smooth
+        self._smooth, self._stamp = smooth, stamp
 
-        candidate = self._policy.candidate(self._smooth)
+        candidate = self._policy.candidate(smooth)
         if candidate != self._candidate:
             self._candidate, self._since = candidate, stamp
 
         events = []
         if self._active is not None:
-            events += self._continue(stamp)
+            events += self._continue(stamp, self._active, smooth)
         if (
             candidate >= 0
             and self._is_settled()
             and (self._active is None or self._active.class_id != candidate)
         ):
             events += self.end(stamp)
-            events.append(self._begin(stamp, candidate))
+            events.append(self._begin(stamp, candidate, float(smooth[candidate])))
         return events
 
-    def _begin(self, stamp: int, class_id: int) -> Action:
+    def _begin(self, stamp: int, class_id: int, confidence: float) -> Action:
         self._active = Action(
             stamp,
             self.person_id,
             self._next_event(),
             self._policy.labels[class_id],
             class_id,
-            float(self._smooth[class_id]),
+            confidence,
             Phase.STARTED,
             self._since,
         )
         self._weak_since = None
         return self._active
 
-    def _continue(self, stamp: int) -> list[Action]:
-        active = self._active
-        confidence = float(self._smooth[active.class_id])
+    def _continue(self, stamp: int, active: Action, smooth: np.ndarray) -> list[Action]:
+        confidence = float(smooth[active.class_id])
         if confidence < self._policy.exit_threshold:
             if self._weak_since is None:
                 self._weak_since = stamp

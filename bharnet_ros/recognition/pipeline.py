@@ -135,15 +135,16 @@ class ActionPipeline:
             # A bag loops or a clock was set: nothing before this can be compared with it.
             self.counters.clock_steps += 1
             events += self.flush()
-        self._now = frame.stamp if self._now is None else max(self._now, frame.stamp)
-        events += self._forget_absent()
+        # This frame may be an older one.
+        self._now = now = frame.stamp if self._now is None else max(self._now, frame.stamp)
+        events += self._forget_absent(now)
         if frame.body is None:
             # Nobody was seen: a missing step, as in training, not one to be interpolated.
             for person in self._people.values():
                 if not self._is_surplus(frame, person):
                     person.window.push(frame)
             return events, None
-        person = self._person(frame, events)
+        person = self._person(frame, now, events)
         if self._is_surplus(frame, person):
             self.counters.surplus += 1
             return events, None
@@ -163,13 +164,13 @@ class ActionPipeline:
         last = person.window.last_stamp
         return last is not None and 0 < frame.stamp - last < SECOND // FASTEST
 
-    def _person(self, frame: Keypoints, events: list[Action]) -> Person:
+    def _person(self, frame: Keypoints, now: int, events: list[Action]) -> Person:
         person = self._people.get(frame.person_id)
         if person is None:
             while len(self._people) >= self.config.max_persons:
                 _, oldest = self._people.popitem(last=False)
                 self.counters.forgotten += 1
-                events += oldest.decider.end(self._now)  # this frame may be an older one
+                events += oldest.decider.end(now)
             contract = self.contract
             self._arrivals += 1
             person = self._people[frame.person_id] = Person(
@@ -205,13 +206,13 @@ class ActionPipeline:
             person.arrival,
         )
 
-    def _forget_absent(self) -> list[Action]:
+    def _forget_absent(self, now: int) -> list[Action]:
         gone = [
             name
             for name, person in self._people.items()
-            if self._now - person.seen > self.config.max_gap * SECOND
+            if now - person.seen > self.config.max_gap * SECOND
         ]
-        return [event for name in gone for event in self._people.pop(name).decider.end(self._now)]
+        return [event for name in gone for event in self._people.pop(name).decider.end(now)]
 
     def decide(self, scores: Scores) -> list[Action]:
         """Decide by the scores of a window; void if the person left or the clock stepped since."""
@@ -229,12 +230,11 @@ class ActionPipeline:
 
     def flush(self) -> list[Action]:
         """Forget everybody: the input ended, or stamps cannot be compared. Ends all actions."""
-        events = [
-            event for person in self._people.values() for event in person.decider.end(self._now)
-        ]
-        self._people.clear()
-        self._now = None
-        return events
+        now, self._now = self._now, None
+        people, self._people = self._people, OrderedDict()
+        if now is None:
+            return []  # nothing came since the last time
+        return [event for person in people.values() for event in person.decider.end(now)]
 
     def process(self, frame: Keypoints, model: Model) -> tuple[list[Action], Scores | None]:
         """Push, infer and decide in this thread."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
-from numbers import Real
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
@@ -37,7 +36,7 @@ class Setting:
         """
         for entry in value if isinstance(value, (tuple, list)) else (value,):
             if not self._allows(entry):
-                shown = entry if isinstance(entry, Real) else repr(str(entry)[:MAX_SHOWN])
+                shown = entry if isinstance(entry, (int, float)) else repr(str(entry)[:MAX_SHOWN])
                 return f'{name or self.name}: {self.allowed}, not {shown}'
         return ''
 
@@ -47,7 +46,7 @@ class Setting:
         if self.low is None or (self.or_zero and entry == 0):
             return True
         return (
-            isinstance(entry, Real)
+            isinstance(entry, (int, float))
             and entry >= self.low
             and (self.high is None or entry <= self.high)
         )
@@ -146,18 +145,23 @@ def settings_of(config: Any) -> tuple[Setting, ...]:
     return tuple(found)
 
 
-def build(config: type[T] | T, values: Mapping[str, Any]) -> T:
+def build(config: type[T], values: Mapping[str, Any]) -> T:
     """Return a dataclass with these values by the names of its settings, groups included.
 
     What is not among them keeps its default. ValueError, in one plain line, if they cannot be.
     """
-    parts = {}
+    return config(**_changes(config, values))
+
+
+def _changes(config: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a dataclass, or of an instance, that differ by these values."""
+    changes = {}
     for item, default in _defaults(config):
         if GROUP in item.metadata:
-            parts[item.name] = build(default, values)
+            changes[item.name] = replace(default, **_changes(default, values))
         elif SETTING in item.metadata and item.name in values:
-            parts[item.name] = values[item.name]
-    return config(**parts) if isinstance(config, type) else replace(config, **parts)  # type: ignore
+            changes[item.name] = values[item.name]
+    return changes
 
 
 def _defaults(config: Any) -> Iterable[tuple[Field, Any]]:

@@ -1,6 +1,7 @@
 """bharnet: recognise actions without ROS, measure, look at models, mend recordings."""
 
 import argparse
+import io
 import json
 import os
 import signal
@@ -60,7 +61,8 @@ def main(argv: list[str] | None = None) -> None:
     if sys.stdout is None:  # closed by the caller
         sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), 'w')
     # Also into a file or a pipe, so that an error comes after what was said before it.
-    sys.stdout.reconfigure(line_buffering=True)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
     with ended_by_signals():
         try:
             if args.command == 'recover':
@@ -74,7 +76,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def _run_command(args: argparse.Namespace) -> None:
     try:
-        config = read_options(COMMANDS[args.command], args)
+        config: object = read_options(COMMANDS[args.command], args)
         # Here, because MediaPipe takes two seconds to import and `--help` should not wait for it.
         if isinstance(config, RunOptions):
             from bharnet_ros.tools.run import run

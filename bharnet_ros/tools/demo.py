@@ -98,7 +98,7 @@ def demo(config: DemoOptions) -> int | str:
         deadline = time.monotonic() + config.seconds
         while time.monotonic() < deadline and all(p.poll() is None for p in processes.values()):
             rclpy.spin_once(printer, timeout_sec=0.1)
-        died = next(((name, p.poll()) for name, p in processes.items() if p.poll()), None)
+        died = next(((name, s) for name, p in processes.items() if (s := p.poll())), None)
     finally:
         complaints = stop(processes)
         end = time.monotonic() + 1.0  # the ENDED of an action that was going on

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import rclpy
 from ament_index_python.packages import get_package_prefix
@@ -58,7 +59,7 @@ def start_graph(source: str, model: str, loop: bool = False) -> dict[str, subpro
     Nothing plays before two listen to keypoints: recognition_node and the caller. The input, the
     last entry, ends by itself unless it is to `loop`.
     """
-    listeners = {'subscribers': 2, 'wait_for_subscriber': 20.0}
+    listeners: dict[str, Any] = {'subscribers': 2, 'wait_for_subscriber': 20.0}
     processes = {
         'recognition_node': start(
             'recognition_node', autostart=True, model=model, use_sim_time=not source

@@ -141,7 +141,8 @@ def write_at_rate(video: Path, rate: float, path: Path) -> None:
             while written / rate < until:
                 writer.write(frame.image)
                 written += 1
-    writer.close()
+    if writer is not None:
+        writer.close()
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -59,7 +60,7 @@ def bench(config: BenchOptions, rivals: Mapping[str, Infer] | None = None) -> di
     """
     check_bench(config)
     model = load_model(config.model, config.runtime, lambda text: print(text, flush=True))
-    result = {
+    result: dict[str, Any] = {
         'machine': machine(),
         'model': model.contract.name,
         'model_id': model.model_id,

@@ -105,7 +105,9 @@ def measure_ours(video: Path, model: Model, publish: Callable | None, timing: Ti
     pipeline = ActionPipeline(model.contract, PipelineConfig())
     clock = time.perf_counter
     with VideoReader(SourceConfig(str(video), realtime=False)) as reader:
-        detector.detect(reader.read())  # the first image builds the tracker
+        first = reader.read()
+        assert first is not None  # of a video without images it raises
+        detector.detect(first)  # builds the tracker
         started = clock()
         while True:
             marks = [clock()]
