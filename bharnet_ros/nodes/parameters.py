@@ -41,9 +41,9 @@ def descriptor_of(setting: Setting) -> ParameterDescriptor:
         read_only=setting.read_only,
         additional_constraints=' | '.join(map(str, setting.choices)),
     )
-    low, high = setting.low, setting.high
-    if setting.kind is int and setting.choices:
-        low, high = min(setting.choices), max(setting.choices)
+    numbers = [choice for choice in setting.choices if isinstance(choice, int)]
+    low = min(numbers) if numbers else setting.low
+    high = max(numbers) if numbers else setting.high
     if low is not None and high is not None:  # of one end alone ROS cannot speak
         if setting.kind is float:
             descriptor.floating_point_range = [
