@@ -22,7 +22,7 @@ unexport PYTHONPATH PYTHONHOME AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX
 unexport LD_LIBRARY_PATH ROS_DISTRO RMW_IMPLEMENTATION
 export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
 DOCS_VENV := .venv-docs
-PIP := -m pip install --disable-pip-version-check --no-input
+PIP := -m pip install --disable-pip-version-check --no-input --progress-bar off
 # step.py LOG 'what' COMMAND: says how a long command goes, and shows its output only if it fails.
 STEP := $(PYTHON) scripts/step.py
 TORCH := torch==2.13.0
