@@ -24,7 +24,7 @@ unexport LD_LIBRARY_PATH ROS_DISTRO RMW_IMPLEMENTATION
 export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
 DOCS_VENV := .venv-docs
 TRAINING_VENV := .venv-training
-PIP := -m pip install --disable-pip-version-check --no-input
+PIP := -m pip install --disable-pip-version-check --no-input --progress-bar off
 # step.py LOG 'what' COMMAND: says how a long command goes, and shows its output only if it fails.
 STEP := $(PYTHON) scripts/step.py
 TORCH := torch==2.13.0

@@ -100,11 +100,12 @@ def demo(config: DemoOptions) -> int | str:
             rclpy.spin_once(printer, timeout_sec=0.1)
         died = next(((name, s) for name, p in processes.items() if (s := p.poll())), None)
     finally:
+        print('\nstopping the nodes ...', flush=True)
         complaints = stop(processes)
         end = time.monotonic() + 1.0  # the ENDED of an action that was going on
         while time.monotonic() < end:
             rclpy.spin_once(printer, timeout_sec=0.1)
-        print(f'\n{printer.frames} frames of keypoints, {printer.actions} actions', flush=True)
+        print(f'{printer.frames} frames of keypoints, {printer.actions} actions', flush=True)
         for complaint in complaints:
             print(f'error: {complaint}', file=sys.stderr, flush=True)
         printer.destroy_node()
