@@ -293,4 +293,4 @@ class CameraNode(ManagedNode):
 
 def main() -> None:
     """Run the node as a program."""
-    run_program('camera_node', {'camera_node': CameraConfig}, lambda done: [CameraNode(done)])
+    run_program(lambda done: [CameraNode(done)], {'camera_node': CameraConfig})

@@ -18,4 +18,4 @@ def make_nodes(done: Future) -> list[ManagedNode]:
 
 def main() -> None:
     """Run the node as a program."""
-    run_program('composed', CONFIGS, make_nodes)
+    run_program(make_nodes, CONFIGS)

@@ -4,6 +4,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 import rclpy
 from rclpy.exceptions import ParameterException
@@ -88,15 +89,15 @@ def start(node: Node) -> bool:
 
 
 def run_program(
-    program: str, configs: Mapping[str, type], make_nodes: Callable[[Future], Sequence[Node]]
+    make_nodes: Callable[[Future], Sequence[Node]], configs: Mapping[str, type] | None = None
 ) -> None:
     """Run as a program; an error at start is one line on stderr.
 
     `configs` are the dataclasses of settings, by the names of the nodes: --help lists them and
     starts nothing.
     """
-    if asks_for_help(sys.argv[1:]):
-        print_help(program, configs)
+    if configs and asks_for_help(sys.argv[1:]):
+        print_help(Path(sys.argv[0]).name, configs)
         return
     try:
         sys.exit(run(make_nodes))

@@ -321,8 +321,4 @@ class RecognitionNode(ManagedNode):
 
 def main() -> None:
     """Run the node as a program."""
-    run_program(
-        'recognition_node',
-        {'recognition_node': RecognitionConfig},
-        lambda done: [RecognitionNode()],
-    )
+    run_program(lambda done: [RecognitionNode()], {'recognition_node': RecognitionConfig})

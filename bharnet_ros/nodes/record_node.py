@@ -127,4 +127,4 @@ class RecordNode(Node):
 
 def main() -> None:
     """Run the node as a program."""
-    run_program('record_node', {'record_node': RecordConfig}, lambda done: [RecordNode(done)])
+    run_program(lambda done: [RecordNode(done)], {'record_node': RecordConfig})

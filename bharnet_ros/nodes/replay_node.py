@@ -96,4 +96,4 @@ class ReplayNode(Node):
 
 def main() -> None:
     """Run the node as a program."""
-    run_program('replay_node', {'replay_node': ReplayConfig}, lambda done: [ReplayNode(done)])
+    run_program(lambda done: [ReplayNode(done)], {'replay_node': ReplayConfig})
