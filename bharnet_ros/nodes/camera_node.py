@@ -28,6 +28,8 @@ from bharnet_ros.system.slot import Slot
 from bharnet_ros.types import Frame
 
 TOPIC = 'topic'  # as a source: images come from a ROS topic
+OVERLOAD_SECONDS = 5.0  # over which to look whether most images are dropped
+FEW = 10.0  # detected images a second, below which dropping the others is told of
 SILENT = 2.0  # seconds after which a node without images says why
 
 
@@ -75,6 +77,7 @@ class CameraNode(ManagedNode):
         self._bad_images, self._processed, self._last_image = 0, 0, time.monotonic()
         self._busy_since: float | None = None  # detecting
         self._input_rate, self._output_rate, self._losses = Rate(), Rate(), Losses()
+        self._overload = Rate(OVERLOAD_SECONDS), Rate(OVERLOAD_SECONDS)
         self._latency = self._detect_time = 0.0
         if self._source.source == TOPIC:
             self._subscribe()
@@ -288,6 +291,20 @@ class CameraNode(ManagedNode):
             )
         if silence > SILENT:
             return Report(WARN, f'no image for {silence:.0f} s: {self._why_silent()}', values)
+        received, detected = (
+            rate(count)
+            for rate, count in zip(
+                self._overload, (self._slot.offered, self._processed), strict=True
+            )
+        )
+        if detected < FEW and detected < received / 2:
+            return Report(
+                WARN,
+                f'only {detected:.1f} of {received:.0f} images a second are detected, the others '
+                f'dropped: one takes {self._detect_time * 1e3:.0f} ms; actions will be missed '
+                'below the rate of the model (about 10): free the machine, or take a faster one',
+                values,
+            )
         return Report(OK, 'detecting', values)
 
 

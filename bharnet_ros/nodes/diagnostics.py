@@ -1,5 +1,6 @@
 """State of a node on /diagnostics, once a second."""
 
+import re
 import time
 from collections import deque
 from collections.abc import Callable
@@ -22,17 +23,21 @@ class Report:
 
 
 class Rate:
-    """Rate of a growing count between two looks at it, in Hz."""
+    """Rate of a growing count, in Hz, between looks at it."""
 
-    def __init__(self):
-        self._count, self._asked = 0, time.monotonic()
+    def __init__(self, seconds: float = 0.0):
+        """Args: over how long to average at the least; 0: since the last look."""
+        self._seconds = seconds
+        self._looks: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
 
     def __call__(self, count: int) -> float:
-        """Return the rate since the last call; `count` is the total so far."""
+        """Return the rate; `count` is the total so far."""
         now = time.monotonic()
-        rate = (count - self._count) / max(now - self._asked, 1e-6)
-        self._count, self._asked = count, now
-        return rate
+        while len(self._looks) > 1 and now - self._looks[1][0] >= self._seconds:
+            self._looks.popleft()
+        then, before = self._looks[0]
+        self._looks.append((now, count))
+        return (count - before) / max(now - then, 1e-6)
 
 
 class Losses:
@@ -89,6 +94,30 @@ def value_to_text(value: object) -> str:
     if not isinstance(value, float):
         return str(value)
     return f'{value:.0f}' if abs(value) >= 100 else f'{value:.3g}'
+
+
+class WarningLog:
+    """Logs when a node's state becomes a warning and when it is well again, not every second."""
+
+    SETTLED = 3  # reports in a row
+
+    def __init__(self, warn: Callable[[str], None], inform: Callable[[str], None]):
+        self._warn, self._inform = warn, inform
+        self._kind, self._count = '', 0
+        self._told = ''  # the kind of warning that was logged last and goes on
+
+    def __call__(self, report: Report) -> None:
+        """Take the next report."""
+        # The same warning with other numbers is no news.
+        kind = re.split(r'\d', report.message)[0] if report.level == WARN else ''
+        self._count = self._count + 1 if kind == self._kind else 1
+        self._kind = kind
+        if self._count == self.SETTLED and kind != self._told:
+            self._told = kind
+            if kind:
+                self._warn(report.message)
+            elif report.level == OK:
+                self._inform(f'all is well again: {report.message}')
 
 
 def start_diagnostics(node: Node, collect: Callable[[], Report]) -> None:

@@ -10,7 +10,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 
 from bharnet_ros.errors import BharnetError
-from bharnet_ros.nodes.diagnostics import ERROR, OK, Report, start_diagnostics
+from bharnet_ros.nodes.diagnostics import ERROR, OK, Report, WarningLog, start_diagnostics
 from bharnet_ros.nodes.parameters import ParamTable
 from bharnet_ros.nodes.worker import HangsError
 
@@ -38,6 +38,7 @@ class ManagedNode(LifecycleNode):
         self.fault = ''  # why the last transition failed
         self.params = ParamTable(self, config)
         self.add_on_set_parameters_callback(self._on_set_parameters)
+        self._log_warnings = WarningLog(self.get_logger().warning, self.get_logger().info)
         start_diagnostics(self, self._collect)
         self._change_state, self._service_change_state.callback = (
             self._service_change_state.callback,
@@ -155,5 +156,6 @@ class ManagedNode(LifecycleNode):
         if self.state != 'active':
             return Report(OK, NEXT_STEP.get(self.state, self.state), {'state': self.state})
         report = self.report()
+        self._log_warnings(report)
         report.values = {'state': self.state} | report.values
         return report

@@ -22,7 +22,7 @@ from bharnet_ros.nodes.acks import HEARTBEAT, wait_for_all_acked
 from bharnet_ros.nodes.diagnostics import ERROR, OK, WARN, Losses, Problems, Rate, Report
 from bharnet_ros.nodes.lifecycle import ManagedNode
 from bharnet_ros.nodes.program import run_program
-from bharnet_ros.nodes.recognition_report import InputFaults
+from bharnet_ros.nodes.recognition_report import InputFaults, InputRate
 from bharnet_ros.nodes.worker import consume, join
 from bharnet_ros.recognition.decision import Policy
 from bharnet_ros.recognition.pipeline import ActionPipeline
@@ -30,6 +30,7 @@ from bharnet_ros.system.settings import settings_of
 from bharnet_ros.system.slot import Slot
 from bharnet_ros.types import Action, KeypointsError, Scores, Window
 
+NO_HANDS = 30.0  # seconds after which somebody without hands in view is told of
 DECISION = {setting.name for setting in settings_of(DecisionConfig)}
 
 
@@ -98,6 +99,7 @@ class RecognitionNode(ManagedNode):
         self._jobs: Slot[tuple[Model, Window]] = Slot(limit=self.config.pipeline.max_persons)
         self._problems = Problems(self.get_logger().error)
         self._received = self._bad_messages = self._decided = 0
+        self._bodies = self._windows = 0  # people's keypoints, and those after which one decides
         self._last_message = None
         self._last_stamp = -1
         self._frame_id = ''
@@ -105,6 +107,7 @@ class RecognitionNode(ManagedNode):
         self._whose = recognition_report.whose(self.resolve_topic_name('keypoints'))
         self._input_faults = InputFaults(self.config.pipeline, self._whose, self._totals())
         self._input_rate, self._decision_rate, self._losses = Rate(), Rate(), Losses()
+        self._input_check = InputRate(self._serving.contract)
         self._infer_time = self._latency = 0.0
         self._worker = worker = threading.Thread(
             target=self._work, args=(self._jobs,), name='inference', daemon=True
@@ -184,6 +187,7 @@ class RecognitionNode(ManagedNode):
             with self._lock:
                 self._publish(self._pipeline.set_contract(model.contract, decision))
                 self._model = model
+            self._input_check = InputRate(model.contract)
             self._introduce(model)
         elif any(change.name in DECISION for change in changes):
             with self._lock:
@@ -215,7 +219,9 @@ class RecognitionNode(ManagedNode):
         if frame.stamp != self._last_stamp and self._pipeline.counters.stale == stale:
             # Refused or frozen input is silence: it must not keep an action alive.
             self._last_message, self._last_stamp = time.monotonic(), frame.stamp
+        self._bodies += frame.body is not None
         if window is not None:
+            self._windows += 1
             self._jobs.put((self._serving, window), key=window.person_id)
 
     def _work(self, jobs: Slot) -> None:
@@ -295,6 +301,7 @@ class RecognitionNode(ManagedNode):
             'last_error': self._problems.last,
         }
         faults = self._input_faults(self._totals(), self._refusal)
+        too_sparse = self._input_check(self._pipeline, self._bodies, self._windows)
         if problem := str(self._problems):
             return Report(ERROR, problem, values)
         if self._last_message is None:
@@ -304,6 +311,8 @@ class RecognitionNode(ManagedNode):
         if self._silence() > self.config.keypoints_timeout:
             text = recognition_report.silent(self._silence(), *self._topic())
             return Report(WARN, text, values)
+        if too_sparse:
+            return Report(WARN, too_sparse, values)
         if rate_limit.is_slowed(persons):
             text = recognition_report.slowed(
                 rate_limit.rate(persons), self._infer_time, rate_limit.max_load
@@ -311,6 +320,9 @@ class RecognitionNode(ManagedNode):
             return Report(WARN, text, values)
         if model.caveat:
             return Report(WARN, model.caveat, values)
+        if model.contract.uses_hands and self._pipeline.seconds_without_hands > NO_HANDS:
+            seconds = self._pipeline.seconds_without_hands
+            return Report(WARN, recognition_report.without_hands(seconds), values)
         return Report(OK, 'recognising', values)
 
     def _topic(self) -> tuple[str, bool]:

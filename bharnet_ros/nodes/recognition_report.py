@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 
 from bharnet_ros.config import PipelineConfig
-from bharnet_ros.recognition.pipeline import FASTEST
+from bharnet_ros.inference.contract import Contract
+from bharnet_ros.nodes.diagnostics import Rate
+from bharnet_ros.recognition.pipeline import FASTEST, ActionPipeline
 
 
 def whose(topic: str) -> str:
@@ -34,6 +36,46 @@ def slowed(rate: float, infer_seconds: float, max_load: float) -> str:
         f'{infer_seconds * 1e3:.0f} ms, and inference may take {max_load:.0%} of the time '
         '(max_load); a faster provider or fewer persons would help'
     )
+
+
+def sparse(rate: float, expected: float) -> str:
+    """Say that too few keypoints come for the model; rates in Hz."""
+    return (
+        f'keypoints are too sparse: {rate:.1f} a second and person, the model was made for '
+        f'{expected:.0f}; actions will be missed. See the rates of camera_node: a slow camera, a '
+        'busy machine or lost messages'
+    )
+
+
+def without_hands(seconds: float) -> str:
+    """Say that the model waits for hands in vain."""
+    return (
+        f'no hand seen for {seconds:.0f} s, and this model tells actions by the hands too: are '
+        'they in the picture, large enough and not in the dark?'
+    )
+
+
+class InputRate:
+    """Whether keypoints of people come often enough for the model."""
+
+    ENOUGH = 0.5  # share of the rate that the model was made for
+    SECONDS = 5.0  # over which to look
+
+    def __init__(self, contract: Contract):
+        self._expected = contract.window_steps / contract.window_seconds
+        self._bodies, self._windows, self._arrivals = (Rate(self.SECONDS) for _ in range(3))
+
+    def __call__(self, pipeline: ActionPipeline, bodies: int, windows: int) -> str:
+        """Return in one line what is wrong, '' if nothing is.
+
+        `bodies` and `windows`: how many people's keypoints came, and wanted a decision, in all.
+        """
+        rates = [pipeline.slowest_rate]
+        bodies_rate, windows_rate = self._bodies(bodies), self._windows(windows)
+        if self._arrivals(pipeline.arrivals) * self.SECONDS >= 3 and windows_rate == 0:
+            rates.append(bodies_rate)  # so far apart that each begins a window of its own
+        slowest = min((rate for rate in rates if rate is not None), default=self._expected)
+        return '' if slowest >= self.ENOUGH * self._expected else sparse(slowest, self._expected)
 
 
 class InputFaults:

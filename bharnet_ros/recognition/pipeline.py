@@ -34,6 +34,7 @@ class Person:
     window: SlidingWindow
     decider: Decider
     seen: int  # stamp of the last frame with a body
+    hand_seen: int  # stamp of the last frame with a hand; of the first one until there is any
     due: int  # stamp from which the next decision is wanted
     arrival: int  # number of this stay, over all persons
 
@@ -84,6 +85,31 @@ class ActionPipeline:
     def persons(self) -> int:
         """Number of persons who are followed at present."""
         return len(self._people)
+
+    @property
+    def arrivals(self) -> int:
+        """How many stays of persons have begun so far; one who is lost for a while begins anew."""
+        return self._arrivals
+
+    @property
+    def slowest_rate(self) -> float | None:
+        """Frames a second of the person who has fewest, Hz; None while nobody has a window."""
+        return min(
+            (
+                person.window.rate
+                for person in self._people.values()
+                if person.window.filled >= self.config.min_fill
+            ),
+            default=None,
+        )
+
+    @property
+    def seconds_without_hands(self) -> float:
+        """How long somebody has been seen without either hand, at most, seconds."""
+        return max(
+            ((person.seen - person.hand_seen) / SECOND for person in self._people.values()),
+            default=0.0,
+        )
 
     @property
     def states(self) -> dict[str, State]:
@@ -152,6 +178,8 @@ class ActionPipeline:
             self.counters.stale += 1
             return events, None
         person.seen = frame.stamp
+        if frame.left_hand is not None or frame.right_hand is not None:
+            person.hand_seen = frame.stamp
         return events, self._due_window(frame, person)
 
     @staticmethod
@@ -182,6 +210,7 @@ class ActionPipeline:
                     max(512, int(contract.window_seconds * FASTEST)),
                 ),
                 Decider(self._policy, frame.person_id, self._next_event),
+                frame.stamp,
                 frame.stamp,
                 frame.stamp,
                 self._arrivals,

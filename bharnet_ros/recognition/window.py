@@ -151,6 +151,15 @@ class SlidingWindow:
         span = (self._stamps[slots[-1]] - self._stamps[slots[0]]) / SECOND
         return float(min(1.0, span / self.seconds))
 
+    @property
+    def rate(self) -> float:
+        """Frames a second inside the window, Hz; 0 if it holds less than two."""
+        if self._end == 0:
+            return 0.0
+        stamps = self._stamps[self._recent()]
+        span = (stamps[-1] - stamps[0]) / SECOND
+        return float((len(stamps) - 1) / span) if span > 0 else 0.0
+
     def clip(self) -> Clip:
         """Return the window that ends at the newest frame, at `steps` equally spaced times.
 
