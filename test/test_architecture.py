@@ -20,7 +20,7 @@ RUNTIME = (
     {'tools'},
 )
 TRAINING = (
-    {'errors', 'countdown'},
+    {'errors', 'countdown', 'lettering'},
     {'datasets', 'networks'},
     {'windows'},
     {'recipe', 'callbacks', 'threads'},

@@ -16,6 +16,8 @@ from bharnet_ros.training.datasets.store import DatasetInfo, DatasetWriter, Trac
 from bharnet_ros.training.datasets.table import ClipInfo
 from bharnet_ros.training.errors import ExportError
 from bharnet_ros.training.evaluation.calibrate import Calibration
+from bharnet_ros.training.evaluation.predictions import Predictions
+from bharnet_ros.training.evaluation.report import write_report
 from bharnet_ros.training.export import TOLERANCE, export, make_contract
 from bharnet_ros.training.networks.backbones import GcnConfig
 from bharnet_ros.training.networks.bharnet import BHaRNet, build
@@ -237,6 +239,40 @@ def test_a_trained_run_can_be_exported_from_its_folder(tmp_path):
         expected_of(net.eval(), windows, contract.temperature),
         atol=LIMIT,
     )
+
+
+def a_report(folder, clips, recall):
+    """Write a report of 100 clips a class, the first class found in `recall` of them."""
+    K = len(clips.class_names)
+    label = np.repeat(np.arange(K), 100)
+    answer = np.where(np.arange(len(label)) % 100 < 100 * recall, label, (label + 1) % K)
+    write_report(
+        folder,
+        'made up',
+        Predictions(
+            5 * np.eye(K, dtype=np.float32)[answer],
+            None,
+            None,
+            label,
+            np.array(['g'] * len(label)),
+            clips.class_names,
+        ),
+    )
+    return folder
+
+
+def test_a_model_no_better_than_guessing_is_exported_on_demand_only(tmp_path, clips, capsys):
+    cli.train(config(sources=[imported(tmp_path)], out=tmp_path / 'run'))
+    bad, good = (a_report(tmp_path / str(r), clips, r) for r in (0.34, 0.6))
+    to = tmp_path / 'x.onnx'
+    with pytest.raises(ExportError, match=r'guessing.*0\.34 over 3.*--allow_guessing'):
+        cli.export_run(tmp_path / 'run', 'x', to, bad)
+    assert not to.exists()
+    capsys.readouterr()
+    cli.export_run(tmp_path / 'run', 'x', to, bad, allow_guessing=True)
+    assert 'note: the report is no better than guessing' in capsys.readouterr().out
+    cli.export_run(tmp_path / 'run', 'x', to, good)
+    assert 'guessing' not in capsys.readouterr().out
 
 
 def test_latency_is_measured_against_pytorch(tmp_path, capsys):

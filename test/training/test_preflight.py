@@ -16,7 +16,7 @@ def clips(tmp_path_factory):
     return made_clips(tmp_path_factory.mktemp('data'))
 
 
-ENOUGH = config(optim=OptimConfig(epochs=40, batch=8))
+ENOUGH = config(optim=OptimConfig(epochs=100, batch=8))
 
 
 def test_nothing_is_said_of_a_sound_training(clips):

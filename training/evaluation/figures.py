@@ -7,6 +7,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 
+from ..lettering import readable
 from .calibrate import Calibration
 from .metrics import BINS, Metrics
 from .predictions import Predictions
@@ -18,7 +19,7 @@ import matplotlib.pyplot as plt
 
 def draw_confusion(metrics: Metrics, path: Path) -> None:
     """Draw the confusion matrix, rows normalised, counts where there is room."""
-    names = [c.name for c in metrics.classes]
+    names = readable([c.name for c in metrics.classes])
     counts = np.array(metrics.confusion, float)
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     size = max(4.0, 0.35 * len(names) + 2)

@@ -9,6 +9,7 @@ from bharnet_ros.recognition.decision import DecisionConfig, Policy
 from bharnet_ros.types import SECOND, State
 
 from ..evaluation.figures import plt, save_figure
+from ..lettering import readable
 from .metrics import BACKGROUND, pieces, shown
 from .playback import PlayedStream
 from .streams import IDLE, UNKNOWN
@@ -23,6 +24,8 @@ def draw_stream(stream: PlayedStream, decision: DecisionConfig, path: Path) -> N
     answer, scores = shown(truth.stamps, told.events), stream.scores.at(truth.stamps)
     unknown = np.where(told.state(truth.stamps) == State.UNKNOWN, 0, BACKGROUND)
     seconds = (truth.stamps - truth.stamps[0]) / SECOND
+    shown_as = dict.fromkeys([*truth.names, *(s.label for s in truth.segments)])
+    shown_as = dict(zip(shown_as, readable(list(shown_as)), strict=True))
     colours = plt.get_cmap('tab20')(np.arange(len(truth.names)) % 20)
     count = max(1, int(np.ceil(seconds[-1] / ROW)))
     figure, axes = plt.subplots(count, 1, figsize=(13, 1.5 * count), squeeze=False)
@@ -40,10 +43,10 @@ def draw_stream(stream: PlayedStream, decision: DecisionConfig, path: Path) -> N
         colour = {IDLE: 'whitesmoke', UNKNOWN: 'darkgrey'}.get(segment.kind)
         if colour is None:
             colour = colours[truth.names.index(segment.label)]
-        text = f'{segment.label} ?' if segment.kind == UNKNOWN else segment.label
+        text = shown_as[segment.label] + (' ?' if segment.kind == UNKNOWN else '')
         bar(first, last, 1.05, colour, text)
     for label, first, last in pieces(answer):
-        bar(seconds[first], seconds[last - 1], -0.35, colours[label], truth.names[label])
+        bar(seconds[first], seconds[last - 1], -0.35, colours[label], shown_as[truth.names[label]])
     for _, first, last in pieces(unknown):
         bar(seconds[first], seconds[last - 1], -0.35, 'darkgrey', '?')
     for row, axis in enumerate(axes.flat):

@@ -6,10 +6,11 @@ import pytest
 pytest.importorskip('torch', reason='training needs PyTorch')
 
 from bharnet_ros.training.datasets.importers.arrays import import_arrays
+from bharnet_ros.training.datasets.store import StoredDataset
 from bharnet_ros.training.datasets.validate import find_faults
 from bharnet_ros.training.errors import DataError
 from bharnet_ros.training.windows.clips import DatasetSource, load_clips
-from support.training import CLASSES, STEPS, assert_sound, made_clips, raw
+from support.training import CLASSES, STEPS, assert_sound, command, made_clips, raw
 
 
 def bad_file(kind, path):
@@ -150,3 +151,21 @@ def test_hands_without_a_body_are_refused(data_dir, tmp_path):
             0.5625,
             None,
         )
+
+
+@pytest.mark.parametrize('rate', [-1.0, float('nan'), float('inf')])
+def test_a_rate_that_is_none_is_refused(tmp_path, rate):
+    np.savez(tmp_path / 'x.npz', **raw())
+    with pytest.raises(DataError, match='frames a second'):
+        import_arrays(tmp_path / 'x.npz', tmp_path / 'out', 'x', 'MIT', 0.75, rate)
+
+
+def test_the_rate_is_asked_for(tmp_path):
+    np.savez(tmp_path / 'x.npz', **raw())
+    import_arrays(tmp_path / 'x.npz', tmp_path / 'a', 'x', 'MIT', 0.75, 12.5)
+    assert set(StoredDataset(tmp_path / 'a').table['rate']) == {12.5}
+    arguments = {'source': 'x.npz', 'to': 'b', 'name': 'x', 'license': 'MIT', 'aspect': 0.75}
+    result = command(
+        'import', 'arrays', *(part for k, v in arguments.items() for part in (f'--{k}', v))
+    )
+    assert result.returncode == 2 and 'rate' in result.stderr.splitlines()[0]

@@ -390,3 +390,16 @@ def test_something_else_than_annotations_is_refused(tmp_path, content):
 
 def test_the_skeleton_of_the_importers_is_that_of_the_layout():
     assert ntu.JOINTS == pku.JOINTS == len(NTU_25) == 25
+
+
+def test_the_bare_list_of_older_releases_is_read(data_dir, tmp_path):
+    source = data_dir / 'faults' / 'mmaction_list.pkl'
+    assert pyskl.import_pyskl(source, tmp_path / 'out', 'old', 'Apache-2.0') == 2
+    assert find_faults(tmp_path / 'out') == []
+    assert StoredDataset(tmp_path / 'out').info.layout == 'coco_17'
+
+
+def test_a_pickle_that_holds_something_else_is_named(tmp_path):
+    (tmp_path / 'x.pkl').write_bytes(pickle.dumps({'keypoints': 3}))
+    with pytest.raises(DataError, match='dict.*no list of annotations'):
+        pyskl.import_pyskl(tmp_path / 'x.pkl', tmp_path / 'out', 'x', 'CC0')

@@ -18,6 +18,7 @@ from bharnet_ros.training.evaluation.compare import compare_reports
 from bharnet_ros.training.evaluation.metrics import (
     Fold,
     compute_metrics,
+    guessing,
     open_set,
     subset_accuracy,
 )
@@ -336,3 +337,22 @@ def test_skeletons_in_metric_space_are_refused_before_anything_is_trained(tmp_pa
         writer.add(ClipInfo('1', 'a'), [Track(np.ones((4, 20, 3)), seen)])
     with pytest.raises(DataError, match='--robust'):
         check_robustness(load_clips(DatasetSource(tmp_path / 'k'), '-'))
+
+
+@pytest.mark.parametrize(
+    'recalls, clips, guesses',
+    [
+        ((1.0, 0.0, 0.0), (900, 50, 50), True),  # always one answer: top-1 is .9 all the same
+        ((0.85, 0.8, 0.8), (900, 50, 50), False),  # top-1 below that, and yet no guessing
+        ((0.5, 0.5), (4, 4), True),
+        ((0.75, 0.75), (4, 4), True),  # lots may well give that on so few clips
+        ((0.9, 0.9), (40, 40), False),
+        ((float('nan'), 0.5), (9, 9), True),
+        ((0.9, 0.9, float('nan')), (40, 40, 0), False),  # of which there was no clip
+    ],
+)
+def test_guessing_is_told_from_knowing(recalls, clips, guesses):
+    classes = [{'clips': n, 'recall': r} for n, r in zip(clips, recalls, strict=True)]
+    said = guessing({'classes': classes})
+    assert (said is not None) == guesses
+    assert said is None or 'no better than guessing' in said
