@@ -65,8 +65,10 @@ class SourceConfig(Checked):
     def display_name(self) -> str:
         """The source without user name and password, for logs.
 
-        >>> SourceConfig('rtsp://user:secret@camera/stream').display_name
-        'rtsp://***@camera/stream'
+        Examples:
+            >>> SourceConfig('rtsp://user:secret@camera/stream').display_name
+            'rtsp://***@camera/stream'
+
         """
         if self.kind is not Kind.STREAM:
             return self.source

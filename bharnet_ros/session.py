@@ -229,16 +229,18 @@ def recognise(
             from the loop, if the source breaks off or a window cannot be classified. Each is one
             plain line.
 
-    An empty room, as an array for each image:
+    Examples:
+        An empty room, as an array for each image:
 
-    >>> import numpy as np
-    >>> import bharnet_ros as br
-    >>> images = np.full((3, 240, 320, 3), 90, np.uint8)
-    >>> for moment in br.recognise(images, model='asl_words', fps=30.0):
-    ...     print(moment.frame.stamp / 1e9, moment.people[0].body, moment.started)
-    0.0 None []
-    0.033333333 None []
-    0.066666667 None []
+        >>> import numpy as np
+        >>> import bharnet_ros as br
+        >>> images = np.full((3, 240, 320, 3), 90, np.uint8)
+        >>> for moment in br.recognise(images, model='asl_words', fps=30.0):
+        ...     print(moment.frame.stamp / 1e9, moment.people[0].body, moment.started)
+        0.0 None []
+        0.033333333 None []
+        0.066666667 None []
+
     """
     session = Session(
         source,

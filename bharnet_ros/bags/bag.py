@@ -44,12 +44,14 @@ class BagWriter:
     and BagError says in one plain line what happened, what is safe and what to do. After that it
     takes no more messages.
 
-    >>> from bharnet_ros import Keypoints
-    >>> with BagWriter(Path('one_second')) as bag:
-    ...     for number in range(30):
-    ...         bag.write(Keypoints(stamp=number * SECOND // 30, width=640, height=480))
-    >>> len(list(read_keypoints(Path('one_second'))))
-    30
+    Examples:
+        >>> from bharnet_ros import Keypoints
+        >>> with BagWriter(Path('one_second')) as bag:
+        ...     for number in range(30):
+        ...         bag.write(Keypoints(stamp=number * SECOND // 30, width=640, height=480))
+        >>> len(list(read_keypoints(Path('one_second'))))
+        30
+
     """
 
     def __init__(self, path: Path):
@@ -228,9 +230,11 @@ def read_raw(path: Path, topic: str = '') -> Iterator[tuple[int, bytes]]:
 def read_keypoints(path: Path, topic: str = '') -> Iterator[Keypoints]:
     """Yield the keypoints of a bag, unchecked. BagError as in `read_raw`.
 
-    >>> person = next(read_keypoints(share_dir() / 'models' / 'demo_keypoints'))
-    >>> person.layout, person.body.shape, person.width, person.height
-    ('mediapipe_holistic', (33, 4), 1280, 720)
+    Examples:
+        >>> person = next(read_keypoints(share_dir() / 'models' / 'demo_keypoints'))
+        >>> person.layout, person.body.shape, person.width, person.height
+        ('mediapipe_holistic', (33, 4), 1280, 720)
+
     """
     store = typestore()
 

@@ -65,11 +65,13 @@ class Model:
     `contract` says what it needs, `provider` and `precision` what it really runs on and in, and
     `caveat` in one line how that differs from what was asked for ('' if it does not).
 
-    >>> model = Model('asl_words')
-    >>> model.contract.layout, model.provider
-    ('mediapipe_holistic', 'cpu')
-    >>> [label for label in model.contract.actions if label.startswith('t')]
-    ['tea', 'thank-you']
+    Examples:
+        >>> model = Model('asl_words')
+        >>> model.contract.layout, model.provider
+        ('mediapipe_holistic', 'cpu')
+        >>> [label for label in model.contract.actions if label.startswith('t')]
+        ['tea', 'thank-you']
+
     """
 
     def __init__(

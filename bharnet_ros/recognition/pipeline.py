@@ -55,20 +55,22 @@ class ActionPipeline:
     Time is that of the stamps alone: the same keypoints give the same actions, live or replayed,
     unless `rate_limit` is told that decisions cost more than the machine has.
 
-    >>> from bharnet_ros import Phase, read_keypoints
-    >>> from bharnet_ros.system.resources import share_dir
-    >>> model = Model('asl_words')
-    >>> pipeline = ActionPipeline(model.contract, PipelineConfig())
-    >>> for person in read_keypoints(share_dir() / 'models' / 'demo_keypoints'):
-    ...     actions, scores = pipeline.process(person, model)
-    ...     for action in actions:
-    ...         if action.phase is Phase.STARTED:
-    ...             print(action.label)
-    coffee
-    please
-    large
-    tea
-    thank-you
+    Examples:
+        >>> from bharnet_ros import Phase, read_keypoints
+        >>> from bharnet_ros.system.resources import share_dir
+        >>> model = Model('asl_words')
+        >>> pipeline = ActionPipeline(model.contract, PipelineConfig())
+        >>> for person in read_keypoints(share_dir() / 'models' / 'demo_keypoints'):
+        ...     actions, scores = pipeline.process(person, model)
+        ...     for action in actions:
+        ...         if action.phase is Phase.STARTED:
+        ...             print(action.label)
+        coffee
+        please
+        large
+        tea
+        thank-you
+
     """
 
     def __init__(self, contract: Contract, config: PipelineConfig):

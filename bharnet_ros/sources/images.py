@@ -35,10 +35,12 @@ def to_frames(
     A Frame keeps its stamp. An array gets the time it has at `fps` images a second, from 0.
     Raises SourceError in one plain line at something that is no image.
 
-    >>> import numpy as np
-    >>> frames = list(to_frames([np.zeros((480, 640, 3), np.uint8)] * 3, fps=25.0))
-    >>> [frame.stamp / 1e9 for frame in frames]
-    [0.0, 0.04, 0.08]
+    Examples:
+        >>> import numpy as np
+        >>> frames = list(to_frames([np.zeros((480, 640, 3), np.uint8)] * 3, fps=25.0))
+        >>> [frame.stamp / 1e9 for frame in frames]
+        [0.0, 0.04, 0.08]
+
     """
     for number, item in enumerate(images):
         if isinstance(item, Frame):

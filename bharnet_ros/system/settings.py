@@ -77,14 +77,16 @@ def setting(default: Any, help: str, **rest: Any) -> Any:
 
     The other arguments are those of `Setting`.
 
-    >>> @dataclass(frozen=True)
-    ... class Config(Checked):
-    ...     speed: float = setting(1.5, 'How fast, m/s.', low=0.5, high=2)
-    >>> Config().speed
-    1.5
-    >>> Config(speed=0)
-    Traceback (most recent call last):
-    ValueError: speed: 0.5 to 2, not 0
+    Examples:
+        >>> @dataclass(frozen=True)
+        ... class Config(Checked):
+        ...     speed: float = setting(1.5, 'How fast, m/s.', low=0.5, high=2)
+        >>> Config().speed
+        1.5
+        >>> Config(speed=0)
+        Traceback (most recent call last):
+        ValueError: speed: 0.5 to 2, not 0
+
     """
     return field(default=default, metadata={SETTING: Setting(help, **rest)})
 
