@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints, overload
 
 T = TypeVar('T')
 SETTING, GROUP = 'setting', 'group'  # keys of a field's metadata
@@ -147,23 +147,26 @@ def settings_of(config: Any) -> tuple[Setting, ...]:
     return tuple(found)
 
 
-def build(config: type[T], values: Mapping[str, Any]) -> T:
+@overload
+def build(config: type[T], values: Mapping[str, Any]) -> T: ...
+
+
+@overload
+def build(config: T, values: Mapping[str, Any]) -> T: ...
+
+
+def build(config: Any, values: Mapping[str, Any]) -> Any:
     """Return a dataclass with these values by the names of its settings, groups included.
 
     What is not among them keeps its default. ValueError, in one plain line, if they cannot be.
     """
-    return config(**_changes(config, values))
-
-
-def _changes(config: Any, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a dataclass, or of an instance, that differ by these values."""
-    changes = {}
+    parts = {}
     for item, default in _defaults(config):
         if GROUP in item.metadata:
-            changes[item.name] = replace(default, **_changes(default, values))
+            parts[item.name] = build(default, values)
         elif SETTING in item.metadata and item.name in values:
-            changes[item.name] = values[item.name]
-    return changes
+            parts[item.name] = values[item.name]
+    return config(**parts) if isinstance(config, type) else replace(config, **parts)
 
 
 def _defaults(config: Any) -> Iterable[tuple[Field, Any]]:
