@@ -1,7 +1,10 @@
 # make demo   set everything up and run the real graph (SOURCE=0|FILE|URL to choose the input)
 # make test   set everything up and run all tests
+# make docs   build the documentation into build/docs (needs no ROS)
 # make bench  measure on VIDEOS=...
 # make data   import the public data sets found under DATA=... into data/
+# make reference  write config/bharnet.yaml and docs/parameters.md anew from bharnet_ros/config.py
+# make training  install the training side alone, without ROS, into .venv-training
 # make models train, evaluate and export the shipped models anew (an hour on two cores)
 #
 # Works on a bare x86-64 Linux with Python 3.10 to 3.12, make and a C++ compiler: ROS 2 comes as
@@ -19,42 +22,64 @@ VIDEOS ?= $(wildcard $(DATA)/videos/*.mp4)
 unexport PYTHONPATH PYTHONHOME AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH
 unexport LD_LIBRARY_PATH ROS_DISTRO RMW_IMPLEMENTATION
 export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
-PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
+DOCS_VENV := .venv-docs
+TRAINING_VENV := .venv-training
+PIP := -m pip install --disable-pip-version-check --no-input --progress-bar off
+# step.py LOG 'what' COMMAND: says how a long command goes, and shows its output only if it fails.
+STEP := $(PYTHON) scripts/step.py
 TORCH := torch==2.13.0
 SETUP := export PATH="$(abspath $(VENV))/bin:$$PATH" AMENT_PREFIX_PATH="$(abspath $(VENV))"
 RUN := $(SETUP); set +u; source install/setup.bash; set -u
 
-.PHONY: demo test lint bench data models build clean
+.PHONY: demo test lint docs bench training data models reference build clean
 .DEFAULT_GOAL := demo
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' || \
 	  { echo "Python 3.10 to 3.12 is needed; give one with PYTHON=..."; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	touch $(VENV)/COLCON_IGNORE
+	@$(STEP) build/venv.log 'making the virtual environment $(VENV)' $(PYTHON) -m venv $(VENV)
+	@touch $(VENV)/COLCON_IGNORE
 
 # --no-deps: the lock file is complete, and leaves out 330 MB that mediapipe asks for in vain.
 $(VENV)/.runtime: requirements/lock.txt | $(VENV)/bin/python
-	$(PIP) --no-deps -r requirements/lock.txt
-	touch $@
+	@$(STEP) build/pip.log 'installing ROS 2, MediaPipe and ONNX Runtime into $(VENV), once' \
+	  $(VENV)/bin/python $(PIP) --no-deps -r requirements/lock.txt
+	@touch $@
 
 $(VENV)/.dev: requirements/lock-dev.txt $(VENV)/.runtime
-	$(PIP) $(TORCH)
-	$(PIP) --no-deps -r requirements/lock-dev.txt
-	touch $@
+	@$(STEP) build/pip-torch.log 'installing PyTorch, once' $(VENV)/bin/python $(PIP) $(TORCH)
+	@$(STEP) build/pip-dev.log 'installing what training and tests need, once' \
+	  $(VENV)/bin/python $(PIP) --no-deps -r requirements/lock-dev.txt
+	@touch $@
+
+# An environment of its own: the pages are made from source text, without ROS, torch or a compiler.
+$(DOCS_VENV)/.done: requirements/lock-docs.txt
+	@$(STEP) build/docs-venv.log 'making the virtual environment $(DOCS_VENV)' \
+	  $(PYTHON) -m venv $(DOCS_VENV)
+	@touch $(DOCS_VENV)/COLCON_IGNORE
+	@$(STEP) build/pip-docs.log 'installing MkDocs, once' \
+	  $(DOCS_VENV)/bin/python $(PIP) --no-deps -r requirements/lock-docs.txt
+	@touch $@
 
 # colcon knows itself what is up to date, but leaves links to files that have moved.
 build: $(VENV)/.runtime
-	@mkdir -p build; if [ -d install ]; then find install -xtype l -delete; fi; $(SETUP); colcon --log-base build/log build --symlink-install --event-handlers \
-	  console_direct- console_stderr- summary- \
-	  --cmake-args -DBUILD_TESTING=OFF -DPython3_EXECUTABLE="$(abspath $(VENV))/bin/python" \
-	  > build/make.log 2>&1 || { cat build/make.log; exit 1; }
+	@if [ -d install ]; then find install -xtype l -delete; fi; $(SETUP); \
+	$(STEP) build/make.log 'building messages and package with colcon' \
+	  colcon --log-base build/log build --symlink-install \
+	  --event-handlers console_direct+ console_stderr- summary- \
+	  --cmake-args -DBUILD_TESTING=OFF -DPython3_EXECUTABLE="$(abspath $(VENV))/bin/python"
 
 demo: build
-	@$(RUN); python install/bharnet_ros/lib/bharnet_ros/demo $(if $(SOURCE),--source '$(SOURCE)')
+	@$(RUN); python install/bharnet_ros/lib/bharnet_ros/demo --page build/demo/demo.html \
+	  $(if $(SOURCE),--source '$(SOURCE)')
+
+docs: $(DOCS_VENV)/.done
+	@NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build --strict
+	@echo "the pages are in build/docs, for a browser: file://$(abspath build/docs/index.html)"
 
 lint: $(VENV)/.dev
 	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/mypy bharnet_ros
 
 # A file's tests stay together, because they share nodes and trained networks; every test with ROS
 # has a domain of its own. One thread a library: the workers fill the cores.
@@ -62,10 +87,28 @@ test: build $(VENV)/.dev lint
 	@$(RUN); export OMP_NUM_THREADS=1; \
 	python -m pytest -n auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
 
+# All of the lock file but ROS and colcon; an edit in this tree works at once.
+training: requirements/lock-dev.txt
+	@$(STEP) build/training-venv.log 'making the virtual environment $(TRAINING_VENV)' \
+	  $(PYTHON) -m venv $(TRAINING_VENV)
+	@touch $(TRAINING_VENV)/COLCON_IGNORE
+	@grep -v '^ros-jazzy-\|^colcon-' requirements/lock-dev.txt > $(TRAINING_VENV)/lock.txt
+	@$(STEP) build/training-torch.log 'installing PyTorch' \
+	  $(TRAINING_VENV)/bin/python $(PIP) $(TORCH)
+	@$(STEP) build/training-pip.log 'installing what training needs' \
+	  $(TRAINING_VENV)/bin/python $(PIP) --no-deps -r $(TRAINING_VENV)/lock.txt
+	@BHARNET_MESSAGES=0 $(STEP) build/training-package.log 'installing bharnet_ros, linked' \
+	  $(TRAINING_VENV)/bin/python $(PIP) --no-deps --editable .
+	@echo "ready: $(TRAINING_VENV)/bin/bharnet-train --help"
+
 bench: build
 	@$(RUN); bharnet bench $(VIDEOS)
 
-# name:file:licence:image height over width, inferred from the palms (docs/training.md).
+reference: build
+	@$(RUN); python -m bharnet_ros.tools.reference
+
+# name:file:licence:image height over width, inferred from the palms, as are the ten frames a
+# second from the rhythm of repeated signs (docs/training.md).
 ARRAYS := words10:asl_words/words10_3signers.npz:MIT:0.5625 \
   words16:asl_words/words16_head.npz:MIT:0.5625 ksl13:ksl13/ksl13.npz:Apache-2.0:0.75
 
@@ -75,7 +118,7 @@ data: build $(VENV)/.dev
 	  if [ -e "$(DATA)/$$file" ] && [ ! -e data/$$name ]; then \
 	    idle=(); case $$name in words*) idle=(--idle -);; esac; \
 	    bharnet-train import arrays --source "$(DATA)/$$file" --to data/$$name --name $$name \
-	      --license $$license --aspect $$aspect "$${idle[@]}"; fi; done; \
+	      --license $$license --aspect $$aspect --rate 10 "$${idle[@]}"; fi; done; \
 	if [ -e "$(DATA)/nw_ucla" ] && [ ! -e data/nucla ]; then \
 	  bharnet-train import nucla --source "$(DATA)/nw_ucla/all_sqe_views12.zip" --to data/nucla; fi; \
 	sets=$$(printf '%s\n' data/*/dataset.json | xargs -n 1 dirname | paste -sd ,); \

@@ -7,6 +7,13 @@ def one_line(text: str, limit: int = MAX_TEXT) -> str:
     """Return a text, parts of which may be anybody's, as one printable line of bearable length.
 
     What does not print, such as the escape codes of a terminal, becomes a space.
+
+    Examples:
+        >>> one_line('  one   line ')
+        'one line'
+        >>> one_line('of a length that is no use', limit=16)
+        'of a length ...'
+
     """
     line = ' '.join(''.join(c if c.isprintable() else ' ' for c in text).split())
     return line if len(line) <= limit else f'{line[: limit - 4].rstrip()} ...'

@@ -19,56 +19,19 @@ from launch_ros.event_handlers import OnStateTransition
 from launch_ros.events.lifecycle import ChangeState
 from lifecycle_msgs.msg import Transition
 
+from bharnet_ros.config import LaunchConfig
+from bharnet_ros.nodes.launch_arguments import launch_arguments
 from launch import LaunchContext, LaunchDescription
 
 PACKAGE = 'bharnet_ros'
-PARAMS_FILE = Path(get_package_share_directory(PACKAGE)) / 'config' / 'bharnet.yaml'
+SHARE = Path(get_package_share_directory(PACKAGE))
 
-ARGUMENTS = (
-    DeclareLaunchArgument(
-        'source',
-        default_value='',
-        description='Camera number or device, video '
-        'file, URL, pipeline, or topic; empty takes it from params_file.',
-    ),
-    DeclareLaunchArgument(
-        'model',
-        default_value='',
-        description='Model file, or name of a model '
-        'of the package; empty takes it from params_file.',
-    ),
-    DeclareLaunchArgument(
-        'params_file',
-        default_value=str(PARAMS_FILE),
-        description='YAML file with the parameters of both nodes.',
-    ),
-    DeclareLaunchArgument('namespace', default_value='', description='Namespace of both nodes.'),
-    DeclareLaunchArgument(
-        'use_sim_time',
-        default_value='false',
-        choices=['true', 'false'],
-        description='Take time from /clock.',
-    ),
-    DeclareLaunchArgument(
-        'log_level',
-        default_value='info',
-        choices=['debug', 'info', 'warn', 'error'],
-        description='Log level of both nodes.',
-    ),
-    DeclareLaunchArgument(
-        'composed',
-        default_value='false',
-        choices=['true', 'false'],
-        description='Run both nodes in one process.',
-    ),
-    DeclareLaunchArgument(
-        'respawn',
-        default_value='false',
-        choices=['true', 'false'],
-        description='Start a process again when it ends; otherwise the end of '
-        'the camera ends the launch.',
-    ),
-)
+ARGUMENTS = [
+    DeclareLaunchArgument(**argument)
+    for argument in launch_arguments(
+        LaunchConfig, params_file=str(SHARE / LaunchConfig.params_file)
+    )
+]
 
 
 def bring_up(node: LifecycleNode) -> list:

@@ -7,43 +7,21 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction, Shutdown
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
+from bharnet_ros.config import ReplayLaunchConfig
+from bharnet_ros.nodes.launch_arguments import launch_arguments
 from launch import LaunchContext, LaunchDescription
 
 PACKAGE = 'bharnet_ros'
 SHARE = Path(get_package_share_directory(PACKAGE))
 
-ARGUMENTS = (
-    DeclareLaunchArgument(
-        'bag',
-        default_value=str(SHARE / 'models' / 'demo_keypoints'),
-        description='Folder of a rosbag2 with keypoints.',
-    ),
-    DeclareLaunchArgument('speed', default_value='1.0', description='Times its own rate.'),
-    DeclareLaunchArgument(
-        'loop',
-        default_value='false',
-        choices=['true', 'false'],
-        description='Start again at the end.',
-    ),
-    DeclareLaunchArgument(
-        'model',
-        default_value='',
-        description='Model file, or name of a model '
-        'of the package; empty takes it from params_file.',
-    ),
-    DeclareLaunchArgument(
-        'params_file',
-        default_value=str(SHARE / 'config' / 'bharnet.yaml'),
-        description='YAML file with the parameters.',
-    ),
-    DeclareLaunchArgument('namespace', default_value='', description='Namespace of the nodes.'),
-    DeclareLaunchArgument(
-        'log_level',
-        default_value='info',
-        choices=['debug', 'info', 'warn', 'error'],
-        description='Log level of the nodes.',
-    ),
-)
+ARGUMENTS = [
+    DeclareLaunchArgument(**argument)
+    for argument in launch_arguments(
+        ReplayLaunchConfig,
+        bag=str(SHARE / ReplayLaunchConfig.bag),
+        params_file=str(SHARE / ReplayLaunchConfig.params_file),
+    )
+]
 
 
 def make_nodes(context: LaunchContext) -> list:

@@ -10,17 +10,21 @@ from support.paths import ROOT
 
 # Floors from the ground up; a module imports from its own room and from floors below, no others.
 RUNTIME = (
-    {'system', 'errors', 'layouts'},
+    {'errors', 'layouts'},
+    {'system'},
     {'types', 'config'},
     {'sources', 'bags', 'outputs', 'inference'},
     {'detectors', 'recognition'},
+    {'session'},
     {'nodes'},
     {'tools'},
 )
 TRAINING = (
+    {'errors', 'countdown', 'lettering'},
     {'datasets', 'networks'},
     {'windows'},
-    {'recipe'},
+    {'recipe', 'callbacks', 'threads'},
+    {'preflight'},
     {'train'},
     {'runs'},
     {'evaluation'},
@@ -28,12 +32,14 @@ TRAINING = (
     {'export'},
     {'online'},
     {'tools'},
+    {'verbs'},
     {'cli'},
+    {'__main__'},
 )
 OWNERS = {  # of a library: the rooms that may import it
     'rclpy': {'nodes', 'tools'},
-    'mediapipe': {'detectors', 'system'},  # system/machine.py names its version
-    'onnxruntime': {'inference', 'system'},
+    'mediapipe': {'detectors'},
+    'onnxruntime': {'system'},  # `inference` and training take it from system/onnxruntime.py
     'rosbags': {'bags'},
     'av': {'sources', 'outputs'},
     'cv2': {'system'},  # everybody else takes it from system/opencv.py
@@ -103,3 +109,11 @@ def test_a_heavy_library_is_imported_by_its_owner_alone(library):
     for path, room, names in modules('bharnet_ros', ('bharnet_ros',)):
         if library in {name.split('.')[0] for name in names}:
             assert room in OWNERS[library], f'{path} imports {library}'
+
+
+@pytest.mark.parametrize(('mark', 'floors'), [('tools\nnodes', RUNTIME), ('__main__\n', TRAINING)])
+def test_the_drawings_of_the_documentation_are_those_floors(mark, floors):
+    text = (ROOT / 'docs' / 'architecture.md').read_text()
+    drawing = next(block for block in text.split('```')[1::2] if block.lstrip().startswith(mark))
+    drawn = [set(line.split()) for line in drawing.strip().splitlines()]
+    assert drawn == [set(floor) for floor in reversed(floors)]

@@ -14,17 +14,18 @@ import pytest
 import yaml
 from lifecycle_msgs.msg import Transition
 
-from bharnet_ros.nodes.camera_node import PARAMS as CAMERA
-from bharnet_ros.nodes.recognition_node import PARAMS as RECOGNITION
-from bharnet_ros.nodes.replay_node import PARAMS as REPLAY
+from bharnet_ros.config import CameraConfig, RecognitionConfig, ReplayConfig
+from bharnet_ros.system.settings import settings_of
 from support.ros import DEMO_BAG, EXECUTABLES, SHARE
 
 EVERY_NODE = {'use_sim_time'}
-MANAGED = {'autostart'} | EVERY_NODE
 PARAMETERS = {
-    'camera_node': {p.name for p in CAMERA} | MANAGED,
-    'recognition_node': {p.name for p in RECOGNITION} | MANAGED,
-    'replay_node': {p.name for p in REPLAY} | EVERY_NODE,
+    name: {setting.name for setting in settings_of(config)} | EVERY_NODE
+    for name, config in (
+        ('camera_node', CameraConfig),
+        ('recognition_node', RecognitionConfig),
+        ('replay_node', ReplayConfig),
+    )
 }
 PARAMETERS['composed'] = PARAMETERS['camera_node'] | PARAMETERS['recognition_node']
 

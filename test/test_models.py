@@ -54,10 +54,10 @@ def test_real_signs_are_recognised_also_mirrored_and_from_afar(
     pytest.importorskip('torch', reason='reading data sets needs the training subpackage')
     from bharnet_ros.training.datasets.importers.arrays import import_arrays
     from bharnet_ros.training.windows.augment import mirror, zoom
-    from bharnet_ros.training.windows.clips import SourceConfig, load_clips
+    from bharnet_ros.training.windows.clips import DatasetSource, load_clips
 
-    import_arrays(data_dir / file, tmp_path / 'set', 'set', 'x', aspect)
-    clips = load_clips(SourceConfig(tmp_path / 'set'), '-')
+    import_arrays(data_dir / file, tmp_path / tmp_path / 'set', 'set', 'x', aspect, 0)
+    clips = load_clips(DatasetSource(tmp_path / 'set'), '-')
     recognizer = Model(ROOT / 'models' / f'{name}.onnx')
     labels = recognizer.contract.labels
     chosen = range(0, len(clips), 9)

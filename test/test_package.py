@@ -135,28 +135,52 @@ def test_no_file_of_the_repository_is_larger_than_10_mb():
     assert {path for path, size in sizes.items() if size > 10_000_000} == set()
 
 
-def test_pip_install_brings_messages_nodes_and_models(tmp_path):
+def pip_install(tmp_path: Path, messages: str) -> Path:
+    """Install what git has into a prefix of its own; return the prefix."""
     source, prefix = tmp_path / 'source', tmp_path / 'prefix'
     for path in tracked_files():
         copy = source / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(path, copy)
     # Without isolation: the environment has the build requirements, and the network may be away.
+    command = f'pip install --quiet --no-deps --no-build-isolation --prefix {prefix} {source}'
     subprocess.run(
-        [
-            sys.executable,
-            '-m',
-            'pip',
-            'install',
-            '--quiet',
-            '--no-deps',
-            '--no-build-isolation',
-            '--prefix',
-            prefix,
-            source,
-        ],
+        [sys.executable, '-m', *command.split()],
+        env=os.environ | {'BHARNET_MESSAGES': messages},
         check=True,
     )
+    return prefix
+
+
+def test_pip_install_without_messages_needs_no_ros_and_no_compiler(tmp_path):
+    prefix = pip_install(tmp_path, messages='0')
+    assert not list(prefix.rglob('*.so')) and not (prefix / 'lib' / 'bharnet_ros').exists()
+    code = (
+        'import bharnet_ros as br\n'
+        'from bharnet_ros.system.resources import share_dir\n'
+        'from bharnet_ros.training.recipe import RunConfig\n'
+        'from bharnet_ros.training.datasets.importers import ntu\n'
+        'print(len(list(br.read_keypoints(share_dir() / "models" / "demo_keypoints"))))\n'
+        'print(br.Model("asl_words").path, br.__file__)\n'
+    )
+    site = next(prefix.glob('lib/python3*/site-packages'))
+    env = {name: value for name, value in os.environ.items() if name != 'AMENT_PREFIX_PATH'}
+    done = subprocess.run(
+        [sys.executable, '-c', code],
+        env=env | {'PYTHONPATH': str(site)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    frames, model, package = done.stdout.split()
+    assert int(frames) > 100
+    assert model == str(prefix / 'share/bharnet_ros/models/asl_words.onnx')
+    assert package == str(site / 'bharnet_ros/__init__.py')
+
+
+def test_pip_install_brings_messages_nodes_and_models(tmp_path):
+    prefix = pip_install(tmp_path, messages='')
     site = next(prefix.glob('lib/python3*/site-packages'))
     assert {'bharnet', 'bharnet-train'} <= {path.name for path in (prefix / 'bin').iterdir()}
     env = dict(

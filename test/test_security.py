@@ -40,7 +40,9 @@ NEEDED = {
     'numpy.load': ('allow_pickle', False),
     'torch.load': ('weights_only', True),
 }
-MAY_UNPICKLE = {Path('training/importers/pyskl.py')}  # with an unpickler that lets in arrays only
+MAY_UNPICKLE = {
+    Path('training/datasets/importers/pyskl.py')
+}  # with an unpickler that lets in arrays only
 
 
 def dangers(source: str, may_unpickle: bool = False) -> list[str]:

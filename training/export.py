@@ -8,19 +8,19 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import torch
 from torch import Tensor, nn
 
 from bharnet_ros import __version__
-from bharnet_ros.errors import BharnetError
 from bharnet_ros.inference.contract import INPUTS, METADATA_KEY, OUTPUT, Contract
 from bharnet_ros.inference.model import Model
 from bharnet_ros.layouts import DETECTOR_LAYOUTS
+from bharnet_ros.system.onnxruntime import ort
 
+from .errors import ExportError
 from .evaluation.calibrate import Calibration
-from .guard import ShapeGuard
 from .networks.bharnet import BHaRNet, UnifiedNet
+from .networks.shape_guard import ShapeGuard
 from .recipe import RunConfig
 from .windows.clips import Clips
 from .windows.dataset import ClipDataset
@@ -28,10 +28,6 @@ from .windows.dataset import ClipDataset
 OPSET = 18
 UNGUARDED = 'Its scores and calibration are those of the network without the guard (shape_limit).'
 TOLERANCE = {'float32': 1e-5, 'float16': 2e-2}  # of probabilities, ONNX Runtime against PyTorch
-
-
-class ExportError(BharnetError):
-    """The exported model does not give what the trained one gives."""
 
 
 class Probabilities(nn.Module):

@@ -4,9 +4,10 @@ import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .errors import DataError
 from .networks.bharnet import ModelConfig
 from .windows.augment import AugmentConfig
-from .windows.clips import SourceConfig
+from .windows.clips import Clips, DatasetSource, load_clips, merge
 from .windows.splits import SplitConfig
 
 
@@ -40,6 +41,7 @@ class TrainerConfig:
     strategy: str = 'auto'  # 'ddp'
     precision: str = '32-true'  # '16-mixed', 'bf16-mixed'
     workers: int = 0  # processes that load clips
+    threads: int = 0  # of PyTorch on a CPU; 0: as many as are fastest, see threads.py
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Member:
 class RunConfig:
     """All of a run. The seed fixes weights, order and augmentation."""
 
-    sources: list[SourceConfig]
+    sources: list[DatasetSource]
     model: ModelConfig = field(default_factory=ModelConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
@@ -82,3 +84,18 @@ class RunConfig:
                     f'steps ({self.steps}) must be divisible by the product of the '
                     f'strides {stream.strides}'
                 )
+
+
+def load_data(config: RunConfig) -> Clips:
+    """Return the clips of all sources of a run; DataError if they do not suit the recipe."""
+    if not config.sources:
+        raise DataError('the recipe names no data: give it `sources`')
+    clips = merge([load_clips(source, config.idle) for source in config.sources], config.classes)
+    if clips.layout.name != (wanted := config.model.preprocess.layout):
+        raise DataError(
+            f"the data is {clips.layout.name}, but the recipe's "
+            f'model.preprocess.layout is {wanted}'
+        )
+    if not len(clips):
+        raise DataError('the recipe leaves no clip')
+    return clips

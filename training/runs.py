@@ -10,9 +10,9 @@ from torch import nn
 
 from bharnet_ros.errors import reason_of
 
-from .datasets.store import DataError
+from .errors import DataError, TrainingError
 from .recipe import RunConfig
-from .train import TrainingError, network
+from .train import network
 
 WEIGHTS, RUN, BEGUN = 'weights.pt', 'run.json', 'begun.json'
 

@@ -1,37 +1,32 @@
 """The training loop, by Lightning."""
 
+from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import (
-    Callback,
-    EarlyStopping,
-    ModelCheckpoint,
-    RichProgressBar,
-)
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR, OneCycleLR
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, default_collate
 from torchmetrics.classification import MulticlassAccuracy
 
-from bharnet_ros.errors import BharnetError
-
+from .callbacks import AfterEachEpoch, EpochBar, SeedEachStep, StopWhenNotFinite
+from .errors import TrainingError
 from .networks.bharnet import Ensemble, build
-from .recipe import OptimConfig, RunConfig
+from .preflight import require_two_classes
+from .recipe import OptimConfig, RunConfig, TrainerConfig
+from .threads import choose_threads
 from .windows.clips import Clips
 from .windows.dataset import ClipDataset
-from .windows.sampler import EpochSampler
+from .windows.sampler import EpochSampler, EvenBatches
 
 MONITOR = 'validation/loss'
-LAST = 'last.ckpt'
-
-
-class TrainingError(BharnetError):
-    """A run that cannot start or go on; the text says what to do."""
+LAST, THREADS = 'last.ckpt', 'threads'
 
 
 class Task(lightning.LightningModule):
@@ -49,19 +44,23 @@ class Task(lightning.LightningModule):
             }
         )
 
+    def losses(self, model: nn.Module, batch: list) -> list[Tensor]:
+        """Return the loss of each stream, and of the fusion, that is trained."""
+        inputs, label = batch
+        # Losses in full precision also where the network runs in half.
+        return [self.loss(z.float(), label) for z in model(*inputs).trained().values()]
+
     def training_step(self, batch: list, _: int) -> Tensor:
         """Return the sum of the losses."""
-        inputs, label = batch
-        parts = self.model(*inputs).trained()
-        # Losses in full precision also where the network runs in half.
-        loss = sum(self.loss(z.float(), label) for z in parts.values())
+        parts = self.losses(self.model, batch)
+        loss = sum(parts)
         self.log(
             'loss',
             loss / len(parts),
             on_step=False,
             on_epoch=True,
             prog_bar=True,
-            batch_size=len(label),
+            batch_size=len(batch[1]),
         )
         return loss
 
@@ -81,6 +80,10 @@ class Task(lightning.LightningModule):
                     batch_size=len(label),
                     sync_dist=True,
                 )
+
+    def on_save_checkpoint(self, checkpoint: dict) -> None:
+        """Note the number of threads: with another the last bits of a sum are others."""
+        checkpoint[THREADS] = torch.get_num_threads()
 
     def configure_optimizers(self) -> dict:
         """See OptimConfig."""
@@ -120,17 +123,6 @@ def step_factor(optim: OptimConfig, steps_per_epoch: int):
     return factor
 
 
-class SeedEachStep(Callback):
-    """Seed dropout by seed and step, so that a resumed run goes on as if never interrupted.
-
-    Each step, not each epoch: loaders draw from the same generator, at other times on a resume.
-    """
-
-    def on_train_batch_start(self, trainer: lightning.Trainer, task: Task, *_: object) -> None:
-        """Lightning's hook."""
-        torch.manual_seed(hash((task.config.seed, trainer.global_step, trainer.global_rank)))
-
-
 @dataclass(frozen=True)
 class Fitted:
     """A trained network in eval mode, and where it was best."""
@@ -167,10 +159,11 @@ def fit(
     progress: bool = True,
     logs: Path | None = None,
     resume: bool = False,
+    after_epoch: Callable[[], object] | None = None,
 ) -> Fitted:
     """Train the network of a recipe, or all members of its ensemble; see `fit_one`."""
     if not config.ensemble:
-        return fit_one(config, train, validation, progress, logs, resume)
+        return fit_one(config, train, validation, progress, logs, resume, after_epoch)
     fitted = []
     folders = [
         logs / '+'.join(member.model.preprocess.features) if logs else None
@@ -184,7 +177,7 @@ def fit(
         begun = resume and (folder / LAST).is_file()
         if resume and not begun and not fitted:
             raise TrainingError(f'nothing to resume: there is no {folder / LAST}')
-        fitted.append(fit_one(member, train, validation, progress, folder, begun))
+        fitted.append(fit_one(member, train, validation, progress, folder, begun, after_epoch))
     model = Ensemble([f.model for f in fitted], [m.weight for m in config.ensemble]).eval()
     return Fitted(model, sum(f.epochs for f in fitted), None)
 
@@ -196,6 +189,7 @@ def fit_one(
     progress: bool = True,
     logs: Path | None = None,
     resume: bool = False,
+    after_epoch: Callable[[], object] | None = None,
 ) -> Fitted:
     """Train on `train`; with `validation`, keep the epoch that does best there.
 
@@ -207,8 +201,12 @@ def fit_one(
         logs: folder for checkpoints and TensorBoard logs. None: keep nothing on disk.
         resume: go on from the last checkpoint in `logs`, to the result that an uninterrupted run
             would have given. TrainingError if there is none.
+        after_epoch: called after each.
+
+    Raises TrainingError if there is nothing to learn, or the loss or a weight is no number.
 
     """
+    require_two_classes(train)
     lightning.seed_everything(config.seed, verbose=False)
     idle = train.class_names.index(config.idle) if config.idle in train.class_names else None
     dataset = ClipDataset(
@@ -216,7 +214,7 @@ def fit_one(
     )
     settings = config.trainer
     task = Task(config, len(train.class_names))
-    callbacks: list[Callback] = [SeedEachStep()]
+    callbacks: list[Callback] = [SeedEachStep(), StopWhenNotFinite(MONITOR)]
     held = None
     if config.optim.patience and validation is None:
         raise TrainingError(
@@ -236,7 +234,9 @@ def fit_one(
     elif validation is not None:
         raise ValueError('to keep the best epoch, fit needs a folder for its checkpoints')
     if progress:
-        callbacks.append(RichProgressBar())
+        callbacks.append(EpochBar())
+    if after_epoch is not None:
+        callbacks.append(AfterEachEpoch(after_epoch))
     checkpoint = logs / LAST if logs is not None else None
     if resume and not checkpoint.is_file():
         raise TrainingError(f'nothing to resume: there is no {checkpoint}')
@@ -265,12 +265,15 @@ def fit_one(
     )
     loader = DataLoader(
         dataset,
-        config.optim.batch,
-        sampler=sampler,
+        batch_sampler=EvenBatches(sampler, config.optim.batch),
         num_workers=settings.workers,
-        drop_last=len(sampler) > config.optim.batch * trainer.world_size,
         persistent_workers=settings.workers > 0,
     )
+    if trainer.strategy.root_device.type == 'cpu':
+        before = torch.load(checkpoint, weights_only=True).get(THREADS, 0) if checkpoint else 0
+        count = min(config.optim.batch, len(train))
+        batch = default_collate([dataset[(i, i)] for i in range(count)])
+        choose_threads(_trial(task, batch, settings), settings.threads or before)
     trainer.fit(task, loader, held, ckpt_path=checkpoint, weights_only=True)
     best_epoch = None
     if best is not None:
@@ -278,3 +281,18 @@ def fit_one(
         task.load_state_dict(state['state_dict'])
         best_epoch = state['epoch']
     return Fitted(task.model.cpu().eval(), trainer.current_epoch, best_epoch)
+
+
+def _trial(task: Task, batch: list, settings: TrainerConfig) -> Callable[[], None]:
+    """Return a step of training that leaves the task as it is, and what is random, too."""
+    model = deepcopy(task.model).train()
+    half = settings.precision in ('bf16-mixed', '16-mixed')
+
+    def step() -> None:
+        with torch.random.fork_rng(devices=[]):
+            with torch.autocast('cpu', torch.bfloat16, enabled=half):
+                loss = sum(task.losses(model, batch))
+            loss.backward()
+        model.zero_grad()
+
+    return step

@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from rosbags.interfaces import Typestore
+from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader, WriterError
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys.store import Typestore
 
 from bharnet_ros.bags.storage import DurableWriter, is_mcap, storage_files
 from bharnet_ros.bags.times import ForwardTime
@@ -41,11 +43,20 @@ class BagWriter:
     When the disk refuses, the bag is cut back to what is whole and completed if there is room,
     and BagError says in one plain line what happened, what is safe and what to do. After that it
     takes no more messages.
+
+    Examples:
+        >>> from bharnet_ros import Keypoints
+        >>> with BagWriter(Path('one_second')) as bag:
+        ...     for number in range(30):
+        ...         bag.write(Keypoints(stamp=number * SECOND // 30, width=640, height=480))
+        >>> len(list(read_keypoints(Path('one_second'))))
+        30
+
     """
 
     def __init__(self, path: Path):
         """Open `path`, a folder that does not exist yet: recordings are never overwritten."""
-        self._connections: dict[tuple[str, str], object] = {}
+        self._connections: dict[tuple[str, str], Connection] = {}
         self.path, self.count = path, 0  # of messages taken
         self._log_time = ForwardTime()
         try:
@@ -192,12 +203,12 @@ def read_raw(path: Path, topic: str = '') -> Iterator[tuple[int, bytes]]:
                 if item.msgtype == KEYPOINTS and item.msgcount and topic in ('', item.topic)
             ]
             if not wanted:
-                topics = ', '.join(
+                held = ', '.join(
                     f'{c.topic} ({c.msgcount} {c.msgtype})' for c in reader.connections
                 )
                 raise BagError(
                     f'bag {path} holds no {KEYPOINTS}{topic and " on " + topic}; '
-                    f'it holds {topics or "nothing"}'
+                    f'it holds {held or "nothing"}'
                 )
             if len(topics := sorted({item.topic for item in wanted})) > 1:
                 raise BagError(f'bag {path} holds keypoints on {", ".join(topics)}: name one')
@@ -217,7 +228,14 @@ def read_raw(path: Path, topic: str = '') -> Iterator[tuple[int, bytes]]:
 
 
 def read_keypoints(path: Path, topic: str = '') -> Iterator[Keypoints]:
-    """Yield the keypoints of a bag, unchecked. BagError as in `read_raw`."""
+    """Yield the keypoints of a bag, unchecked. BagError as in `read_raw`.
+
+    Examples:
+        >>> person = next(read_keypoints(share_dir() / 'models' / 'demo_keypoints'))
+        >>> person.layout, person.body.shape, person.width, person.height
+        ('mediapipe_holistic', (33, 4), 1280, 720)
+
+    """
     store = typestore()
 
     def rows(flat: np.ndarray, channels: int) -> np.ndarray | None:
@@ -225,7 +243,7 @@ def read_keypoints(path: Path, topic: str = '') -> Iterator[Keypoints]:
 
     for _, data in read_raw(path, topic):
         try:
-            m = store.deserialize_cdr(data, KEYPOINTS)
+            m: Any = store.deserialize_cdr(data, KEYPOINTS)
             frame = Keypoints(
                 m.header.stamp.sec * SECOND + m.header.stamp.nanosec,
                 m.image_width,

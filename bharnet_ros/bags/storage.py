@@ -6,7 +6,7 @@ from binascii import crc32
 from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import suppress
-from io import BytesIO
+from io import BufferedWriter, BytesIO, FileIO
 from pathlib import Path
 
 from rosbags.interfaces import Connection
@@ -125,7 +125,7 @@ class DurableStorage(McapWriter):
         self.message_start_time, self.message_end_time = self.span
         self.check_there()
         os.truncate(self.path, self._end)
-        self.bio = self.path.open('r+b')
+        self.bio = BufferedWriter(FileIO(self.path, 'r+'))
         self.bio.seek(self._end)
 
 
@@ -143,7 +143,8 @@ class DurableWriter(Writer):
         except OSError:
             self._remove_folders()
             raise
-        self._file: DurableStorage = self.storage
+        assert isinstance(self.storage, DurableStorage)
+        self._file = self.storage
         sync_folders([*self._made, self._made[-1].parent])  # or a loss of power takes them whole
 
     def close(self) -> None:

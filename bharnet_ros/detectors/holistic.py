@@ -1,6 +1,7 @@
 """From an image to body and hand keypoints with MediaPipe Holistic."""
 
 import os
+import re
 from pathlib import Path
 
 # MediaPipe's graphs narrate their start-up on stderr; errors still come through.
@@ -15,13 +16,25 @@ from mediapipe.framework import calculator_pb2
 from mediapipe.python.solution_base import SolutionBase
 from mediapipe.python.solutions import holistic as _registers_graph_options  # noqa: F401
 
+from bharnet_ros.config import DetectorConfig
 from bharnet_ros.detectors.tracking import BodyTracker, drop_duplicate_hand
+from bharnet_ros.system.stderr import StderrFilter
 from bharnet_ros.types import SECOND, Frame, Keypoints
 
 GRAPH = 'modules/holistic_landmark/holistic_landmark_cpu.binarypb'
+COMPLEXITY = 1  # of the pose network that is in the wheel
 # Options of calculators inside the graph.
 SCORE = 'TensorsToDetectionsCalculator.min_score_thresh'
 PRESENCE = 'tensorstoposelandmarksandsegmentation__ThresholdingCalculator.threshold'
+
+
+# What MediaPipe's C++ says at its start, once each and whatever it is told; its errors are not
+# among it.
+NOISE = re.compile(
+    rb'^WARNING: All log messages before absl::InitializeLog|'
+    rb'^INFO: Created TensorFlow Lite|'
+    rb'^W0000 .*(Feedback manager requires|Using NORM_RECT without IMAGE_DIMENSIONS)'
+)
 
 
 class MonotonicTime:
@@ -117,14 +130,25 @@ class HolisticDetector:
     Takes images as the camera gives them, never mirrored: the hands' sides come from the pose.
     """
 
-    def __init__(self, complexity: int = 1, min_detection: float = 0.5, min_tracking: float = 0.5):
+    def __init__(
+        self,
+        complexity: int = COMPLEXITY,
+        min_detection: float = DetectorConfig.min_detection,
+        min_tracking: float = DetectorConfig.min_tracking,
+    ):
         """Args: complexity 1 (0 and 2 would need a download); least scores, 0 to 1."""
-        if complexity != 1:
+        if complexity != COMPLEXITY:
             raise ValueError(
                 f'complexity {complexity} needs a model that is not in the mediapipe '
-                'wheel; only 1 works without a download'
+                f'wheel; only {COMPLEXITY} works without a download'
             )
-        self._graph = HolisticGraph(complexity, min_detection, min_tracking)
+        self._quiet = StderrFilter(NOISE)
+        self._quiet.start()
+        try:
+            self._graph = HolisticGraph(complexity, min_detection, min_tracking)
+        except BaseException:
+            self._quiet.stop()
+            raise
         self._time, self._track = MonotonicTime(), BodyTracker()
 
     def detect(self, frame: Frame) -> list[Keypoints]:
@@ -136,6 +160,8 @@ class HolisticDetector:
         body = landmarks(found.pose_landmarks, 'x', 'y', 'z', 'visibility')
         if body is None:
             return [Keypoints(frame.stamp, width, height, frame_id=frame.frame_id)]
+        if found.left_hand_landmarks or found.right_hand_landmarks:
+            self._quiet.stop()  # every part has run by now, and said what it had to say
         aspect = height / width
         left, right = drop_duplicate_hand(
             body,
@@ -159,4 +185,7 @@ class HolisticDetector:
 
     def close(self) -> None:
         """Free the graph."""
-        self._graph.close()
+        try:
+            self._graph.close()
+        finally:
+            self._quiet.stop()

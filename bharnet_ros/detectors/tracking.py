@@ -54,7 +54,7 @@ class BodyTracker:
         """Return the id for this body (33, 4) at this time (nanoseconds)."""
         shoulders = body[SHOULDERS, :2] * (1.0, aspect)
         place = shoulders.mean(0)
-        width = max(np.linalg.norm(shoulders[0] - shoulders[1]), 0.05)
+        width = max(float(np.linalg.norm(shoulders[0] - shoulders[1])), 0.05)
         pause = abs(stamp - self._stamp) / SECOND
         jumped = pause < 0.3 and np.linalg.norm(place - self._place) > 2 * width
         if not self._id or pause > self.lost_seconds or jumped:

@@ -57,6 +57,11 @@ class Contract:
         return self.labels.index(self.unknown) if self.unknown is not None else -1
 
     @property
+    def uses_hands(self) -> bool:
+        """Whether the network looks at hands; True where the contract does not say."""
+        return self.network.get('hand', True) is not None
+
+    @property
     def actions(self) -> tuple[str, ...]:
         """The labels that may be told as actions: all but idle and unknown."""
         return tuple(name for name in self.labels if name not in (self.idle, self.unknown))

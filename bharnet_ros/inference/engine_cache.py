@@ -54,7 +54,8 @@ class EngineCache:
     """
 
     def __init__(self, key: EngineKey):
-        self.key, self.folder, self.trouble = key, None, ''
+        self.key, self.trouble = key, ''
+        self.folder: Path | None = None
         self.ready = False  # holds a sealed engine
         self._lock: TextIO | None = None
 
@@ -66,8 +67,8 @@ class EngineCache:
             if status.st_uid != os.geteuid() or status.st_mode & 0o022:
                 # An engine is machine code.
                 raise PermissionError(f'{root} is not for its user alone to write')
-            self._lock = (root / f'{self.key.folder}.lock').open('w')
-            self._wait()
+            self._lock = lock = (root / f'{self.key.folder}.lock').open('w')
+            self._wait(lock)
             folder = root / self.key.folder
             self.ready = self._is_sealed(folder)
             if not self.ready:
@@ -90,11 +91,12 @@ class EngineCache:
         if self._lock is not None:
             self._lock.close()  # and unlocked
 
-    def _wait(self) -> None:
+    @staticmethod
+    def _wait(lock: TextIO) -> None:
         deadline = time.monotonic() + MAX_WAIT
         while True:
             try:
-                return fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if time.monotonic() > deadline:
                     raise TimeoutError('another process does not let go of the entry') from None

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 
+from bharnet_ros.config import RuntimeConfig
 from bharnet_ros.errors import BharnetError, reason_of
 from bharnet_ros.inference.contract import INPUTS, METADATA_KEY, OUTPUT, Contract, ContractError
 from bharnet_ros.inference.model_file import ModelFileError, read_metadata
-from bharnet_ros.inference.providers import Choice, RequiredProviderError, open_session
+from bharnet_ros.inference.providers import RequiredProviderError, open_session
 from bharnet_ros.layouts import DETECTOR_LAYOUTS
+from bharnet_ros.system.onnxruntime import ort
 from bharnet_ros.system.resources import share_dir
 from bharnet_ros.types import Clip
 
@@ -44,36 +45,58 @@ def find_model(name: str) -> Path:
     )
 
 
+def load_model(
+    model_name: str, runtime: RuntimeConfig, note: Callable[[str], None] = lambda text: None
+) -> 'Model':
+    """Load a model as settings say; see `Model`."""
+    return Model(
+        model_name,
+        runtime.provider,
+        runtime.threads,
+        runtime.precision,
+        runtime.require_provider,
+        note,
+    )
+
+
 class Model:
     """A loaded model, ready for its first window.
 
     `contract` says what it needs, `provider` and `precision` what it really runs on and in, and
     `caveat` in one line how that differs from what was asked for ('' if it does not).
+
+    Examples:
+        >>> model = Model('asl_words')
+        >>> model.contract.layout, model.provider
+        ('mediapipe_holistic', 'cpu')
+        >>> [label for label in model.contract.actions if label.startswith('t')]
+        ['tea', 'thank-you']
+
     """
 
     def __init__(
         self,
         model: str | Path,
-        provider: str = 'cpu',
-        threads: int = 1,
-        precision: str = 'auto',
-        require_provider: bool = False,
+        provider: str = RuntimeConfig.provider,
+        threads: int = RuntimeConfig.threads,
+        precision: str = RuntimeConfig.precision,
+        require_provider: bool = RuntimeConfig.require_provider,
         note: Callable[[str], None] = lambda text: None,
     ):
         """Load, check and run once; ModelError in one plain line if it cannot serve.
 
         Args:
             model: a path, or the name of a model of the package.
-            provider: one of providers.PROVIDERS; what is not there falls back, see `provider`.
-            threads: of ONNX Runtime on the CPU; 1 leaves the other cores to the detector.
-            precision: of a TensorRT engine, one of providers.PRECISIONS.
+            provider: where it runs; this and the next three are those of RuntimeConfig.
+            threads: how many threads ONNX Runtime may use on the CPU.
+            precision: of a TensorRT engine.
             require_provider: do not fall back from a named provider.
             note: told when something takes long, such as building an engine.
 
         """
         self.path = find_model(str(model))
         try:
-            choice = Choice(provider, precision, require_provider, threads)
+            runtime = RuntimeConfig(provider, require_provider, precision, threads)
         except ValueError as error:
             raise ModelError(str(error)) from error
         text, data = self._read()
@@ -88,7 +111,7 @@ class Model:
 
         try:
             running = open_session(
-                data, self.model_id, self.contract.precision, choice, try_out, note
+                data, self.model_id, self.contract.precision, runtime, try_out, note
             )
         except ContractError as error:
             raise ModelError(f'{self.path}: {error}') from error
@@ -151,8 +174,8 @@ class Model:
                     f'{inputs[name].type}, the contract says {shape}'
                 )
         outputs = {item.name: item for item in session.get_outputs()}
-        shape = outputs[OUTPUT].shape if OUTPUT in outputs else []
-        if len(shape) != 2 or shape[1] != len(self.contract.labels):
+        given = outputs[OUTPUT].shape if OUTPUT in outputs else []
+        if len(given) != 2 or given[1] != len(self.contract.labels):
             raise ContractError('its graph does not give one probability a label')
 
     def _warm_up(self, session: ort.InferenceSession) -> None:

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import onnxruntime as ort
-
+from bharnet_ros.config import RuntimeConfig
 from bharnet_ros.errors import BharnetError, reason_of
 from bharnet_ros.inference.contract import ContractError
 from bharnet_ros.inference.engine_cache import EngineCache, EngineKey
 from bharnet_ros.system.gpu import gpu_name
+from bharnet_ros.system.onnxruntime import ort
 
 EXECUTION = {  # from the fastest to the one that is always there
     'tensorrt': 'TensorrtExecutionProvider',
@@ -25,29 +25,6 @@ EXECUTION = {  # from the fastest to the one that is always there
     'cpu': 'CPUExecutionProvider',
 }
 SHORT = {long: short for short, long in EXECUTION.items()}
-PROVIDERS = ('auto', *EXECUTION)
-PRECISIONS = ('auto', 'float32', 'float16')
-MAX_THREADS = 64
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What the user asks for. ValueError if there is no such thing."""
-
-    provider: str = 'cpu'  # 'auto': the best there is
-    precision: str = 'auto'  # of a TensorRT engine; 'auto': that of the model file
-    required: bool = False  # falling back from a named provider is an error
-    threads: int = 1  # on the CPU, at most MAX_THREADS
-
-    def __post_init__(self):
-        if self.provider not in PROVIDERS:
-            raise ValueError(f"unknown provider '{self.provider}' (known: {', '.join(PROVIDERS)})")
-        if self.precision not in PRECISIONS:
-            raise ValueError(
-                f"unknown precision '{self.precision}' (known: {', '.join(PRECISIONS)})"
-            )
-        if not 1 <= self.threads <= MAX_THREADS:
-            raise ValueError(f'threads: 1 to {MAX_THREADS}, not {self.threads}')
 
 
 @dataclass(frozen=True)
@@ -65,7 +42,7 @@ class RequiredProviderError(BharnetError):
 
 
 def order(wanted: str) -> list[str]:
-    """Return the providers to try for a choice, best first, the CPU last."""
+    """Return the providers to try where this one is wanted, best first, the CPU last."""
     names = list(EXECUTION)
     return names if wanted == 'auto' else names[names.index(wanted) :]
 
@@ -74,17 +51,17 @@ def open_session(
     data: bytes,
     model_id: str,
     model_precision: str,
-    choice: Choice,
+    runtime: RuntimeConfig,
     try_out: Callable[[ort.InferenceSession], None],
     note: Callable[[str], None],
 ) -> Running:
-    """Open the model on the best provider of the choice that works.
+    """Open the model on the best provider of those asked for that works.
 
     Args:
         data: the model file.
         model_id: its hash, by which engines are cached.
         model_precision: 'float32' or 'float16', of the network in the file.
-        choice: what the user wants.
+        runtime: what the user wants.
         try_out: checks the session and runs it once, which is when TensorRT builds its engine;
             a ContractError of it ends the search, any other exception ends the attempt.
         note: told before and after something takes long.
@@ -95,17 +72,17 @@ def open_session(
     """
     # What it prints about a missing GPU; we say it ourselves, in one line.
     ort.set_default_logger_severity(4)
-    half = 'float16' in (choice.precision, model_precision) and choice.precision != 'float32'
+    half = 'float16' in (runtime.precision, model_precision) and runtime.precision != 'float32'
     caveats, reason = [], ''
-    for name in order(choice.provider):
+    for name in order(runtime.provider):
         if EXECUTION[name] not in ort.get_available_providers():
             reason = reason or f'this onnxruntime was built without {name}'
             continue
         try:
             if name == 'tensorrt':
-                session, trouble = _open_tensorrt(data, model_id, half, choice, try_out, note)
+                session, trouble = _open_tensorrt(data, model_id, half, runtime, try_out, note)
             else:
-                session, trouble = _open(data, name, {}, choice, try_out), ''
+                session, trouble = _open(data, name, {}, runtime, try_out), ''
         except ContractError:
             raise
         except Exception as error:
@@ -115,15 +92,15 @@ def open_session(
             continue
         break
     provider = running_on(session)
-    if choice.provider not in ('auto', provider):
-        reason = reason or _why_not(choice.provider, None)
-        lack = f'provider {choice.provider} is not available here ({reason})'
-        if choice.required:
+    if runtime.provider not in ('auto', provider):
+        reason = reason or _why_not(runtime.provider, None)
+        lack = f'provider {runtime.provider} is not available here ({reason})'
+        if runtime.require_provider:
             raise RequiredProviderError(f'{lack}; make it work, or set require_provider to false')
         caveats.append(f'{lack}, running on {provider}')
     precision = 'float16' if half and provider == 'tensorrt' else model_precision
-    if choice.precision not in ('auto', precision):
-        caveats.append(f'running in {precision}: only TensorRT makes {choice.precision} of it')
+    if runtime.precision not in ('auto', precision):
+        caveats.append(f'running in {precision}: only TensorRT makes {runtime.precision} of it')
     if provider == 'tensorrt' and trouble:
         caveats.append(trouble)
     return Running(session, provider, precision, '; '.join(caveats))
@@ -146,11 +123,11 @@ def _open(
     data: bytes,
     name: str,
     settings: dict[str, str],
-    choice: Choice,
+    runtime: RuntimeConfig,
     try_out: Callable[[ort.InferenceSession], None],
 ) -> ort.InferenceSession:
     options = ort.SessionOptions()
-    options.intra_op_num_threads = choice.threads
+    options.intra_op_num_threads = runtime.threads
     options.inter_op_num_threads = 1
     # A spinning worker would hold a core that MediaPipe needs.
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')
@@ -179,7 +156,7 @@ def _open_tensorrt(
     data: bytes,
     model_id: str,
     half: bool,
-    choice: Choice,
+    runtime: RuntimeConfig,
     try_out: Callable[[ort.InferenceSession], None],
     note: Callable[[str], None],
 ) -> tuple[ort.InferenceSession, str]:
@@ -210,7 +187,7 @@ def _open_tensorrt(
                     f'take minutes, once ({cache.folder or cache.trouble})'
                 )
             try:
-                session = _open(data, 'tensorrt', settings, choice, try_out)
+                session = _open(data, 'tensorrt', settings, runtime, try_out)
             except ContractError:
                 raise
             except Exception:
@@ -270,4 +247,6 @@ def _why_not(name: str, error: Exception | None) -> str:
     missing = [library for library, path in dependencies(name).items() if not path]
     if missing:
         return f'{missing[0]} is missing'
-    return reason_of(error, 300) if str(error or '').strip() else 'it finds no GPU'
+    if error is None or not str(error).strip():
+        return 'it finds no GPU'
+    return reason_of(error, 300)

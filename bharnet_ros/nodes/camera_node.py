@@ -2,196 +2,127 @@
 
 import threading
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 
+from rclpy.lifecycle import LifecyclePublisher
 from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.subscription import Subscription
 from rclpy.task import Future
 from sensor_msgs.msg import CompressedImage, Image
 
+from bharnet_ros.config import CameraConfig, Kind
 from bharnet_ros.detectors.holistic import HolisticDetector
 from bharnet_ros.detectors.posture import HeadstandWatch
 from bharnet_ros.msg import Keypoints as KeypointsMsg
 from bharnet_ros.nodes import messages
 from bharnet_ros.nodes.acks import wait_for_all_acked
 from bharnet_ros.nodes.diagnostics import ERROR, OK, WARN, Losses, Problems, Rate, Report
-from bharnet_ros.nodes.lifecycle import HangsError, ManagedNode
-from bharnet_ros.nodes.parameters import Param
+from bharnet_ros.nodes.lifecycle import ManagedNode
 from bharnet_ros.nodes.program import run_program
+from bharnet_ros.nodes.worker import HangsError, consume, join
 from bharnet_ros.outputs.draw import draw_keypoints
 from bharnet_ros.sources.capture import Capture
 from bharnet_ros.sources.orientation import turn
-from bharnet_ros.sources.source import PIXEL_FORMATS, Kind, SourceConfig
 from bharnet_ros.sources.video import VideoReader
 from bharnet_ros.system.slot import Slot
 from bharnet_ros.types import Frame
 
 TOPIC = 'topic'  # as a source: images come from a ROS topic
+OVERLOAD_SECONDS = 5.0  # over which to look whether most images are dropped
+FEW = 10.0  # detected images a second, below which dropping the others is told of
 SILENT = 2.0  # seconds after which a node without images says why
-
-PARAMS = (
-    Param(
-        'source',
-        '0',
-        'Camera number or device, video file, URL, GStreamer pipeline, or '
-        "'topic' for an image topic.",
-    ),
-    Param(
-        'image_transport',
-        'raw',
-        "With source 'topic': subscribe to image or image/compressed.",
-        choices=('raw', 'compressed'),
-    ),
-    Param(
-        'reliability',
-        'best_effort',
-        "With source 'topic': QoS of the subscription. Raw images "
-        'above 512 KB need reliable or a larger shared-memory segment with Fast DDS.',
-        choices=('best_effort', 'reliable'),
-    ),
-    Param('frame_id', 'camera_optical_frame', 'Coordinate frame of own sources.'),
-    Param('width', 0, 'Image width asked of a camera; 0 takes its default.', 0, 8192),
-    Param('height', 0, 'Image height asked of a camera; 0 takes its default.', 0, 8192),
-    Param('fps', 0.0, 'Frame rate asked of a camera; 0 takes its default.', 0, 1000),
-    Param(
-        'pixel_format',
-        '',
-        'Pixel format asked of a camera; empty takes its default. Many USB cameras reach '
-        '720p at 30 Hz with MJPG only.',
-        choices=PIXEL_FORMATS,
-    ),
-    Param(
-        'rotate',
-        0,
-        'Degrees clockwise by which images are turned: 0, 90, 180 or 270. What a video file '
-        'says of itself is done before.',
-        0,
-        270,
-    ),
-    Param(
-        'realtime',
-        True,
-        'A file plays at its own rate; false: as fast as it is processed, '
-        'without dropping a frame.',
-    ),
-    Param(
-        'at_end',
-        'exit',
-        'What to do at the end of a file: end the process, start again, or stay.',
-        choices=('exit', 'loop', 'stay'),
-    ),
-    Param(
-        'wait_for_subscriber',
-        5.0,
-        'Seconds that a file waits for subscribers of keypoints before it starts.',
-        0,
-        600,
-    ),
-    Param(
-        'subscribers',
-        1,
-        'How many subscribers a file waits for: one that is discovered later '
-        'than these misses the beginning.',
-        1,
-        100,
-    ),
-    Param(
-        'reconnect_seconds',
-        2.0,
-        'Pause between attempts to open a lost camera or stream.',
-        0.1,
-        3600,
-    ),
-    Param('min_detection', 0.5, 'Least score of a person to be found.', 0, 1),
-    Param('min_tracking', 0.5, 'Least score of a person to be followed.', 0, 1),
-)
 
 
 class CameraNode(ManagedNode):
     """Publishes `keypoints`, and `annotated` images while somebody looks at them."""
 
     def __init__(self, done: Future | None = None, **kwargs):
-        super().__init__('camera_node', PARAMS, **kwargs)
+        super().__init__('camera_node', CameraConfig, **kwargs)
         self._done = done or Future()
-        self._detector = self._publisher = self._annotated = self._annotated_jpeg = None
-        self._subscription = self._capture = self._worker = None
+        self._configured = ExitStack()  # what `cleanup` frees, beside the detector
+        self._detector: HolisticDetector | None = None
+        self._subscription: Subscription | None = None
+        self._capture: Capture | None = None
+        self._worker: threading.Thread | None = None
         self._slot: Slot[Frame | Image | CompressedImage] = Slot()
 
     def configure(self) -> None:
         """Load the detector and check the source."""
-        p = self.params
-        self._config = SourceConfig(
-            p['source'],
-            p['width'],
-            p['height'],
-            p['fps'],
-            p['realtime'],
-            p['at_end'] == 'loop',
-            p['frame_id'],
-            p['rotate'],
-            p['pixel_format'],
-        )
-        if p['source'] != TOPIC and self._config.kind is Kind.FILE:
+        self._source = replace(self.config.source, loop=self.config.at_end == 'loop')
+        if self._source.source != TOPIC and self._source.kind is Kind.FILE:
             # A file does not come by itself, a camera may: only a file fails the transition.
-            VideoReader(self._config).close()
+            VideoReader(self._source).close()
         self._detector = self._make_detector()
-        self._publisher = self.create_lifecycle_publisher(KeypointsMsg, 'keypoints', 10)
-        self._annotated = self.create_lifecycle_publisher(Image, 'annotated', 1)
-        self._annotated_jpeg = self.create_lifecycle_publisher(
-            CompressedImage, 'annotated/compressed', 1
-        )
+        self._publisher = self._advertise(KeypointsMsg, 'keypoints', 10)
+        self._annotated = self._advertise(Image, 'annotated', 1)
+        self._annotated_jpeg = self._advertise(CompressedImage, 'annotated/compressed', 1)
+
+    def _advertise(self, kind: type, topic: str, depth: int) -> LifecyclePublisher:
+        publisher = self.create_lifecycle_publisher(kind, topic, depth)
+        self._configured.callback(self.destroy_lifecycle_publisher, publisher)
+        return publisher
 
     def _make_detector(self) -> HolisticDetector:
+        config = self.config.detector
         return HolisticDetector(
-            min_detection=self.params['min_detection'], min_tracking=self.params['min_tracking']
+            min_detection=config.min_detection, min_tracking=config.min_tracking
         )
 
     def activate(self) -> None:
         """Start to grab and to detect."""
-        if self._detector is None:  # the last one hung
-            self._detector = self._make_detector()
+        # There is none if the last one hung.
+        detector = self._detector = self._detector or self._make_detector()
         self._slot = Slot()
         self._problems = Problems(self.get_logger().error)
         self._bad_images, self._processed, self._last_image = 0, 0, time.monotonic()
         self._busy_since: float | None = None  # detecting
         self._input_rate, self._output_rate, self._losses = Rate(), Rate(), Losses()
+        self._overload = Rate(OVERLOAD_SECONDS), Rate(OVERLOAD_SECONDS)
         self._headstands = HeadstandWatch()
         self._latency = self._detect_time = 0.0
-        if self.params['source'] == TOPIC:
+        if self._source.source == TOPIC:
             self._subscribe()
         else:
+            wait = self.config.wait
             self._capture = Capture(
-                self._config,
+                self._source,
                 self._slot,
                 epoch=self.get_clock().now().nanoseconds,
-                reconnect_seconds=self.params['reconnect_seconds'],
+                reconnect_seconds=self.config.reconnect_seconds,
                 report=self._on_source,
-                ready=lambda: (
-                    self._publisher.get_subscription_count() >= self.params['subscribers']
-                ),
-                wait_seconds=self.params['wait_for_subscriber'],
+                ready=lambda: self._publisher.get_subscription_count() >= wait.subscribers,
+                wait_seconds=wait.wait_for_subscriber,
             )
             self._capture.start()
-        self._worker = threading.Thread(
+        self._worker = worker = threading.Thread(
             target=self._work,
-            args=(self._capture, self._slot, self._detector),
+            args=(self._capture, self._slot, detector),
             name='detector',
             daemon=True,
         )
-        self._worker.start()
+        worker.start()
 
     def _subscribe(self) -> None:
-        reliable = self.params['reliability'] == 'reliable'
+        reliable = self.config.reliability == 'reliable'
         qos = QoSProfile(
             depth=1,
             reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
         )
-        compressed = self.params['image_transport'] == 'compressed'
-        self._subscription = self.create_subscription(
-            CompressedImage if compressed else Image,
-            'image/compressed' if compressed else 'image',
-            self._on_image,
-            qos,
-        )
+        callback: Callable[..., None] = self._on_image  # with the message's info
+        kind = CompressedImage if self.config.image_transport == 'compressed' else Image
+        self._subscription = self.create_subscription(kind, self._image_topic(kind), callback, qos)
+
+    def _image_topic(self, kind: type[Image | CompressedImage]) -> str:
+        """Return the topic to subscribe to, after remapping."""
+        if kind is Image:
+            return self.resolve_topic_name('image')
+        name = self.resolve_topic_name('image/compressed')
+        if name != self.resolve_topic_name('image/compressed', only_expand=True):
+            return name
+        # Who remaps the base topic means its compressed form too, as image_transport does.
+        return f'{self.resolve_topic_name("image")}/compressed'
 
     def deactivate(self) -> None:
         """Stop both threads."""
@@ -204,7 +135,7 @@ class CameraNode(ManagedNode):
         if self._worker is not None:
             worker, self._worker = self._worker, None
             try:
-                self.join(worker, self._slot)
+                join(worker, self._slot)
             except HangsError:
                 self._detector = None  # the thread closes it, if ever it can
                 raise
@@ -214,20 +145,15 @@ class CameraNode(ManagedNode):
         if self._detector is not None:
             self._detector.close()
             self._detector = None
-        for publisher in (self._publisher, self._annotated, self._annotated_jpeg):
-            if publisher is not None:
-                self.destroy_lifecycle_publisher(publisher)
-        self._publisher = self._annotated = self._annotated_jpeg = None
+        self._configured.close()
 
     # Input.
 
     def _on_image(self, message: Image | CompressedImage, info: dict[str, int | None]) -> None:
         # Several publishers would each count on their own, and the message does not say whose.
-        self._losses(
-            info['publication_sequence_number']
-            if self._subscription.get_publisher_count() == 1
-            else None
-        )
+        subscription = self._subscription
+        alone = subscription is not None and subscription.get_publisher_count() == 1
+        self._losses(info['publication_sequence_number'] if alone else None)
         self._slot.put(message)
 
     def _on_source(self, error: str | None) -> None:
@@ -242,7 +168,7 @@ class CameraNode(ManagedNode):
         if isinstance(item, Frame):
             return item
         frame = self._frame_of_message(item)
-        return replace(frame, image=turn(frame.image, self._config.rotate))
+        return replace(frame, image=turn(frame.image, self._source.rotate))
 
     def _frame_of_message(self, item: Image | CompressedImage) -> Frame:
         frame = (
@@ -261,7 +187,7 @@ class CameraNode(ManagedNode):
 
     def _work(self, capture: Capture | None, slot: Slot, detector: HolisticDetector) -> None:
         # Its own slot and detector: where it hangs, the node goes on with others.
-        self.consume(slot, lambda item: self._handle(item, slot, detector), self._refuse)
+        consume(slot, lambda item: self._handle(item, slot, detector), self._refuse)
         if slot.abandoned:
             detector.close()  # it holds some 180 MB and two threads
         elif capture is not None and not capture.stopping:
@@ -319,8 +245,8 @@ class CameraNode(ManagedNode):
         if not arrived:
             self.get_logger().warning('the last keypoints may not have arrived everywhere')
         if not capture.error:
-            self.get_logger().info(f'end of {self._config.source}')
-        if self.params['at_end'] == 'exit':
+            self.get_logger().info(f'end of {self._source.source}')
+        if self.config.at_end == 'exit':
             self._done.set_result(1 if capture.error else 0)
 
     def _why_silent(self) -> str:
@@ -333,19 +259,19 @@ class CameraNode(ManagedNode):
                 'reliability, or images too large for best effort: set reliability or '
                 'image_transport'
             )
-        if not self._capture.finite:
-            return f'the {self._config.kind.value} gives none; are cable and network in order?'
-        if not self._capture.is_alive():
+        if self._capture is not None and not self._capture.finite:
+            return f'the {self._source.kind.value} gives none; are cable and network in order?'
+        if self._capture is None or not self._capture.is_alive():
             return 'the file has ended; deactivate and activate the node to play it again'
         if not self._slot.offered:
-            return f'the file waits for {self.params["subscribers"]} subscribers of keypoints'
+            return f'the file waits for {self.config.wait.subscribers} subscribers of keypoints'
         return 'the next of the file is not due, or what holds the file hangs'
 
     def report(self) -> Report:
-        """See ManagedNode."""
+        """Return rates, losses and times, and what is wrong, if anything is."""
         silence, busy_since = time.monotonic() - self._last_image, self._busy_since
         values = {
-            'source': self._config.display_name,
+            'source': self._source.display_name,
             'input_rate_hz': self._input_rate(self._slot.offered),
             'output_rate_hz': self._output_rate(self._processed),
             'images_received': self._slot.offered,
@@ -373,11 +299,25 @@ class CameraNode(ManagedNode):
         if silence > SILENT:
             return Report(WARN, f'no image for {silence:.0f} s: {self._why_silent()}', values)
         if self._headstands.upside_down:
-            other = (self._config.rotate + 180) % 360
+            other = (self._source.rotate + 180) % 360
             return Report(
                 WARN,
                 'people stand on their heads: is the camera mounted upside down? Then set '
                 f'rotate to {other}',
+                values,
+            )
+        received, detected = (
+            rate(count)
+            for rate, count in zip(
+                self._overload, (self._slot.offered, self._processed), strict=True
+            )
+        )
+        if detected < FEW and detected < received / 2:
+            return Report(
+                WARN,
+                f'only {detected:.1f} of {received:.0f} images a second are detected, the others '
+                f'dropped: one takes {self._detect_time * 1e3:.0f} ms; actions will be missed '
+                'below the rate of the model (about 10): free the machine, or take a faster one',
                 values,
             )
         return Report(OK, 'detecting', values)
@@ -385,4 +325,4 @@ class CameraNode(ManagedNode):
 
 def main() -> None:
     """Run the node as a program."""
-    run_program(lambda done: [CameraNode(done)])
+    run_program(lambda done: [CameraNode(done)], {'camera_node': CameraConfig})

@@ -2,10 +2,13 @@
 
 from rclpy.task import Future
 
+from bharnet_ros.config import CameraConfig, RecognitionConfig
 from bharnet_ros.nodes.camera_node import CameraNode
 from bharnet_ros.nodes.lifecycle import ManagedNode
 from bharnet_ros.nodes.program import run_program
 from bharnet_ros.nodes.recognition_node import RecognitionNode
+
+CONFIGS = {'camera_node': CameraConfig, 'recognition_node': RecognitionConfig}
 
 
 def make_nodes(done: Future) -> list[ManagedNode]:
@@ -15,4 +18,4 @@ def make_nodes(done: Future) -> list[ManagedNode]:
 
 def main() -> None:
     """Run the node as a program."""
-    run_program(make_nodes)
+    run_program(make_nodes, CONFIGS)

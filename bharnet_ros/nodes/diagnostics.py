@@ -1,5 +1,6 @@
 """State of a node on /diagnostics, once a second."""
 
+import re
 import time
 from collections import deque
 from collections.abc import Callable
@@ -22,29 +23,34 @@ class Report:
 
 
 class Rate:
-    """Rate of a growing count between two looks at it, in Hz."""
+    """Rate of a growing count, in Hz, between looks at it."""
 
-    def __init__(self):
-        self._count, self._asked = 0, time.monotonic()
+    def __init__(self, seconds: float = 0.0):
+        """Args: over how long to average at the least; 0: since the last look."""
+        self._seconds = seconds
+        self._looks: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
 
     def __call__(self, count: int) -> float:
-        """Return the rate since the last call; `count` is the total so far."""
+        """Return the rate; `count` is the total so far."""
         now = time.monotonic()
-        rate = (count - self._count) / max(now - self._asked, 1e-6)
-        self._count, self._asked = count, now
-        return rate
+        while len(self._looks) > 1 and now - self._looks[1][0] >= self._seconds:
+            self._looks.popleft()
+        then, before = self._looks[0]
+        self._looks.append((now, count))
+        return (count - before) / max(now - then, 1e-6)
 
 
 class Losses:
     """Counts messages of a publisher that never arrived, by the numbers of those that did."""
 
     def __init__(self):
-        self.total, self._last = 0, None
+        self.total = 0
+        self._last: int | None = None
 
     def __call__(self, number: int | None) -> None:
         """Note the next message's number; None, when it has none, begins anew."""
         # Numbers that go back are those of a publisher that was started again.
-        if None not in (number, self._last) and number > self._last:
+        if number is not None and self._last is not None and number > self._last:
             self.total += number - self._last - 1
         self._last = number
 
@@ -55,7 +61,8 @@ class Problems:
     LINES, SECONDS = 20, 10.0  # logged at most: bad input at 1 kHz must not fill a disk
 
     def __init__(self, log: Callable[[str], None]):
-        self._log, self._current, self.last = log, {}, ''
+        self._log, self.last = log, ''
+        self._current: dict[str, str] = {}
         self._logged: deque[float] = deque(maxlen=self.LINES)
         self._held_back = 0
 
@@ -82,11 +89,35 @@ class Problems:
         return next(iter(tuple(self._current.values())), '')
 
 
-def describe(value: object) -> str:
+def value_to_text(value: object) -> str:
     """Return a value as a person reads it: three digits, never an exponent for a large number."""
     if not isinstance(value, float):
         return str(value)
     return f'{value:.0f}' if abs(value) >= 100 else f'{value:.3g}'
+
+
+class WarningLog:
+    """Logs when a node's state becomes a warning and when it is well again, not every second."""
+
+    SETTLED = 3  # reports in a row
+
+    def __init__(self, warn: Callable[[str], None], inform: Callable[[str], None]):
+        self._warn, self._inform = warn, inform
+        self._kind, self._count = '', 0
+        self._told = ''  # the kind of warning that was logged last and goes on
+
+    def __call__(self, report: Report) -> None:
+        """Take the next report."""
+        # The same warning with other numbers is no news.
+        kind = re.split(r'\d', report.message)[0] if report.level == WARN else ''
+        self._count = self._count + 1 if kind == self._kind else 1
+        self._kind = kind
+        if self._count == self.SETTLED and kind != self._told:
+            self._told = kind
+            if kind:
+                self._warn(report.message)
+            elif report.level == OK:
+                self._inform(f'all is well again: {report.message}')
 
 
 def start_diagnostics(node: Node, collect: Callable[[], Report]) -> None:
@@ -103,7 +134,7 @@ def start_diagnostics(node: Node, collect: Callable[[], Report]) -> None:
                     message=report.message,
                     hardware_id=node.get_name(),
                     values=[
-                        KeyValue(key=key, value=describe(value))
+                        KeyValue(key=key, value=value_to_text(value))
                         for key, value in report.values.items()
                     ],
                 )

@@ -1,22 +1,19 @@
 """What our lifecycle nodes share: parameters, transitions that explain themselves, diagnostics."""
 
-import threading
 import traceback
-from collections.abc import Callable, Iterable
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Any
 
 from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
-from bharnet_ros.errors import BharnetError, reason_of
-from bharnet_ros.nodes.diagnostics import ERROR, OK, Report, start_diagnostics
-from bharnet_ros.nodes.parameters import Param, ParamTable
-from bharnet_ros.system.slot import Slot
+from bharnet_ros.errors import BharnetError
+from bharnet_ros.nodes.diagnostics import ERROR, OK, Report, WarningLog, start_diagnostics
+from bharnet_ros.nodes.parameters import ParamTable
+from bharnet_ros.nodes.worker import HangsError
 
-T = TypeVar('T')
-PATIENCE = 5.0  # seconds that a worker has to finish its item
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 NEXT_STEP = {
     'unconfigured': 'unconfigured: waits to be configured and activated',
@@ -24,29 +21,24 @@ NEXT_STEP = {
 }
 
 
-class HangsError(BharnetError):
-    """A thread that does not end was left behind."""
-
-
 class ManagedNode(LifecycleNode):
     """A lifecycle node whose subclass implements the four steps and `report`.
 
     rclpy swallows exceptions of transition callbacks. Here a step that raises fails its
-    transition, with one line in the log and in the diagnostics.
+    transition, with one line in the log and in the diagnostics. `config` holds the settings since
+    the node was configured.
     """
 
-    def __init__(self, name: str, params: Iterable[Param], **kwargs):
+    def __init__(self, name: str, config: type, **kwargs):
+        """Declare the settings of a dataclass, LifecycleConfig among them, as parameters."""
         super().__init__(name, **kwargs)
+        self._config_type = config
+        self.config: Any = None  # an instance of it
         self.state = 'unconfigured'
         self.fault = ''  # why the last transition failed
-        autostart = Param(
-            'autostart',
-            False,
-            'Configure and activate at start, without a launch file or lifecycle manager.',
-            read_only=True,
-        )
-        self.params = ParamTable(self, [autostart, *params])
-        self.add_on_set_parameters_callback(self._judge)
+        self.params = ParamTable(self, config)
+        self.add_on_set_parameters_callback(self._on_set_parameters)
+        self._log_warnings = WarningLog(self.get_logger().warning, self.get_logger().info)
         start_diagnostics(self, self._collect)
         self._change_state, self._service_change_state.callback = (
             self._service_change_state.callback,
@@ -71,17 +63,17 @@ class ManagedNode(LifecycleNode):
         """Say how an active node is doing."""
         return Report(OK, 'active')
 
-    def judge(self, changes: list[Parameter]) -> str:
+    def reject_change(self, changes: list[Parameter]) -> str:
         """Return why a change of live parameters cannot be, '' if it can."""
         return ''
 
     # Lifecycle.
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """See ManagedNode."""
+        """Read the settings and configure."""
 
         def step() -> None:
-            self.params.check()
+            self.config = self.params.read(self._config_type)
             self.configure()
 
         if not self._try('configure', step):
@@ -91,7 +83,7 @@ class ManagedNode(LifecycleNode):
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """See ManagedNode."""
+        """Activate, or go back to inactive."""
         super().on_activate(state)
         if not self._try('activate', self.activate):
             self.deactivate()
@@ -101,19 +93,19 @@ class ManagedNode(LifecycleNode):
         return SUCCESS
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """See ManagedNode."""
+        """Deactivate."""
         self._try('deactivate', self.deactivate)
         self.state = 'inactive'
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """See ManagedNode."""
+        """Clean up."""
         self._try('clean up', self.cleanup)
         self.state = 'unconfigured'
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """See ManagedNode."""
+        """Deactivate and clean up as far as needed."""
         if self.state == 'active':
             self._try('deactivate', self.deactivate)
         if self.state != 'unconfigured':
@@ -150,43 +142,13 @@ class ManagedNode(LifecycleNode):
             return False
         return True
 
-    def consume(
-        self, slot: Slot[T], handle: Callable[[T], None], complain: Callable[[str], None]
-    ) -> None:
-        """Handle items until the slot is closed; the body of a worker thread.
-
-        An item that cannot be handled is complained of; it must not end the thread that all later
-        ones need. A thread that was left behind, see `join`, speaks for nobody when it wakes.
-        """
-        while (item := slot.take()) is not None:
-            try:
-                handle(item)
-            except Exception as error:
-                if not slot.abandoned:
-                    complain(reason_of(error))
-
-    def join(self, worker: threading.Thread, slot: Slot[T]) -> None:
-        """Close a worker's slot and wait until it has ended.
-
-        HangsError if it hangs in a library: it is left behind and its slot abandoned, for a node
-        that waited for it could not even be shut down.
-        """
-        slot.close()
-        worker.join(PATIENCE)
-        if worker.is_alive():
-            slot.abandon()
-            raise HangsError(
-                f'the thread "{worker.name}" hangs and is left behind; if that '
-                'happens again, end this process and start it anew'
-            )
-
     # Parameters and diagnostics.
 
-    def _judge(self, changes: list[Parameter]) -> SetParametersResult:
-        result = self.params.judge(changes, configured=self.state in ('inactive', 'active'))
-        if result.successful and (reason := self.judge(changes)):
-            return SetParametersResult(successful=False, reason=reason)
-        return result
+    def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
+        reason = self.params.reject_reason(
+            changes, configured=self.state in ('inactive', 'active')
+        ) or self.reject_change(changes)
+        return SetParametersResult(successful=not reason, reason=reason)
 
     def _collect(self) -> Report:
         if self.fault:
@@ -194,5 +156,6 @@ class ManagedNode(LifecycleNode):
         if self.state != 'active':
             return Report(OK, NEXT_STEP.get(self.state, self.state), {'state': self.state})
         report = self.report()
+        self._log_warnings(report)
         report.values = {'state': self.state} | report.values
         return report

@@ -8,8 +8,8 @@ from builtin_interfaces.msg import Duration, Time
 from sensor_msgs.msg import CompressedImage, Image
 
 import bharnet_ros.msg as msg
-from bharnet_ros.errors import BharnetError
 from bharnet_ros.inference.contract import Contract
+from bharnet_ros.sources.encodings import EncodingError, to_bgr
 from bharnet_ros.system.opencv import cv2
 from bharnet_ros.types import (
     BODY_CHANNELS,
@@ -20,6 +20,7 @@ from bharnet_ros.types import (
     Frame,
     Keypoints,
     KeypointsError,
+    Phase,
     Scores,
     State,
 )
@@ -31,10 +32,6 @@ CHANNELS = {
     'right_hand': HAND_CHANNELS,
 }
 MAX_FLOATS = 4096  # of one array; far more than any layout has
-
-
-class ImageError(BharnetError):
-    """An image message that cannot be used; the text says why."""
 
 
 def to_time(nanoseconds: int) -> Time:
@@ -121,6 +118,20 @@ def action_to_msg(event: Action, frame_id: str, now: int) -> msg.Action:
     return message
 
 
+def action_from_msg(message: msg.Action) -> Action:
+    """Read a message; ValueError if it has a phase of another version of this package."""
+    return Action(
+        stamp=from_time(message.header.stamp),
+        person_id=message.person_id,
+        event_id=message.event_id,
+        label=message.label,
+        class_id=message.class_id,
+        confidence=message.confidence,
+        phase=Phase(message.phase),
+        start=from_time(message.start_time),
+    )
+
+
 def scores_to_msg(scores: Scores, model_id: str, state: State) -> msg.Scores:
     """Fill a message."""
     message = msg.Scores(
@@ -151,37 +162,31 @@ def labels_to_msg(contract: Contract, model_id: str, now: Time) -> msg.LabelMap:
 
 
 def image_from_msg(message: Image) -> Frame:
-    """Return the image as BGR; ImageError for an encoding or a size that cannot be right."""
-    channels = {'bgr8': 3, 'rgb8': 3, 'mono8': 1}.get(message.encoding)
-    if channels is None:
-        raise ImageError(
-            f"image encoding '{message.encoding}' is not supported "
-            '(bgr8, rgb8 and mono8 are); set the camera driver to one of these, or '
-            'image_transport to compressed'
-        )
-    height, width, step = message.height, message.width, message.step
-    if not height or not width or step < width * channels or len(message.data) != height * step:
-        raise ImageError(
-            f'image of {width} x {height} {message.encoding} with step {step} and '
-            f'{len(message.data)} bytes does not fit together: mend its publisher'
-        )
-    rows = np.frombuffer(message.data, np.uint8).reshape(height, step)[:, : width * channels]
-    image = rows.reshape(height, width, channels)
-    if message.encoding == 'rgb8':
-        image = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    elif message.encoding == 'mono8':
-        image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
+    """Return the image as BGR; EncodingError for an encoding or a size that cannot be right."""
+    image = to_bgr(
+        memoryview(message.data),
+        message.encoding,
+        message.width,
+        message.height,
+        message.step,
+        bool(message.is_bigendian),
+    )
     return Frame(image, from_time(message.header.stamp), message.header.frame_id)
 
 
 def image_from_compressed_msg(message: CompressedImage) -> Frame:
-    """Return the image as BGR; ImageError if OpenCV cannot decode it."""
+    """Return the image as BGR; EncodingError if OpenCV cannot decode it."""
+    if 'compressedDepth' in message.format:
+        raise EncodingError(
+            'a compressed depth image, in which nobody can be seen: subscribe to the colour image '
+            'of the same camera'
+        )
     data = np.frombuffer(message.data, np.uint8)
     image = None
     with suppress(cv2.error):  # larger than OpenCV is allowed to unpack
         image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
     if image is None:
-        raise ImageError(
+        raise EncodingError(
             f"compressed image of format '{message.format}' and {len(data)} bytes "
             'cannot be decoded; publish JPEG or PNG of at most 8K'
         )

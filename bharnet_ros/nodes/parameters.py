@@ -1,100 +1,101 @@
-"""Declaring and checking node parameters from one table."""
+"""ROS parameters of a node, made of the dataclass that holds its settings."""
 
+import json
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from rcl_interfaces.msg import (
-    FloatingPointRange,
-    IntegerRange,
-    ParameterDescriptor,
-    SetParametersResult,
-)
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from bharnet_ros.system.settings import Setting, build, settings_of
 
-@dataclass(frozen=True)
-class Param:
-    """One parameter. `low` and `high` are enforced by rclpy, `choices` by `reject_reason`."""
+T = TypeVar('T')
 
-    name: str
-    default: Any
-    description: str
-    low: float | None = None
-    high: float | None = None
-    choices: tuple[str, ...] = ()
-    live: bool = False  # may change at any time; else it is read when the node is configured
-    read_only: bool = False  # fixed when the process starts
 
-    def descriptor(self) -> ParameterDescriptor:
-        """Return what `ros2 param describe` shows."""
-        when = (
-            'Fixed at start.'
-            if self.read_only
-            else 'Applied at once.'
-            if self.live
-            else 'Applied at configure.'
-        )
-        descriptor = ParameterDescriptor(
-            name=self.name,
-            description=f'{self.description} {when}',
-            read_only=self.read_only,
-            additional_constraints=' | '.join(self.choices),
-        )
-        if self.low is not None:
-            if isinstance(self.default, float):
-                descriptor.floating_point_range = [
-                    FloatingPointRange(from_value=float(self.low), to_value=float(self.high))
-                ]
-            else:
-                descriptor.integer_range = [
-                    IntegerRange(from_value=int(self.low), to_value=int(self.high), step=1)
-                ]
-        return descriptor
+def value_for_ros(setting: Setting) -> Any:
+    """Return the default as ROS takes it: an empty list has no type there, [''] stands for it."""
+    return list(setting.default) or [''] if setting.many else setting.default
 
-    def reject_reason(self, value: Any) -> str:
-        """Return why the value cannot be, '' if it can."""
-        if self.choices and value not in self.choices:
-            return f"{self.name} is one of {', '.join(self.choices)}, not '{value}'"
-        return ''
+
+def default_for_ros(setting: Setting) -> str:
+    """Return the default as YAML, which is how ROS reads values.
+
+    Strings are in quotes, so that none is taken for a number.
+    """
+    return json.dumps(value_for_ros(setting))
+
+
+def when_applied(setting: Setting) -> str:
+    """Return when a change of a parameter takes effect, as a sentence."""
+    if setting.read_only:
+        return 'Fixed at start.'
+    return 'Applied at once.' if setting.live else 'Applied at configure.'
+
+
+def descriptor_of(setting: Setting) -> ParameterDescriptor:
+    """Return what `ros2 param describe` shows; rclpy enforces the range."""
+    descriptor = ParameterDescriptor(
+        name=setting.name,
+        description=f'{setting.help} {when_applied(setting)}',
+        read_only=setting.read_only,
+        additional_constraints=' | '.join(map(str, setting.choices)),
+    )
+    numbers = [choice for choice in setting.choices if isinstance(choice, int)]
+    low = min(numbers) if numbers else setting.low
+    high = max(numbers) if numbers else setting.high
+    if low is not None and high is not None:  # of one end alone ROS cannot speak
+        if setting.kind is float:
+            descriptor.floating_point_range = [
+                FloatingPointRange(from_value=float(low), to_value=float(high))
+            ]
+        else:
+            descriptor.integer_range = [
+                IntegerRange(from_value=int(low), to_value=int(high), step=1)
+            ]
+    return descriptor
 
 
 class ParamTable:
     """The parameters of one node."""
 
-    def __init__(self, node: Node, params: Iterable[Param]):
-        self._node, self._params = node, {param.name: param for param in params}
-        for param in self._params.values():
-            node.declare_parameter(param.name, param.default, param.descriptor())
+    def __init__(self, node: Node, config: type):
+        """Declare a parameter for each setting of a dataclass."""
+        self._node = node
+        self._settings = {setting.name: setting for setting in settings_of(config)}
+        for setting in self._settings.values():
+            node.declare_parameter(setting.name, value_for_ros(setting), descriptor_of(setting))
 
-    def __getitem__(self, name: str) -> Any:
-        return self._node.get_parameter(name).value
+    def read(self, config: type[T], changes: Iterable[Parameter] = ()) -> T:
+        """Return the dataclass that the parameters describe, or would after `changes`.
 
-    def check(self) -> None:
-        """Raise ValueError with one line if a value, from a file or the command line, is bad."""
-        for name, param in self._params.items():
-            if reason := param.reject_reason(self[name]):
-                raise ValueError(reason)
+        It is that of the table or a part of it. ValueError, with one line, if a value is bad.
+        """
+        values = {
+            item.name: self._node.get_parameter(item.name).value for item in settings_of(config)
+        }
+        values |= {change.name: change.value for change in changes if change.name in values}
+        return build(
+            config,
+            {
+                name: tuple(entry for entry in value if entry != '')
+                if self._settings[name].many
+                else value
+                for name, value in values.items()
+            },
+        )
 
-    def judge(self, changes: list[Parameter], configured: bool) -> SetParametersResult:
-        """Judge a change for an on-set callback: choices, and whether its time is right."""
+    def reject_reason(self, changes: Iterable[Parameter], configured: bool) -> str:
+        """Return why values or the time of changes are wrong, in one line, '' if they are not."""
         for change in changes:
-            param = self._params.get(change.name)
-            if param is None:
+            setting = self._settings.get(change.name)
+            if setting is None:
                 continue
-            reason = param.reject_reason(change.value)
-            if not reason and configured and not param.live:
-                reason = (
+            if reason := setting.reject_reason(change.value):
+                return reason
+            if configured and not setting.live:
+                return (
                     f'{change.name} is read when the node is configured: clean the node up '
                     '(lifecycle) before you change it'
                 )
-            if reason:
-                return SetParametersResult(successful=False, reason=reason)
-        return SetParametersResult(successful=True)
-
-    def merged(self, names: Iterable[str], changes: list[Parameter]) -> dict[str, Any]:
-        """Return the values that `names` would have after `changes`."""
-        values = {name: self[name] for name in names}
-        values.update({change.name: change.value for change in changes if change.name in values})
-        return values
+        return ''

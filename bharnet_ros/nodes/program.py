@@ -2,8 +2,9 @@
 
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 import rclpy
 from rclpy.exceptions import ParameterException
@@ -14,10 +15,11 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
 from bharnet_ros.errors import BharnetError
+from bharnet_ros.nodes.help import asks_for_help, print_help
 from bharnet_ros.system.signals import at_signals
 
 
-def run(make_nodes: Callable[[Future], Sequence[Node]], args: Sequence[str] | None = None) -> int:
+def run(make_nodes: Callable[[Future], Sequence[Node]], args: list[str] | None = None) -> int:
     """Create nodes, spin, shut down; return the exit status of the process.
 
     `make_nodes` gets a future; a node sets its result to an exit status when its work is done.
@@ -63,7 +65,7 @@ def run(make_nodes: Callable[[Future], Sequence[Node]], args: Sequence[str] | No
 
 def _destroy(nodes: Sequence[Node]) -> None:
     """Destroy all nodes, then raise the first error; the log has the others."""
-    errors = []
+    errors: list[Exception] = []
     for node in nodes:
         logger = node.get_logger()
         try:
@@ -86,8 +88,17 @@ def start(node: Node) -> bool:
     )
 
 
-def run_program(make_nodes: Callable[[Future], Sequence[Node]]) -> None:
-    """Run as a program; an error at start is one line on stderr."""
+def run_program(
+    make_nodes: Callable[[Future], Sequence[Node]], configs: Mapping[str, type] | None = None
+) -> None:
+    """Run as a program; an error at start is one line on stderr.
+
+    `configs` are the dataclasses of settings, by the names of the nodes: --help lists them and
+    starts nothing.
+    """
+    if configs and asks_for_help(sys.argv[1:]):
+        print_help(Path(sys.argv[0]).name, configs)
+        return
     try:
         sys.exit(run(make_nodes))
     except (BharnetError, ValueError, RuntimeError, ParameterException) as error:

@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 from rclpy.clock import Clock, ClockType
@@ -13,17 +14,14 @@ from rclpy.task import Future
 from bharnet_ros.bags.bag import BagError, BagWriter
 from bharnet_ros.bags.storage import CHUNK_SECONDS
 from bharnet_ros.bags.times import ForwardTime
+from bharnet_ros.config import RecordConfig
 from bharnet_ros.msg import Action as ActionMsg
 from bharnet_ros.msg import Keypoints as KeypointsMsg
 from bharnet_ros.msg import Scores as ScoresMsg
 from bharnet_ros.nodes.diagnostics import OK, WARN, Rate, Report, start_diagnostics
-from bharnet_ros.nodes.parameters import Param, ParamTable
+from bharnet_ros.nodes.parameters import ParamTable
 from bharnet_ros.nodes.program import run_program
 
-PARAMS = (
-    Param('bag', '', 'Folder to write, which must not exist.', read_only=True),
-    Param('topics', ['keypoints', 'scores', 'actions'], 'What to record.', read_only=True),
-)
 TYPES = {'keypoints': KeypointsMsg, 'scores': ScoresMsg, 'actions': ActionMsg}
 LOW_DISK_MB = 200.0  # more than an hour of one person at 30 Hz
 
@@ -38,26 +36,23 @@ class RecordNode(Node):
 
     def __init__(self, done: Future | None = None, **kwargs):
         super().__init__('record_node', **kwargs)
-        self.params, self._done = ParamTable(self, PARAMS), done or Future()
-        if not self.params['bag']:
+        self.config = ParamTable(self, RecordConfig).read(RecordConfig)
+        self._done = done or Future()
+        if not self.config.bag:
             raise ValueError("parameter 'bag' names no folder; give -p bag:=FOLDER")
-        unknown = set(self.params['topics']) - set(TYPES)
-        if unknown:
-            raise ValueError(
-                f'cannot record {", ".join(sorted(unknown))}; known: {", ".join(TYPES)}'
-            )
-        self._writer = BagWriter(Path(self.params['bag']).expanduser())
-        self._counts, self._rate, self._log_time = Counter(), Rate(), ForwardTime()
-        for topic in self.params['topics']:
+        self._writer = BagWriter(Path(self.config.bag).expanduser())
+        self._counts: Counter[str] = Counter()
+        self._rate, self._log_time = Rate(), ForwardTime()
+        for topic in self.config.topics:
             # Raw: the bytes go to disk as they came, no message is built.
             self.create_subscription(
                 TYPES[topic],
                 topic,
-                lambda data, topic=topic: self._write(topic, data),
+                partial(self._write, topic),
                 QoSProfile(depth=1000),
                 raw=True,
             )
-        self._names = ', '.join(map(self.resolve_topic_name, self.params['topics']))
+        self._names = ', '.join(map(self.resolve_topic_name, self.config.topics))
         self.get_logger().info(f'recording {self._names} to {self._writer.path}')
         self.create_timer(CHUNK_SECONDS, self._sync, clock=Clock(clock_type=ClockType.STEADY_TIME))
         start_diagnostics(self, self._report)
@@ -95,7 +90,7 @@ class RecordNode(Node):
             'messages_on_disk': self._writer.safe,
             'rate_hz': self._rate(self._writer.count),
         }
-        values |= {f'messages_{topic}': self._counts[topic] for topic in self.params['topics']}
+        values |= {f'messages_{topic}': self._counts[topic] for topic in self.config.topics}
         try:
             free = shutil.disk_usage(self._writer.path).free / 1e6
         except OSError as error:
@@ -132,4 +127,4 @@ class RecordNode(Node):
 
 def main() -> None:
     """Run the node as a program."""
-    run_program(lambda done: [RecordNode(done)])
+    run_program(lambda done: [RecordNode(done)], {'record_node': RecordConfig})

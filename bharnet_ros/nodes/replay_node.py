@@ -12,44 +12,13 @@ from rosgraph_msgs.msg import Clock
 
 from bharnet_ros.bags.bag import read_raw
 from bharnet_ros.bags.times import LONGEST_PAUSE, PlayTime, SourceClock
+from bharnet_ros.config import ReplayConfig
 from bharnet_ros.msg import Keypoints as KeypointsMsg
 from bharnet_ros.nodes.acks import wait_for_all_acked
 from bharnet_ros.nodes.messages import from_time, to_time
-from bharnet_ros.nodes.parameters import Param, ParamTable
+from bharnet_ros.nodes.parameters import ParamTable
 from bharnet_ros.nodes.program import run_program
 from bharnet_ros.types import SECOND
-
-PARAMS = (
-    Param('bag', '', 'Folder of the bag.', read_only=True),
-    Param(
-        'topic', '', 'Topic in the bag; needed if it holds keypoints of several.', read_only=True
-    ),
-    Param('speed', 1.0, 'Times its own rate.', 0.1, 10, read_only=True),
-    Param('loop', False, 'Start again at the end.', read_only=True),
-    Param(
-        'clock',
-        True,
-        "Publish /clock with the keypoints' stamps, for use_sim_time.",
-        read_only=True,
-    ),
-    Param(
-        'wait_for_subscriber',
-        10.0,
-        'Seconds to wait for subscribers before the first message.',
-        0,
-        600,
-        read_only=True,
-    ),
-    Param(
-        'subscribers',
-        1,
-        'How many subscribers to wait for: one that is discovered later than '
-        'the first misses the beginning.',
-        1,
-        100,
-        read_only=True,
-    ),
-)
 
 
 class ReplayNode(Node):
@@ -57,29 +26,30 @@ class ReplayNode(Node):
 
     def __init__(self, done: Future | None = None, **kwargs):
         super().__init__('replay_node', **kwargs)
-        self.params, self._done = ParamTable(self, PARAMS), done or Future()
-        if not self.params['bag']:
+        self.config = ParamTable(self, ReplayConfig).read(ReplayConfig)
+        self._done = done or Future()
+        if not self.config.bag:
             raise ValueError("parameter 'bag' names no bag; give -p bag:=FOLDER")
-        self._bag = Path(self.params['bag']).expanduser()
+        self._bag = Path(self.config.bag).expanduser()
         # A bad bag is an error now, not later in a thread.
-        next(read_raw(self._bag, self.params['topic']))
+        next(read_raw(self._bag, self.config.topic))
         self._publisher = self.create_publisher(KeypointsMsg, 'keypoints', QoSProfile(depth=100))
-        self._clock = self.create_publisher(Clock, '/clock', 10) if self.params['clock'] else None
+        self._ticks = self.create_publisher(Clock, '/clock', 10) if self.config.clock else None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._play, name='replay', daemon=True)
         self._thread.start()
 
     def _play(self) -> None:
-        deadline = time.monotonic() + self.params['wait_for_subscriber']
+        deadline = time.monotonic() + self.config.wait.wait_for_subscriber
         while (
-            self._publisher.get_subscription_count() < self.params['subscribers']
+            self._publisher.get_subscription_count() < self.config.wait.subscribers
             and time.monotonic() < deadline
             and not self._stopping.wait(0.05)
         ):
             pass
         try:
             self._play_once()
-            while self.params['loop'] and not self._stopping.is_set():
+            while self.config.loop and not self._stopping.is_set():
                 self._play_once()
         except Exception as error:  # a damaged message too; the process must not hang on it
             self.get_logger().error(str(error))
@@ -94,9 +64,9 @@ class ReplayNode(Node):
         self._done.set_result(0)
 
     def _play_once(self) -> None:
-        began, speed = time.monotonic(), self.params['speed']
+        began, speed = time.monotonic(), self.config.speed
         play_time, clock = PlayTime(), SourceClock()
-        for logged, data in read_raw(self._bag, self.params['topic']):
+        for logged, data in read_raw(self._bag, self.config.topic):
             due, left_out = play_time(logged)
             if left_out:
                 self.get_logger().warning(
@@ -106,7 +76,7 @@ class ReplayNode(Node):
             ahead = due / SECOND / speed - (time.monotonic() - began)
             if self._stopping.wait(max(ahead, 0)):
                 return
-            if self._clock is not None:
+            if self._ticks is not None:
                 message = deserialize_message(data, KeypointsMsg)
                 now = clock(
                     f'{message.header.frame_id} {message.person_id}',
@@ -114,7 +84,7 @@ class ReplayNode(Node):
                     due,
                 )
                 if now is not None:
-                    self._clock.publish(Clock(clock=to_time(now)))
+                    self._ticks.publish(Clock(clock=to_time(now)))
             self._publisher.publish(data)
 
     def destroy_node(self) -> None:
@@ -126,4 +96,4 @@ class ReplayNode(Node):
 
 def main() -> None:
     """Run the node as a program."""
-    run_program(lambda done: [ReplayNode(done)])
+    run_program(lambda done: [ReplayNode(done)], {'replay_node': ReplayConfig})

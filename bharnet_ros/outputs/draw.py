@@ -14,7 +14,17 @@ MIN_VISIBILITY = 0.3
 
 
 def draw_keypoints(image: np.ndarray, people: Iterable[Keypoints]) -> np.ndarray:
-    """Draw skeletons into an (H, W, 3) uint8 BGR image, in place; return it."""
+    """Draw skeletons into an (H, W, 3) uint8 BGR image, in place; return it.
+
+    Examples:
+        >>> from bharnet_ros import read_keypoints
+        >>> from bharnet_ros.system.resources import share_dir
+        >>> person = next(read_keypoints(share_dir() / 'models' / 'demo_keypoints'))
+        >>> image = np.zeros((720, 1280, 3), np.uint8)
+        >>> draw_keypoints(image, [person]) is image and image.any()
+        True
+
+    """
     height, width = image.shape[:2]
     thick = max(1, round(width / 480))
     for person in people:

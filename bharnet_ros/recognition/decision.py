@@ -5,51 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bharnet_ros.config import DecisionConfig
 from bharnet_ros.errors import one_line
 from bharnet_ros.inference.contract import Contract
 from bharnet_ros.types import SECOND, Action, Phase, State
 
 OWN_THRESHOLD = 0.6  # of a model that carries no rejection threshold
 EXIT_SHARE = 2 / 3
-NOTHING, STRANGE = -1, -2  # in place of a class: the person idles; no action that may start
-
-
-@dataclass(frozen=True)
-class DecisionConfig:
-    """When to believe the scores, and of which actions to speak.
-
-    Probabilities are smoothed exponentially. An action starts when its probability has been the
-    highest and at least `threshold`, and that of idle and unknown together at most `max_idle`, for
-    `min_duration`; it ends when it has been below `exit_threshold` for `hold`, so one weak window
-    neither starts nor ends anything. Where another class than idle is the highest and does not
-    reach this, what the person does is unknown.
-
-    Labels off the lists stay competitors: where one of them wins, no other action starts.
-    """
-
-    threshold: float = 0.0  # 0: the model's own, or OWN_THRESHOLD if it has none
-    exit_threshold: float = 0.0  # 0: EXIT_SHARE of the threshold
-    min_duration: float = 0.2  # seconds
-    hold: float = 0.3  # seconds
-    smoothing: float = 0.1  # time constant, seconds; 0: none
-    max_idle: float = 1.0  # probability of idle and unknown, to start; 1: off
-    labels_allow: tuple[str, ...] = ()  # actions that may start; empty: all
-    labels_deny: tuple[str, ...] = ()  # actions that may not, also of those allowed
-
-    def __post_init__(self):
-        if not (0 <= self.threshold <= 1 and 0 <= self.exit_threshold <= 1):
-            raise ValueError(
-                'threshold and exit_threshold are from 0 to 1, not '
-                f'{self.threshold} and {self.exit_threshold}'
-            )
-        if not 0 < self.max_idle <= 1:
-            raise ValueError(f'max_idle is above 0 and at most 1, not {self.max_idle}')
-        if 0 < self.threshold < self.exit_threshold:
-            raise ValueError(
-                f'exit_threshold, {self.exit_threshold:g}, is above threshold, {self.threshold:g}'
-            )
-        if not all(seconds >= 0 for seconds in (self.min_duration, self.hold, self.smoothing)):
-            raise ValueError('min_duration, hold and smoothing are seconds, not negative')
+NO_ACTION, UNKNOWN_ACTION = -1, -2  # in place of a class: idle; none that may start
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +46,8 @@ class Policy:
                 raise ValueError(
                     one_line(
                         f'{field}: {contract.name} has no action '
-                        f"'{missing[0]}'; there are {', '.join(actions)}"
+                        f"'{missing[0]}'; there are {', '.join(actions)}",
+                        limit=400,
                     )
                 )
         allowed = np.array(
@@ -101,11 +65,14 @@ class Policy:
             config, contract.labels, contract.idle_id, threshold, exit_threshold, allowed, silent
         )
 
-    def favoured(self, probabilities: np.ndarray) -> int:
-        """Return the class that would start by these (K,) probabilities, NOTHING or STRANGE."""
+    def candidate(self, probabilities: np.ndarray) -> int:
+        """Return the class whose action would start by these (K,) probabilities.
+
+        NO_ACTION or UNKNOWN_ACTION if none would.
+        """
         best = int(probabilities.argmax())
         if best == self.idle_id:
-            return NOTHING
+            return NO_ACTION
         return (
             best
             if (
@@ -113,7 +80,7 @@ class Policy:
                 and probabilities[best] >= self.threshold
                 and probabilities[self.silent].sum() <= self.config.max_idle
             )
-            else STRANGE
+            else UNKNOWN_ACTION
         )
 
 
@@ -136,7 +103,7 @@ class Decider:
         self._policy, self.person_id, self._next_event = policy, person_id, next_event
         self._smooth: np.ndarray | None = None
         self._stamp = 0
-        self._favoured, self._since = NOTHING, 0  # a class, or else, and when it became so
+        self._candidate, self._since = NO_ACTION, 0  # a class, or else, and when it became so
         self._active: Action | None = None
         self._weak_since: int | None = None
 
@@ -145,11 +112,13 @@ class Decider:
         """What the person does, as of the last update."""
         if self._active is not None:
             return State.ACTIVE
-        if self._favoured == NOTHING:
+        if self._candidate == NO_ACTION:
             return State.IDLE
         # Between idle and an action there is often a moment that is neither.
         return (
-            State.UNKNOWN if self._favoured == STRANGE and self._is_settled() else State.CANDIDATE
+            State.UNKNOWN
+            if self._candidate == UNKNOWN_ACTION and self._is_settled()
+            else State.CANDIDATE
         )
 
     def _is_settled(self) -> bool:
@@ -165,46 +134,44 @@ class Decider:
     def update(self, stamp: int, probabilities: np.ndarray) -> list[Action]:
         """Take the (K,) probabilities of the window that ends at `stamp`; return what happened."""
         smoothing = self._policy.config.smoothing
-        if self._smooth is None or smoothing == 0:
-            self._smooth = np.asarray(probabilities, np.float64)
-        else:
+        smooth = np.asarray(probabilities, np.float64)
+        if self._smooth is not None and smoothing != 0:
             keep = math.exp(-(stamp - self._stamp) / SECOND / smoothing)
-            self._smooth = keep * self._smooth + (1 - keep) * probabilities
-        self._stamp = stamp
+            smooth = keep * self._smooth + (1 - keep) * smooth
+        self._smooth, self._stamp = smooth, stamp
 
-        favoured = self._policy.favoured(self._smooth)
-        if favoured != self._favoured:
-            self._favoured, self._since = favoured, stamp
+        candidate = self._policy.candidate(smooth)
+        if candidate != self._candidate:
+            self._candidate, self._since = candidate, stamp
 
         events = []
         if self._active is not None:
-            events += self._continue(stamp)
+            events += self._continue(stamp, self._active, smooth)
         if (
-            favoured >= 0
+            candidate >= 0
             and self._is_settled()
-            and (self._active is None or self._active.class_id != favoured)
+            and (self._active is None or self._active.class_id != candidate)
         ):
             events += self.end(stamp)
-            events.append(self._begin(stamp, favoured))
+            events.append(self._begin(stamp, candidate, float(smooth[candidate])))
         return events
 
-    def _begin(self, stamp: int, class_id: int) -> Action:
+    def _begin(self, stamp: int, class_id: int, confidence: float) -> Action:
         self._active = Action(
             stamp,
             self.person_id,
             self._next_event(),
             self._policy.labels[class_id],
             class_id,
-            float(self._smooth[class_id]),
+            confidence,
             Phase.STARTED,
             self._since,
         )
         self._weak_since = None
         return self._active
 
-    def _continue(self, stamp: int) -> list[Action]:
-        active = self._active
-        confidence = float(self._smooth[active.class_id])
+    def _continue(self, stamp: int, active: Action, smooth: np.ndarray) -> list[Action]:
+        confidence = float(smooth[active.class_id])
         if confidence < self._policy.exit_threshold:
             if self._weak_since is None:
                 self._weak_since = stamp

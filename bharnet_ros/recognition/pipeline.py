@@ -5,12 +5,13 @@ The three steps are apart, because inference may run in another thread than the 
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
+from bharnet_ros.config import DecisionConfig, PipelineConfig
 from bharnet_ros.inference.contract import Contract
 from bharnet_ros.inference.model import Model
 from bharnet_ros.layouts import DETECTOR_LAYOUTS
-from bharnet_ros.recognition.decision import Decider, DecisionConfig, EventCounter, Policy
+from bharnet_ros.recognition.decision import Decider, EventCounter, Policy
 from bharnet_ros.recognition.rate_limit import RateLimit
 from bharnet_ros.recognition.window import SlidingWindow
 from bharnet_ros.types import (
@@ -26,18 +27,6 @@ from bharnet_ros.types import (
 FASTEST = 240  # frames a second that a window keeps
 
 
-@dataclass(frozen=True)
-class PipelineConfig:
-    """How windows are kept and when they are judged."""
-
-    rate: float = 7.5  # decisions a second and person
-    max_load: float = 0.5  # share of the time that inference may take; see Pace
-    max_gap: float = 0.5  # seconds without a body that empty a window and end an action
-    min_fill: float = 0.5  # share of the window that must be there before the first decision
-    max_persons: int = 8  # the person seen longest ago is forgotten beyond this
-    decision: DecisionConfig = field(default_factory=DecisionConfig)
-
-
 @dataclass
 class Person:
     """State of one person."""
@@ -45,6 +34,7 @@ class Person:
     window: SlidingWindow
     decider: Decider
     seen: int  # stamp of the last frame with a body
+    hand_seen: int  # stamp of the last frame with a hand; of the first one until there is any
     due: int  # stamp from which the next decision is wanted
     arrival: int  # number of this stay, over all persons
 
@@ -63,14 +53,31 @@ class ActionPipeline:
     """Windows and decisions of all persons before one camera. Not thread-safe.
 
     Time is that of the stamps alone: the same keypoints give the same actions, live or replayed,
-    unless `pace` is told that decisions cost more than the machine has.
+    unless `rate_limit` is told that decisions cost more than the machine has.
+
+    Examples:
+        >>> from bharnet_ros import Phase, read_keypoints
+        >>> from bharnet_ros.system.resources import share_dir
+        >>> model = Model('asl_words')
+        >>> pipeline = ActionPipeline(model.contract, PipelineConfig())
+        >>> for person in read_keypoints(share_dir() / 'models' / 'demo_keypoints'):
+        ...     actions, scores = pipeline.process(person, model)
+        ...     for action in actions:
+        ...         if action.phase is Phase.STARTED:
+        ...             print(action.label)
+        coffee
+        please
+        large
+        tea
+        thank-you
+
     """
 
     def __init__(self, contract: Contract, config: PipelineConfig):
         """Serve a model; ValueError, in one plain line, if the decision does not fit it."""
         self.contract, self.config, self.counters = contract, config, Counters()
         self._policy = Policy.of(config.decision, contract)
-        self.pace = RateLimit(config.rate, config.max_load)
+        self.rate_limit = RateLimit(config.rate, config.max_load)
         self._people: OrderedDict[str, Person] = OrderedDict()
         self._now: int | None = None  # newest stamp
         self._next_event = EventCounter()
@@ -80,6 +87,36 @@ class ActionPipeline:
     def persons(self) -> int:
         """Number of persons who are followed at present."""
         return len(self._people)
+
+    @property
+    def arrivals(self) -> int:
+        """How many stays of persons have begun so far; one who is lost for a while begins anew."""
+        return self._arrivals
+
+    @property
+    def slowest_rate(self) -> float | None:
+        """Frames a second of the person who has fewest, Hz; None while nobody has a window."""
+        return min(
+            (
+                person.window.rate
+                for person in self._people.values()
+                if person.window.filled >= self.config.min_fill
+            ),
+            default=None,
+        )
+
+    @property
+    def seconds_without_hands(self) -> float:
+        """How long somebody has been seen without either hand, at most, seconds."""
+        return max(
+            ((person.seen - person.hand_seen) / SECOND for person in self._people.values()),
+            default=0.0,
+        )
+
+    @property
+    def states(self) -> dict[str, State]:
+        """What everybody who is followed does, as of the last decisions, by person id."""
+        return {name: person.decider.state for name, person in self._people.items()}
 
     def set_decision(self, config: DecisionConfig) -> list[Action]:
         """Decide otherwise from the next decision on; ends the actions that are denied now.
@@ -105,7 +142,7 @@ class ActionPipeline:
         decision = decision or self.config.decision
         self._policy = Policy.of(decision, contract)
         self.contract, self.config = contract, replace(self.config, decision=decision)
-        self.pace = RateLimit(
+        self.rate_limit = RateLimit(
             self.config.rate, self.config.max_load
         )  # what the old model cost is past
         return self.flush()
@@ -126,15 +163,16 @@ class ActionPipeline:
             # A bag loops or a clock was set: nothing before this can be compared with it.
             self.counters.clock_steps += 1
             events += self.flush()
-        self._now = frame.stamp if self._now is None else max(self._now, frame.stamp)
-        events += self._forget_absent()
+        # This frame may be an older one.
+        self._now = now = frame.stamp if self._now is None else max(self._now, frame.stamp)
+        events += self._forget_absent(now)
         if frame.body is None:
             # Nobody was seen: a missing step, as in training, not one to be interpolated.
             for person in self._people.values():
                 if not self._is_surplus(frame, person):
                     person.window.push(frame)
             return events, None
-        person = self._person(frame, events)
+        person = self._person(frame, now, events)
         if self._is_surplus(frame, person):
             self.counters.surplus += 1
             return events, None
@@ -142,6 +180,8 @@ class ActionPipeline:
             self.counters.stale += 1
             return events, None
         person.seen = frame.stamp
+        if frame.left_hand is not None or frame.right_hand is not None:
+            person.hand_seen = frame.stamp
         return events, self._due_window(frame, person)
 
     @staticmethod
@@ -154,13 +194,13 @@ class ActionPipeline:
         last = person.window.last_stamp
         return last is not None and 0 < frame.stamp - last < SECOND // FASTEST
 
-    def _person(self, frame: Keypoints, events: list[Action]) -> Person:
+    def _person(self, frame: Keypoints, now: int, events: list[Action]) -> Person:
         person = self._people.get(frame.person_id)
         if person is None:
             while len(self._people) >= self.config.max_persons:
                 _, oldest = self._people.popitem(last=False)
                 self.counters.forgotten += 1
-                events += oldest.decider.end(self._now)  # this frame may be an older one
+                events += oldest.decider.end(now)
             contract = self.contract
             self._arrivals += 1
             person = self._people[frame.person_id] = Person(
@@ -174,6 +214,7 @@ class ActionPipeline:
                 Decider(self._policy, frame.person_id, self._next_event),
                 frame.stamp,
                 frame.stamp,
+                frame.stamp,
                 self._arrivals,
             )
         self._people.move_to_end(frame.person_id)
@@ -184,7 +225,7 @@ class ActionPipeline:
             return None
         # From the last due time, not from this frame, so that the rate holds on average; but
         # never in the past, so that a pause is not made up for.
-        period = int(SECOND / self.pace.rate(len(self._people)))
+        period = int(SECOND / self.rate_limit.rate(len(self._people)))
         person.due = max(person.due + period, frame.stamp + period // 2)
         clip = person.window.clip()
         return Window(
@@ -196,16 +237,16 @@ class ActionPipeline:
             person.arrival,
         )
 
-    def _forget_absent(self) -> list[Action]:
+    def _forget_absent(self, now: int) -> list[Action]:
         gone = [
             name
             for name, person in self._people.items()
-            if self._now - person.seen > self.config.max_gap * SECOND
+            if now - person.seen > self.config.max_gap * SECOND
         ]
-        return [event for name in gone for event in self._people.pop(name).decider.end(self._now)]
+        return [event for name in gone for event in self._people.pop(name).decider.end(now)]
 
     def decide(self, scores: Scores) -> list[Action]:
-        """Judge the scores of a window; void if the person left or the clock stepped since."""
+        """Decide by the scores of a window; void if the person left or the clock stepped since."""
         decider = self._decider(scores.window)
         return decider.update(scores.window.stamp, scores.probabilities) if decider else []
 
@@ -220,17 +261,16 @@ class ActionPipeline:
 
     def flush(self) -> list[Action]:
         """Forget everybody: the input ended, or stamps cannot be compared. Ends all actions."""
-        events = [
-            event for person in self._people.values() for event in person.decider.end(self._now)
-        ]
-        self._people.clear()
-        self._now = None
-        return events
+        now, self._now = self._now, None
+        people, self._people = self._people, OrderedDict()
+        if now is None:
+            return []  # nothing came since the last time
+        return [event for person in people.values() for event in person.decider.end(now)]
 
-    def process(self, frame: Keypoints, recognizer: Model) -> tuple[list[Action], Scores | None]:
+    def process(self, frame: Keypoints, model: Model) -> tuple[list[Action], Scores | None]:
         """Push, infer and decide in this thread."""
         events, window = self.push(frame)
         if window is None:
             return events, None
-        scores = Scores(window, recognizer.infer([window.clip])[0])
+        scores = Scores(window, model.infer([window.clip])[0])
         return events + self.decide(scores), scores

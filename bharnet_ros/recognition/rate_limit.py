@@ -1,7 +1,7 @@
 """How often to decide: as wanted, or as seldom as keeps inference from eating the machine."""
 
 SMOOTHING = 0.2  # weight of the newest measurement
-SLOWED = 0.9  # of the wanted rate; below it the pace counts as slowed
+SLOWED = 0.9  # of the wanted rate; below it decisions count as slowed
 
 
 class RateLimit:

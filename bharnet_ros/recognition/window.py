@@ -102,7 +102,10 @@ class SlidingWindow:
     @property
     def last_stamp(self) -> int | None:
         """Stamp of the newest frame, nanoseconds; None when empty."""
-        return int(self._stamps[(self._end - 1) % len(self._stamps)]) if self._end else None
+        return self._newest() if self._end else None
+
+    def _newest(self) -> int:
+        return int(self._stamps[(self._end - 1) % len(self._stamps)])
 
     @property
     def first_stamp(self) -> int:
@@ -110,7 +113,7 @@ class SlidingWindow:
         if self._end == 0:
             raise ValueError('the window is empty')
         slots = self._recent()
-        start = self.last_stamp - int(self.seconds * SECOND)
+        start = self._newest() - int(self.seconds * SECOND)
         return int(next(stamp for stamp in self._stamps[slots] if stamp >= start))
 
     def push(self, frame: Keypoints) -> bool:
@@ -135,12 +138,8 @@ class SlidingWindow:
         """Ring slots inside the window plus the one before it, oldest first."""
         count = min(self._end, len(self._stamps))
         slots = np.arange(self._end - count, self._end) % len(self._stamps)
-        first = (
-            np.searchsorted(
-                self._stamps[slots], self.last_stamp - int(self.seconds * SECOND), side='right'
-            )
-            - 1
-        )
+        start = self._newest() - int(self.seconds * SECOND)
+        first = int(np.searchsorted(self._stamps[slots], start, side='right')) - 1
         return slots[max(first, 0) :]
 
     @property
@@ -152,6 +151,15 @@ class SlidingWindow:
         span = (self._stamps[slots[-1]] - self._stamps[slots[0]]) / SECOND
         return float(min(1.0, span / self.seconds))
 
+    @property
+    def rate(self) -> float:
+        """Frames a second inside the window, Hz; 0 if it holds less than two."""
+        if self._end == 0:
+            return 0.0
+        stamps = self._stamps[self._recent()]
+        span = (stamps[-1] - stamps[0]) / SECOND
+        return float((len(stamps) - 1) / span) if span > 0 else 0.0
+
     def clip(self) -> Clip:
         """Return the window that ends at the newest frame, at `steps` equally spaced times.
 
@@ -161,7 +169,7 @@ class SlidingWindow:
             raise ValueError('the window is empty')
         slots = self._recent()
         # Seconds before the newest frame: exact in float64 whatever the epoch of the stamps.
-        times = (self._stamps[slots] - self.last_stamp) / SECOND
+        times = (self._stamps[slots] - self._newest()) / SECOND
         found = places(times, self._at, self.max_gap)
         # Places in the ring itself, so that only what is sampled is copied out of it.
         found = replace(found, before=slots[found.before], after=slots[found.after])

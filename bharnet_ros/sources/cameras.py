@@ -4,8 +4,9 @@ import time
 
 import numpy as np
 
+from bharnet_ros.config import Kind, SourceConfig
 from bharnet_ros.errors import reason_of
-from bharnet_ros.sources.source import Kind, SourceConfig, SourceError
+from bharnet_ros.sources.source import SourceError
 from bharnet_ros.system.opencv import cv2
 
 

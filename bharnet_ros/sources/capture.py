@@ -5,8 +5,9 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from bharnet_ros.config import Kind, SourceConfig
 from bharnet_ros.errors import reason_of
-from bharnet_ros.sources.source import STREAM_TIMEOUT, Kind, SourceConfig
+from bharnet_ros.sources.source import STREAM_TIMEOUT
 from bharnet_ros.sources.video import VideoReader
 from bharnet_ros.system.slot import Slot
 from bharnet_ros.types import Frame

@@ -12,9 +12,10 @@ from av.logging import WARNING, Capture, get_level, set_level
 from av.sidedata.sidedata import Type as SideData
 from av.video.reformatter import VideoReformatter
 
+from bharnet_ros.config import Kind, SourceConfig
 from bharnet_ros.errors import one_line
 from bharnet_ros.sources.orientation import apply_display_matrix
-from bharnet_ros.sources.source import STREAM_TIMEOUT, Kind, SourceConfig, SourceError
+from bharnet_ros.sources.source import STREAM_TIMEOUT, SourceError
 from bharnet_ros.types import SECOND
 
 # Not what a playlist may name elsewhere: a file stays on this machine.

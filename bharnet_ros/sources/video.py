@@ -1,9 +1,10 @@
 """Reading a camera, a video file or a network stream, one frame after the other."""
 
+from bharnet_ros.config import Kind, SourceConfig
 from bharnet_ros.sources.cameras import CameraReader
 from bharnet_ros.sources.media import MediaReader
 from bharnet_ros.sources.orientation import turn
-from bharnet_ros.sources.source import Kind, SourceConfig, SourceError
+from bharnet_ros.sources.source import SourceError
 from bharnet_ros.types import Frame
 
 __all__ = ['Kind', 'SourceConfig', 'SourceError', 'VideoReader']

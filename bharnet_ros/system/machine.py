@@ -2,16 +2,15 @@
 
 import os
 import platform
+from importlib.metadata import version
 from pathlib import Path
 
-from bharnet_ros.system.opencv import cv2  # isort: skip - before MediaPipe, which imports it too
-
-import mediapipe
 import numpy
-import onnxruntime
 
 from bharnet_ros import __version__
 from bharnet_ros.system.gpu import NO_GPU, gpu_name
+from bharnet_ros.system.onnxruntime import ort
+from bharnet_ros.system.opencv import cv2
 
 
 def machine() -> dict[str, object]:
@@ -31,8 +30,8 @@ def machine() -> dict[str, object]:
         'system': platform.platform(),
         'python': platform.python_version(),
         'bharnet_ros': __version__,
-        'mediapipe': mediapipe.__version__,
-        'onnxruntime': onnxruntime.__version__,
+        'mediapipe': version('mediapipe'),
+        'onnxruntime': ort.__version__,
         'opencv': cv2.__version__,
         'numpy': numpy.__version__,
     }

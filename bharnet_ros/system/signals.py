@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-PATIENCE = 30.0  # seconds; nodes have 10 to stop
+DEAF_SECONDS = 30.0  # after a signal; nodes have 10 to stop
 
 
 def at_signals(handler: Callable[[int, object], None]) -> None:
@@ -29,16 +29,16 @@ class Ended(KeyboardInterrupt):
 def ended_by_signals() -> Iterator[None]:
     """Raise `Ended` in the main thread, which must be the caller, at the first of SIGNALS.
 
-    Those that follow within PATIENCE are ignored: a terminal that is closed sends more than one,
-    and what is stopped and written on the way out must not be broken off. After that one counts
-    again: the first may have been lost, as in a destructor, where exceptions go nowhere. Then the
-    program ends with one plain line, deaf to more.
+    Those that follow within DEAF_SECONDS are ignored: a terminal that is closed sends more than
+    one, and what is stopped and written on the way out must not be broken off. After that one
+    counts again: the first may have been lost, as in a destructor, where exceptions go nowhere.
+    Then the program ends with one plain line, deaf to more.
     """
     first: float | None = None
 
     def end(number: int, _: object) -> None:
         nonlocal first
-        if first is None or time.monotonic() - first > PATIENCE:
+        if first is None or time.monotonic() - first > DEAF_SECONDS:
             first = time.monotonic()
             raise Ended(number)
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import rclpy
 from ament_index_python.packages import get_package_prefix
@@ -17,7 +18,7 @@ from bharnet_ros.errors import BharnetError
 from bharnet_ros.system.child import command
 from bharnet_ros.system.resources import share_dir
 
-PATIENCE = 10.0  # seconds that a node has to end in order
+STOP_SECONDS = 10.0  # that a node has to end in order
 
 
 class ProcessDiedError(BharnetError):
@@ -58,7 +59,7 @@ def start_graph(source: str, model: str, loop: bool = False) -> dict[str, subpro
     Nothing plays before two listen to keypoints: recognition_node and the caller. The input, the
     last entry, ends by itself unless it is to `loop`.
     """
-    listeners = {'subscribers': 2, 'wait_for_subscriber': 20.0}
+    listeners: dict[str, Any] = {'subscribers': 2, 'wait_for_subscriber': 20.0}
     processes = {
         'recognition_node': start(
             'recognition_node', autostart=True, model=model, use_sim_time=not source
@@ -109,10 +110,10 @@ def stop(processes: Mapping[str, subprocess.Popen]) -> list[str]:
         with suppress(ProcessLookupError):  # it ended while another one was stopped
             os.killpg(process.pid, signal.SIGTERM)
         try:
-            if process.wait(PATIENCE) not in (0, -signal.SIGTERM):
+            if process.wait(STOP_SECONDS) not in (0, -signal.SIGTERM):
                 complaints.append(f'{name} ended with status {process.returncode} when stopped')
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            complaints.append(f'{name} was killed: it did not end within {PATIENCE:.0f} s')
+            complaints.append(f'{name} was killed: it did not end within {STOP_SECONDS:.0f} s')
     return complaints

@@ -3,45 +3,22 @@
 import json
 import os
 import signal
-import threading
 from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import ExitStack, closing
 from typing import TypeVar
 
 from bharnet_ros.bags.bag import BagWriter
-from bharnet_ros.detectors.holistic import HolisticDetector
-from bharnet_ros.inference.model import Model
+from bharnet_ros.config import PipelineConfig, RunOptions
+from bharnet_ros.inference.model import load_model
 from bharnet_ros.outputs.draw import draw_caption, draw_keypoints
 from bharnet_ros.outputs.files import AnnotatedVideo, JsonLines
 from bharnet_ros.outputs.window import Window
-from bharnet_ros.recognition.decision import DecisionConfig
-from bharnet_ros.recognition.pipeline import ActionPipeline, PipelineConfig
-from bharnet_ros.sources.capture import Capture
-from bharnet_ros.sources.video import Kind, SourceConfig, SourceError, VideoReader
+from bharnet_ros.session import Moment, Session
 from bharnet_ros.system.signals import at_signals
-from bharnet_ros.system.slot import Slot
 from bharnet_ros.types import SECOND, Action, Frame, Keypoints, Phase, State
 
 UNKNOWN = '?'  # caption of somebody who does something that is no action of the model
 T = TypeVar('T', JsonLines, AnnotatedVideo, Window)
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """What `bharnet run` is asked to do."""
-
-    source: SourceConfig
-    model: str
-    provider: str = 'cpu'
-    require_provider: bool = False
-    precision: str = 'auto'
-    show: bool = False
-    save: Path | None = None  # annotated video
-    json: Path | None = None  # events, one JSON object a line
-    bag: Path | None = None  # keypoints
-    decision: DecisionConfig = DecisionConfig()
 
 
 def event_to_json(event: Action) -> str:
@@ -60,7 +37,7 @@ def event_to_json(event: Action) -> str:
     )
 
 
-def describe(event: Action) -> str:
+def event_to_text(event: Action) -> str:
     """Return one line for a person to read."""
     after = (event.stamp - event.start) / SECOND
     return (
@@ -115,13 +92,22 @@ class Outputs:
             if self._json:
                 self._json.write(event_to_json(event))
             if event.phase is not Phase.ONGOING:
-                print(describe(event).rstrip(), flush=True)
+                print(event_to_text(event).rstrip(), flush=True)
             ended = event.phase is Phase.ENDED
             self._caption = '' if ended else f'{event.label} {event.confidence:.0%}'
 
     def state(self, state: State) -> None:
         """Take what the person does by the newest decision, for the annotated image."""
         self._unknown = state is State.UNKNOWN
+
+    def moment(self, moment: Moment) -> bool:
+        """Write all of a moment; False when the user closed the window."""
+        for person in moment.people:
+            self.keypoints(person)
+        self.events(moment.actions)
+        for state in moment.states.values():
+            self.state(state)
+        return moment.final or self.frame(moment.frame, moment.people)
 
     def frame(self, frame: Frame, people: list[Keypoints]) -> bool:
         """Show and save an annotated image; False when the user closed the window."""
@@ -148,56 +134,30 @@ def run(options: RunOptions, note: Callable[[str], None]) -> None:
     Raises SourceError, ModelError, BagError, WindowError, OSError or ValueError with one plain
     line.
     """
-    recognizer = Model(
-        options.model,
-        options.provider,
-        precision=options.precision,
-        require_provider=options.require_provider,
-        note=note,
-    )
-    if recognizer.caveat:
-        note(f'warning: {recognizer.caveat}')
-    pipeline = ActionPipeline(recognizer.contract, PipelineConfig(decision=options.decision))
-    if (options.save or options.show) and not all(map(str.isascii, recognizer.contract.labels)):
+    model = load_model(options.model, options.runtime, note)
+    if model.caveat:
+        note(f'warning: {model.caveat}')
+    if (options.save or options.show) and not all(map(str.isascii, model.contract.labels)):
         note('labels that are not Latin are transliterated in pictures')
-    if options.source.kind is Kind.FILE:  # a bad file fails before anything is written
-        VideoReader(options.source).close()
-    detector = HolisticDetector()
-    slot: Slot[Frame] = Slot()
-    stopped = threading.Event()
+    # A bad file fails here, before anything is written.
+    session = Session(options.source, model, config=PipelineConfig(decision=options.decision))
 
     def stop(number: int, _: object) -> None:
         # An exception could come in the middle of a write; this ends the run between two frames.
-        stopped.set()
-        slot.close()
+        session.stop()
         if number == signal.SIGINT:  # who presses Ctrl-C again does not want to wait
             signal.signal(number, signal.SIG_DFL)
 
     at_signals(stop)  # files are completed whoever ends the run
-    capture = Capture(options.source, slot, reconnect_seconds=None)
     note(
-        f'{recognizer.contract.name} ({recognizer.model_id}) on {recognizer.provider}, '
+        f'{model.contract.name} ({model.model_id}) on {model.provider}, '
         f'{options.source.kind.value} {options.source.display_name}'
     )
-    frames = 0
-    with Outputs(options) as out:
-        capture.start()
+    with Outputs(options) as out, closing(session.moments()) as moments:
         try:
-            while (frame := slot.take()) is not None and not stopped.is_set():
-                frames += 1
-                people = detector.detect(frame)
-                for person in people:
-                    out.keypoints(person)
-                    events, scores = pipeline.process(person, recognizer)
-                    out.events(events)
-                    if scores is not None:
-                        out.state(pipeline.state(scores.window))
-                if not out.frame(frame, people):
-                    break
+            for moment in moments:
+                if not out.moment(moment):
+                    session.stop()
         finally:
-            capture.stop()
-            out.events(pipeline.flush())
-            detector.close()
-    note(f'{frames} frames, {slot.dropped} dropped')
-    if capture.error:
-        raise SourceError(capture.error)
+            out.events(session.finish())
+            note(f'{session.frames} frames, {session.dropped} dropped')

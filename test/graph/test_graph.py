@@ -281,8 +281,9 @@ def test_another_dds_implementation_reads_the_actions(recorded):
 # The demo: what a newcomer sees first.
 
 
-def test_the_demo_prints_the_actions_of_the_recording(ros):
-    demo = ros.run([sys.executable, EXECUTABLES / 'demo'])
+def test_the_demo_prints_and_draws_the_actions_of_the_recording(ros, tmp_path):
+    page = tmp_path / 'new' / 'demo.html'
+    demo = ros.run([sys.executable, EXECUTABLES / 'demo', '--page', page])
     assert ros.wait_for_end(demo) == 0, demo.log
     started = re.findall(r'^ *[\d.]+ s +\w+ +(\S+) +started +\d+%', demo.log, re.MULTILINE)
     ended = re.findall(r'^ *[\d.]+ s +\w+ +(\S+) +ended +\d+%', demo.log, re.MULTILINE)
@@ -290,6 +291,9 @@ def test_the_demo_prints_the_actions_of_the_recording(ros):
     assert ended == started
     assert f'{len(demo_messages())} frames of keypoints, {len(started)} actions' in demo.log
     assert 'Traceback' not in demo.log
+    assert demo.log.splitlines()[-1].endswith(page.as_uri())
+    rows = re.findall(r'<tr><td>(.*?)</td></tr>', page.read_text())
+    assert [row.split('</td><td>')[3] for row in rows] == started
 
 
 def test_the_demo_takes_a_video(ros, video):

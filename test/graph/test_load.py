@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from sensor_msgs.msg import Image
 
 from bharnet_ros.msg import Keypoints as KeypointsMsg
-from bharnet_ros.nodes.diagnostics import Losses, describe
+from bharnet_ros.nodes.diagnostics import Losses, value_to_text
 from bharnet_ros.nodes.messages import image_to_msg, keypoints_to_msg
 from bharnet_ros.types import Frame
 from support.keypoints import person, write_model
@@ -259,7 +259,7 @@ def test_images_stamped_in_the_future_have_no_negative_latency(camera):
 
 @given(st.floats(1e-3, 1e12))
 def test_numbers_in_diagnostics_can_be_read_without_a_calculator(number):
-    said = describe(number)
+    said = value_to_text(number)
     assert 'e' not in said
     assert float(said) == pytest.approx(number, rel=6e-3)
 

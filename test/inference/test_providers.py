@@ -4,20 +4,12 @@ import subprocess
 import sys
 
 import numpy as np
-import onnxruntime as ort
 import pytest
 
+from bharnet_ros.config import MAX_THREADS, PRECISIONS, PROVIDERS, RuntimeConfig
 from bharnet_ros.inference.model import Model, ModelError
-from bharnet_ros.inference.providers import (
-    EXECUTION,
-    MAX_THREADS,
-    PRECISIONS,
-    PROVIDERS,
-    Choice,
-    dependencies,
-    order,
-    tensorrt_version,
-)
+from bharnet_ros.inference.providers import EXECUTION, dependencies, order, tensorrt_version
+from bharnet_ros.system.onnxruntime import ort
 from support.keypoints import contract_with, write_model
 from support.paths import ROOT
 
@@ -49,7 +41,7 @@ def test_providers_are_tried_from_the_best_to_the_cpu():
 @pytest.mark.parametrize('choice', [{'provider': 'tpu'}, {'precision': 'int4'}])
 def test_what_there_is_not_is_refused_with_what_there_is(choice):
     with pytest.raises(ValueError) as error:
-        Choice(**choice)
+        RuntimeConfig(**choice)
     known = PROVIDERS if 'provider' in choice else PRECISIONS
     assert all(name in str(error.value) for name in (*choice.values(), *known))
 

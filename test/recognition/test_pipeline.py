@@ -308,7 +308,7 @@ def test_the_default_rate_holds_at_usual_cameras(source):
 @given(st.floats(0.01, 0.5), st.integers(1, 4))
 def test_decisions_come_less_often_if_they_cost_too_much(cost, persons):
     pipe = pipeline(rate=7.5, max_load=0.5)
-    pipe.pace.took(cost)
+    pipe.rate_limit.took(cost)
     names = [f'p{n}' for n in range(persons)]
     windows = due(pipe, [person(i / 30, name=name) for i in range(450) for name in names])
     seconds = (windows[-1].stamp - windows[0].stamp) / SECOND
@@ -317,7 +317,7 @@ def test_decisions_come_less_often_if_they_cost_too_much(cost, persons):
 
 def test_a_new_model_is_not_slowed_by_what_the_old_one_cost():
     pipe = pipeline(rate=7.5, max_load=0.5)
-    pipe.pace.took(5.0)
+    pipe.rate_limit.took(5.0)
     assert len(due(pipe, standing(0, 10))) <= 3
     pipe.set_contract(pipe.contract)
     assert len(due(pipe, standing(10, 20))) > 60

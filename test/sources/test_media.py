@@ -17,10 +17,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bharnet_ros.config import SourceConfig
 from bharnet_ros.sources.cameras import camera_properties
 from bharnet_ros.sources.capture import Capture
 from bharnet_ros.sources.orientation import apply_display_matrix, turn
-from bharnet_ros.sources.source import SourceConfig, SourceError
+from bharnet_ros.sources.source import SourceError
 from bharnet_ros.sources.video import VideoReader
 from bharnet_ros.system.slot import Slot
 from bharnet_ros.types import SECOND
@@ -128,7 +129,7 @@ def test_a_display_matrix_may_mirror_too(mirror, degrees):
 
 @pytest.mark.parametrize('degrees', [45, -90, 360, 'up'])
 def test_a_turn_that_is_none_is_refused(degrees):
-    with pytest.raises(SourceError, match='rotate is one of 0, 90, 180, 270'):
+    with pytest.raises(ValueError, match='rotate: one of 0, 90, 180, 270'):
         SourceConfig('0', rotate=degrees)
 
 
@@ -436,7 +437,7 @@ def test_the_pixel_format_is_set_before_the_size():
 
 
 def test_an_unknown_pixel_format_is_refused():
-    with pytest.raises(SourceError, match='pixel_format is one of .*MJPG'):
+    with pytest.raises(ValueError, match='pixel_format: one of .*MJPG'):
         SourceConfig('0', pixel_format='JPEG')
 
 

@@ -12,17 +12,18 @@ import yaml
 
 from bharnet_ros.layouts import DATA_LAYOUTS, MEDIAPIPE_POSE
 from bharnet_ros.training.datasets.importers.arrays import import_arrays
-from bharnet_ros.training.datasets.store import ClipInfo, DatasetInfo, StoreWriter, Track
-from bharnet_ros.training.networks.backbones import StreamConfig
+from bharnet_ros.training.datasets.store import DatasetInfo, DatasetWriter, Track
+from bharnet_ros.training.datasets.table import ClipInfo
+from bharnet_ros.training.networks.backbones import GcnConfig
 from bharnet_ros.training.networks.bharnet import ModelConfig, build
 from bharnet_ros.training.recipe import OptimConfig, RunConfig
-from bharnet_ros.training.windows.clips import SourceConfig, load_clips
+from bharnet_ros.training.windows.clips import DatasetSource, load_clips
 from bharnet_ros.training.windows.dataset import to_tensors
 from bharnet_ros.types import PARTS, Clip
 
 STEPS = 8
 torch.set_num_threads(1)  # more only get in each other's way on models so small
-TINY = StreamConfig(channels=(8, 8), strides=(1, 2))
+TINY = GcnConfig(channels=(8, 8), strides=(1, 2))
 SMALL = ModelConfig(body=TINY, hand=TINY, attention_width=8, attention_heads=2)
 CLASSES = ('-', 'up', 'down')
 
@@ -68,8 +69,8 @@ def imported(folder, **changes):
     """Write made-up arrays, import them as a data set 'made', and return the source."""
     folder.mkdir(parents=True, exist_ok=True)
     np.savez(folder / 'made.npz', **(raw() | changes))
-    import_arrays(folder / 'made.npz', folder / 'made', 'made', 'MIT', 0.5625, '-')
-    return SourceConfig(folder / 'made', rate=10.0)
+    import_arrays(folder / 'made.npz', folder / 'made', 'made', 'MIT', 0.5625, 0, '-')
+    return DatasetSource(folder / 'made', rate=10.0)
 
 
 def made_clips(folder, **changes):
@@ -146,7 +147,7 @@ def body_track(rng, frames, seen=1.0, layout='ntu_25'):
 
 def write_store(path, clips):
     """Write (ClipInfo, tracks) of bodies as a data set; return its folder."""
-    with StoreWriter(path, INFO, hands=False) as writer:
+    with DatasetWriter(path, INFO, hands=False) as writer:
         for clip, tracks in clips:
             writer.add(clip, tracks)
     return path

@@ -13,16 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rclpy.serialization import serialize_message
 
+from bharnet_ros.config import BenchOptions, RuntimeConfig, SourceConfig
 from bharnet_ros.inference.model import Model
 from bharnet_ros.nodes.messages import keypoints_to_msg
 from bharnet_ros.outputs import files as outputs
 from bharnet_ros.outputs.files import OutputError
-from bharnet_ros.sources.video import SourceConfig, SourceError, VideoReader
+from bharnet_ros.sources.video import SourceError, VideoReader
 from bharnet_ros.system.gpu import NO_GPU, gpu_name
 from bharnet_ros.tools.bench import graph as graph_bench
 from bharnet_ros.tools.bench.graph import TOPICS, rate_of, summarise, write_at_rate
 from bharnet_ros.tools.bench.plot import write_plot
-from bharnet_ros.tools.bench.report import BenchOptions, bench, print_rate
+from bharnet_ros.tools.bench.report import bench, check_bench, print_rate
 from bharnet_ros.tools.bench.stages import quantiles
 from support.keypoints import person, write_model
 from support.ros import graph, own_domain
@@ -95,14 +96,14 @@ def test_quantiles_name_their_count():
 @pytest.mark.parametrize(
     ('changes', 'words'),
     [
-        ({'rounds': 0}, '--rounds'),
-        ({'seconds': 1.0}, '--seconds'),
-        ({'rates': (0.5,)}, '--rates'),
-        ({'rates': (float('nan'),)}, '--rates'),
+        ({'rounds': 0}, 'rounds: at least 1'),
+        ({'seconds': 1.0}, 'seconds: 3 to 3600, or 0'),
+        ({'rates': (0.5,)}, 'rates: 1 to 1000, or 0'),
+        ({'rates': (float('nan'),)}, 'rates: .*not nan'),
         ({'seconds': 0.0, 'plot': Path('a.png')}, '--plot'),
         ({'ros': False, 'plot': Path('a.png')}, '--plot'),
-        ({'report': Path('/nowhere/a.json')}, 'no such folder'),
-        ({'report': Path('/tmp')}, 'is a folder'),
+        ({'json': Path('/nowhere/a.json')}, 'no such folder'),
+        ({'json': Path('/tmp')}, 'is a folder'),
         ({'plot': Path('/tmp')}, 'is a folder'),
         ({'plot': Path('a.jpeg2')}, r'--plot: .*\.png'),
         ({'plot': Path('a')}, r'--plot: .*\.png'),
@@ -110,20 +111,26 @@ def test_quantiles_name_their_count():
         ({'threads': -1}, 'threads: 1 to 64'),
         ({'threads': 65}, 'threads: 1 to 64'),
         ({'threads': 10**6}, 'threads: 1 to 64'),
-        ({'provider': 'tpu'}, 'unknown provider'),
-        ({'precision': 'int4'}, 'unknown precision'),
+        ({'provider': 'tpu'}, "provider: one of auto, .*not 'tpu'"),
+        ({'precision': 'int4'}, "precision: one of auto, .*not 'int4'"),
         ({'rates': (0.0,), 'plot': Path('a.png')}, '--plot'),
-        ({'report': Path('/proc/a.json')}, 'cannot write /proc/a.json'),
+        ({'json': Path('/proc/a.json')}, 'cannot write /proc/a.json'),
         ({'plot': Path('/proc/a.png')}, 'cannot write /proc/a.png'),
         ({'videos': ()}, 'no video'),
         ({'videos': (Path('a.mp4'), Path('./a.mp4'))}, 'given twice'),
-        ({'busy': -1}, '--busy'),
-        ({'busy': 65}, '--busy'),
+        ({'busy': -1}, 'busy: 0 to 64'),
+        ({'busy': 65}, 'busy: 0 to 64'),
     ],
 )
 def test_what_cannot_be_measured_is_refused_before_anything_runs(changes, words):
     with pytest.raises(ValueError, match=words) as error:
-        bench(BenchOptions(**{'videos': (Path('a.mp4'),), 'model': 'asl_words'} | changes))
+        runtime = {k: changes[k] for k in changes if k in ('threads', 'provider', 'precision')}
+        rest = {k: changes[k] for k in changes if k not in runtime}
+        bench(
+            BenchOptions(
+                **{'videos': (Path('a.mp4'),), 'runtime': RuntimeConfig(**runtime)} | rest
+            )
+        )
     assert '\n' not in str(error.value)
 
 
@@ -136,7 +143,7 @@ def test_all_videos_are_looked_at_before_anything_runs(tmp_path):
         (tmp_path, 'no such video file'),
     ):
         with pytest.raises(SourceError, match=words):
-            BenchOptions((good, bad), 'asl_words').check()
+            check_bench(BenchOptions((good, bad)))
 
 
 def test_looking_whether_a_report_can_be_written_changes_nothing(tmp_path):
@@ -147,14 +154,14 @@ def test_looking_whether_a_report_can_be_written_changes_nothing(tmp_path):
     )
     old.write_text('{}')
     for report in (old, new):
-        BenchOptions((video,), 'asl_words', report=report).check()
+        check_bench(BenchOptions((video,), json=report))
     assert old.read_text() == '{}' and not new.exists()
 
 
 def test_a_plot_is_refused_before_anything_runs_where_nothing_can_draw_it(monkeypatch):
     monkeypatch.setattr('bharnet_ros.tools.bench.plot.find_spec', lambda name: None)
     with pytest.raises(ValueError, match='pip install matplotlib'):
-        BenchOptions((Path('a.mp4'),), 'asl_words', plot=Path('a.png')).check()
+        check_bench(BenchOptions((Path('a.mp4'),), plot=Path('a.png')))
 
 
 @pytest.fixture(scope='module')
@@ -343,7 +350,7 @@ def test_a_video_without_a_person_ends_in_one_line_and_the_stages_are_kept(tmp_p
                 rounds=1,
                 rates=(30.0,),
                 seconds=3.0,
-                report=tmp_path / 'a.json',
+                json=tmp_path / 'a.json',
             )
         )
     assert '\n' not in str(error.value)
@@ -362,7 +369,7 @@ def test_a_single_image_is_no_video_and_those_before_it_are_kept(tmp_path):
                 str(write_model(tmp_path / 'a.onnx')),
                 rounds=1,
                 ros=False,
-                report=tmp_path / 'a.json',
+                json=tmp_path / 'a.json',
             )
         )
     assert list(json.loads((tmp_path / 'a.json').read_text())['videos']) == ['a.mp4']

@@ -13,9 +13,10 @@ import pytest
 
 from bharnet_ros.bags.bag import BagWriter, read_keypoints
 from bharnet_ros.bags.recovery import recover
+from bharnet_ros.config import RunOptions, SourceConfig
 from bharnet_ros.outputs import files as outputs
-from bharnet_ros.sources.video import SourceConfig, VideoReader
-from bharnet_ros.tools.run import Outputs, RunOptions
+from bharnet_ros.sources.video import VideoReader
+from bharnet_ros.tools.run import Outputs
 from bharnet_ros.types import SECOND, Frame, State
 from support.keypoints import CONTRACT, nobody, person, write_model
 

@@ -190,7 +190,7 @@ def test_what_nohup_protects_goes_on(ros, scratch):
     ],
 )
 def test_a_node_that_does_not_end_in_order_is_told_of(monkeypatch, program, complaints):
-    monkeypatch.setattr(processes, 'PATIENCE', 1.0)
+    monkeypatch.setattr(processes, 'STOP_SECONDS', 1.0)
     node = subprocess.Popen(
         [sys.executable, '-c', f'{program}print(flush=True); time.sleep(60)'],
         stdout=subprocess.PIPE,
@@ -222,7 +222,7 @@ sys.exit(3)
 
 def test_a_node_that_dies_while_another_is_stopped_is_told_of(monkeypatch):
     """The slow one ends when the other dies, and that one dies when the slow one is told to."""
-    monkeypatch.setattr(processes, 'PATIENCE', 60.0)
+    monkeypatch.setattr(processes, 'STOP_SECONDS', 60.0)
     slow = subprocess.Popen(
         [sys.executable, '-c', SLOW],
         stdin=subprocess.PIPE,
@@ -275,13 +275,13 @@ def test_a_command_works_without_an_output():
 
 LOST = """
 import os, signal, time
-from bharnet_ros import ending
-ending.PATIENCE = 0.2
+from bharnet_ros.system import signals
+signals.DEAF_SECONDS = 0.2
 class Doomed:
     def __del__(self):
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(0.05)
-with ending.ended_by_signals():
+with signals.ended_by_signals():
     Doomed()
     print('lived on', flush=True)
     os.kill(os.getpid(), signal.SIGTERM)

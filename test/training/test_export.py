@@ -3,28 +3,28 @@ from dataclasses import replace
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
+
+from bharnet_ros.system.onnxruntime import ort
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch')
 
 from bharnet_ros.inference.contract import METADATA_KEY, ContractError
 from bharnet_ros.inference.model import Model, ModelError
 from bharnet_ros.training import cli
-from bharnet_ros.training.datasets.store import (
-    ClipInfo,
-    DatasetInfo,
-    StoreWriter,
-    Track,
-)
+from bharnet_ros.training.datasets.store import DatasetInfo, DatasetWriter, Track
+from bharnet_ros.training.datasets.table import ClipInfo
+from bharnet_ros.training.errors import ExportError
 from bharnet_ros.training.evaluation.calibrate import Calibration
-from bharnet_ros.training.export import TOLERANCE, ExportError, export, make_contract
-from bharnet_ros.training.networks.backbones import StreamConfig
+from bharnet_ros.training.evaluation.predictions import Predictions
+from bharnet_ros.training.evaluation.report import write_report
+from bharnet_ros.training.export import TOLERANCE, export, make_contract
+from bharnet_ros.training.networks.backbones import GcnConfig
 from bharnet_ros.training.networks.bharnet import BHaRNet, build
 from bharnet_ros.training.networks.preprocess import PreprocessConfig
 from bharnet_ros.training.recipe import Member, OptimConfig
 from bharnet_ros.training.train import network
-from bharnet_ros.training.windows.clips import SourceConfig, load_clips
+from bharnet_ros.training.windows.clips import DatasetSource, load_clips
 from support.training import (
     CLASSES,
     SMALL,
@@ -111,7 +111,7 @@ def test_an_ensemble_is_one_graph(clips, tmp_path):
 
 
 def test_a_model_in_half_precision_is_smaller_and_close(clips, tmp_path):
-    wide = StreamConfig(channels=(32, 64), strides=(1, 2))
+    wide = GcnConfig(channels=(32, 64), strides=(1, 2))
     net = model(body=wide, hand=wide, pool='pam')
     sizes = {}
     for precision in ('float32', 'float16'):
@@ -146,14 +146,14 @@ def test_calibration_goes_into_the_graph_and_the_contract(clips, tmp_path):
 
 def metric_clips(path):
     rng = np.random.default_rng(0)
-    with StoreWriter(path, DatasetInfo('k', 'ntu_25', ('a', 'b'), 'CC0'), hands=False) as writer:
+    with DatasetWriter(path, DatasetInfo('k', 'ntu_25', ('a', 'b'), 'CC0'), hands=False) as writer:
         for i in range(6):
             mask = np.tile([True, False, False], (12, 1))
             writer.add(
                 ClipInfo(f'{i}', 'ab'[i % 2]),
                 [Track(rng.normal(size=(12, 25, 3)).astype(np.float32), mask)] * 2,
             )
-    return load_clips(SourceConfig(path), '-')
+    return load_clips(DatasetSource(path), '-')
 
 
 def test_a_model_of_two_kinect_bodies_is_exported_and_refused_on_the_robot(tmp_path):
@@ -189,7 +189,7 @@ def test_a_model_that_gives_something_else_is_not_written(clips, tmp_path, befor
     path = tmp_path / 'a.onnx'
     if before:
         path.write_bytes(before)
-    net = model(body=None, hand=StreamConfig(channels=(8,), strides=(1,)))
+    net = model(body=None, hand=GcnConfig(channels=(8,), strides=(1,)))
     torch.nn.init.constant_(net.heads['hand'].bias, float('nan'))
     with pytest.raises(ExportError):
         export(net, make_contract('tiny', config(), clips, {}), clips, path)
@@ -239,6 +239,40 @@ def test_a_trained_run_can_be_exported_from_its_folder(tmp_path):
         expected_of(net.eval(), windows, contract.temperature),
         atol=LIMIT,
     )
+
+
+def a_report(folder, clips, recall):
+    """Write a report of 100 clips a class, the first class found in `recall` of them."""
+    K = len(clips.class_names)
+    label = np.repeat(np.arange(K), 100)
+    answer = np.where(np.arange(len(label)) % 100 < 100 * recall, label, (label + 1) % K)
+    write_report(
+        folder,
+        'made up',
+        Predictions(
+            5 * np.eye(K, dtype=np.float32)[answer],
+            None,
+            None,
+            label,
+            np.array(['g'] * len(label)),
+            clips.class_names,
+        ),
+    )
+    return folder
+
+
+def test_a_model_no_better_than_guessing_is_exported_on_demand_only(tmp_path, clips, capsys):
+    cli.train(config(sources=[imported(tmp_path)], out=tmp_path / 'run'))
+    bad, good = (a_report(tmp_path / str(r), clips, r) for r in (0.34, 0.6))
+    to = tmp_path / 'x.onnx'
+    with pytest.raises(ExportError, match=r'guessing.*0\.34 over 3.*--allow_guessing'):
+        cli.export_run(tmp_path / 'run', 'x', to, bad)
+    assert not to.exists()
+    capsys.readouterr()
+    cli.export_run(tmp_path / 'run', 'x', to, bad, allow_guessing=True)
+    assert 'note: the report is no better than guessing' in capsys.readouterr().out
+    cli.export_run(tmp_path / 'run', 'x', to, good)
+    assert 'guessing' not in capsys.readouterr().out
 
 
 def test_latency_is_measured_against_pytorch(tmp_path, capsys):

@@ -9,10 +9,12 @@ torch = pytest.importorskip('torch', reason='training needs PyTorch')
 
 from bharnet_ros.inference.model import Model
 from bharnet_ros.training import cli
-from bharnet_ros.training.datasets.store import DataError
+from bharnet_ros.training.errors import DataError
 from bharnet_ros.training.export import TOLERANCE, export, make_contract
-from bharnet_ros.training.guard import ShapeGuard, both, distances, guard_of
+from bharnet_ros.training.guard import guard_of, learn_shapes
 from bharnet_ros.training.networks.bharnet import build
+from bharnet_ros.training.networks.shape_guard import ShapeGuard, distances, hand_shapes
+from bharnet_ros.training.recipe import load_data
 from bharnet_ros.training.windows.augment import mirror, rotate, zoom
 from bharnet_ros.training.windows.dataset import to_tensors
 from support.training import (
@@ -67,7 +69,7 @@ def clips(tmp_path_factory):
 
 
 def guarded(clips, limit=5.0):
-    return ShapeGuard(clips, STEPS, 1.0, limit, '-', 'unknown')
+    return ShapeGuard(learn_shapes(clips, STEPS, 1.0, '-', 'unknown'), limit)
 
 
 @pytest.fixture(scope='module')
@@ -85,7 +87,7 @@ def inputs(clip):
 
 
 def shapes_of(clip):
-    shapes, shows = both(*inputs(clip))
+    shapes, shows = hand_shapes(*inputs(clip))
     return shapes[0], shows[0]
 
 
@@ -166,11 +168,11 @@ def test_the_exported_model_refuses_as_the_guard_does(clips, guard, tmp_path):
 
 def test_a_recipe_guards_what_the_robot_runs(tmp_path):
     source = imported(tmp_path / 'data', **arrays())
-    assert guard_of(config(), cli.load(config(sources=[source]))) is None
+    assert guard_of(config(), load_data(config(sources=[source]))) is None
     run = tmp_path / 'run'
     cli.train(config(sources=[source], out=run, shape_limit=5.0))
     cli.export_run(run, 'shy', tmp_path / 'shy.onnx')
-    recognizer, found = Model(tmp_path / 'shy.onnx'), cli.load(config(sources=[source]))
+    recognizer, found = Model(tmp_path / 'shy.onnx'), load_data(config(sources=[source]))
     assert recognizer.contract.network['shape_limit'] == 5.0
     for own, other in ((FIST, FLAT), (FLAT, FIST)):
         p = recognizer.infer([window(found, own)])[0]
@@ -200,9 +202,9 @@ def test_each_window_of_a_word_counts_once_however_few_there_are(clips):
     seen = window(clips, FIST, 7)
     _, left, right, mask, aspect = (part[None] for part in to_tensors([seen]))
     found = guard.ratios(left[:, 0], right[:, 0], mask[:, 0], aspect)[0, 0]
-    shapes, shows = both(left[:, 0], right[:, 0], mask[:, 0], aspect)
+    shapes, shows = hand_shapes(left[:, 0], right[:, 0], mask[:, 0], aspect)
     known = [
-        both(
+        hand_shapes(
             *(part[None, 0] for part in to_tensors([few.clip(i, start, stop, STEPS)])[1:4]), aspect
         )
         for i in np.flatnonzero(few.label == FIST)

@@ -1,6 +1,7 @@
 import json
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,13 +9,14 @@ import pytest
 torch = pytest.importorskip('torch', reason='training needs PyTorch')
 
 from bharnet_ros.training import cli, train
-from bharnet_ros.training.datasets.store import DataError
+from bharnet_ros.training.callbacks import EpochBar
+from bharnet_ros.training.errors import DataError, TrainingError
 from bharnet_ros.training.evaluation.folds import cross_validate
 from bharnet_ros.training.evaluation.predictions import predict
 from bharnet_ros.training.networks.preprocess import PreprocessConfig
-from bharnet_ros.training.recipe import Member, OptimConfig, RunConfig, TrainerConfig
+from bharnet_ros.training.recipe import Member, OptimConfig, RunConfig, TrainerConfig, load_data
 from bharnet_ros.training.runs import read_run
-from bharnet_ros.training.train import LAST, TrainingError, fit, network
+from bharnet_ros.training.train import LAST, fit, network
 from bharnet_ros.training.windows import augment as aug
 from bharnet_ros.training.windows.clips import load_clips
 from bharnet_ros.training.windows.splits import SplitConfig, leave_one_out
@@ -176,6 +178,98 @@ def test_an_ensemble_is_trained_member_by_member(clips):
     assert set(found.streams) == {'fused'} and np.isfinite(found.fused).all()
 
 
+@pytest.mark.parametrize('fails', ['loss', 'weights', 'validation'])
+def test_a_training_that_went_wrong_is_no_success(clips, tmp_path, monkeypatch, fails):
+    step, check = train.Task.training_step, train.Task.validation_step
+    nan = float('nan')
+
+    def spoilt(task, batch, number):
+        loss = step(task, batch, number)
+        if task.trainer.current_epoch == 1 and fails == 'weights':
+            with torch.no_grad():
+                next(task.model.parameters()).fill_(nan)
+        return loss * nan if task.trainer.current_epoch == 1 and fails == 'loss' else loss
+
+    def unsure(task, batch, number):
+        check(task, batch, number)
+        if fails == 'validation':
+            task.log(train.MONITOR + '_', 0.0)
+            task.model.apply(lambda part: [p.data.fill_(nan) for p in part.parameters()])
+
+    monkeypatch.setattr(train.Task, 'training_step', spoilt)
+    if fails == 'validation':
+        monkeypatch.setattr(train.Task, 'validation_step', unsure)
+    parts = clips.select(clips.group == 'made/0'), clips.select(clips.group == 'made/1')
+    recipe = config(optim=OptimConfig(epochs=3, batch=8))
+    with pytest.raises(TrainingError, match='went wrong in epoch [12].*optim.rate'):
+        fit(recipe, *parts, progress=False, logs=tmp_path)
+    last = tmp_path / LAST
+    if last.is_file():
+        state = torch.load(last, weights_only=True)['state_dict']
+        assert all(torch.isfinite(v).all() for v in state.values() if v.is_floating_point())
+
+
+def test_a_rate_that_blows_up_ends_with_a_reason_and_a_status(source, tmp_path):
+    recipe = write_recipe(
+        tmp_path / 'r.yaml', source, optim={'epochs': 40, 'batch': 8, 'rate': 1e18}
+    )
+    result = command('train', '--recipe', recipe)
+    assert result.returncode == 1 and 'went wrong in epoch' in result.stderr, result.stderr
+    assert 'Traceback' not in result.stderr and not (tmp_path / 'run' / 'weights.pt').exists()
+
+
+def test_what_is_to_be_doubted_is_told_before_it_starts_and_epochs_count_from_one(
+    source, tmp_path
+):
+    recipe = write_recipe(tmp_path / 'r.yaml', source, optim={'epochs': 2, 'batch': 32})
+    result = command('train', '--recipe', recipe)
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert 'note: 24 clips in batches of 32 are 1 steps an epoch' in lines[1]
+    assert '1 of 2 epochs, about' in result.stdout and '2 of 2 epochs' in result.stdout
+    assert lines[-1].startswith('2 epochs')
+
+
+def test_the_bar_counts_epochs_from_one():
+    bar = EpochBar()
+    bar._trainer = SimpleNamespace(max_epochs=3)
+    assert [bar._get_train_description(k).split() for k in (0, 2)] == [
+        ['Epoch', '1/3'],
+        ['Epoch', '3/3'],
+    ]
+
+
+def test_evaluate_tells_how_far_it_is(source, tmp_path):
+    recipe = write_recipe(tmp_path / 'r.yaml', source, optim={'epochs': 2, 'batch': 8})
+    result = command(
+        'evaluate',
+        '--recipe',
+        recipe,
+        '--report',
+        tmp_path / 'x',
+        '--leave_out',
+        '[made/0,made/1]',
+    )
+    assert result.returncode == 0, result.stderr
+    assert '(1 of 2)' in result.stdout and '(2 of 2)' in result.stdout
+    assert '2 of 4 epochs, about' in result.stdout and 's left' in result.stdout
+
+
+@pytest.mark.parametrize(
+    'text, says',
+    [
+        ('sources: [{path: x, rat: 3}]', "'rat' is not accepted; did you mean 'rate'"),
+        ('sources: [{path: x}]\noptim: {epoch: 3}', "optim.epoch'; did you mean 'epochs'"),
+    ],
+)
+def test_a_setting_that_does_not_exist_is_named_first(tmp_path, text, says):
+    (tmp_path / 'r.yaml').write_text(text)
+    result = command('train', '--recipe', tmp_path / 'r.yaml')
+    first, *rest = result.stderr.strip().splitlines()
+    assert result.returncode == 2 and first.startswith('error: ') and says in first
+    assert rest[0].startswith('usage: ') and len(rest) <= 2, 'a long usage buries the reason'
+
+
 def test_half_precision_trains_too(clips):
     recipe = config(trainer=TrainerConfig(precision='bf16-mixed', accelerator='cpu'))
     assert torch.isfinite(weights(fit(recipe, clips, progress=False).model)).all()
@@ -262,7 +356,7 @@ def test_a_run_that_saw_all_clips_is_not_tested_on_them(source, tmp_path):
 )
 def test_data_that_does_not_fit_the_recipe_is_refused(source, changes, says):
     with pytest.raises(DataError, match=says):
-        cli.load(config(**{'sources': [source]} | changes))
+        load_data(config(**{'sources': [source]} | changes))
 
 
 def test_data_that_shows_nobody_is_refused(tmp_path):
@@ -273,7 +367,7 @@ def test_data_that_shows_nobody_is_refused(tmp_path):
         right_hand=np.zeros((24, 10, 21, 3)),
     )
     with pytest.raises(DataError, match='no clip'):
-        cli.load(config(sources=[nobody]))
+        load_data(config(sources=[nobody]))
 
 
 def test_errors_are_one_plain_line(tmp_path, source):

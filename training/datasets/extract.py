@@ -1,14 +1,11 @@
 """From videos to a data set, with the robot's own detector, on all cores or a Ray cluster."""
 
-import csv
 import hashlib
 import json
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,92 +13,36 @@ from rich.progress import Progress
 
 from bharnet_ros.bags.bag import read_keypoints
 from bharnet_ros.detectors.holistic import HolisticDetector
-from bharnet_ros.errors import BharnetError, reason_of
+from bharnet_ros.errors import one_line, reason_of
 from bharnet_ros.layouts import MEDIAPIPE_HOLISTIC
 from bharnet_ros.sources.video import SourceConfig, VideoReader
 from bharnet_ros.types import BODY_CHANNELS, PARTS, SECOND, Keypoints
 
+from ..errors import DataError
 from .importers.failures import failures_file, report_failures
-from .store import HAND_CHANNELS, ClipInfo, DataError, DatasetInfo, StoreWriter, Track
+from .store import HAND_CHANNELS, DatasetInfo, DatasetWriter, Track
+from .table import ClipInfo
+from .videos import KNOWN, FoundVideos, VideoSegment, find_videos, is_bag, printable, read_segments
 
-VIDEO = ('.mp4', '.avi', '.mkv', '.mov', '.webm', '.m4v', '.mpg', '.mpeg')
-BAG = '.mcap'
-KNOWN = ('subject', 'camera', 'session', 'setup', 'license')
 PART_VERSION = 2  # raised when the same video would give other keypoints
-
-
-@dataclass(frozen=True)
-class Segment:
-    """A labelled stretch of one video."""
-
-    id: str
-    label: str
-    start: float = 0.0  # seconds
-    end: float | None = None  # None: to the end of the video
-    columns: dict[str, str] = field(default_factory=dict)
-
-
-def find_videos(folder: Path, subject: str | None) -> dict[Path, list[Segment]]:
-    """Return the files of FOLDER/CLASS/*.mp4 (or .mcap recordings), one clip each."""
-    found = {}
-    for file in sorted(folder.glob('*/*')):
-        if file.suffix.lower() not in (*VIDEO, BAG):
-            continue
-        columns = {}
-        if subject is not None:
-            match = re.search(subject, file.stem)
-            if not match:
-                raise DataError(f'{file}: the pattern {subject!r} finds nothing in its name')
-            columns = {name: value for name, value in match.groupdict().items() if value}
-        found[file] = [
-            Segment(f'{file.parent.name}/{file.stem}', file.parent.name, columns=columns)
-        ]
-    if not found:
-        raise DataError(f'{folder}: holds no CLASS/*{VIDEO[0]} (or {", ".join(VIDEO[1:])}, {BAG})')
-    return found
-
-
-def read_table(table: Path) -> dict[Path, list[Segment]]:
-    """Return the segments of a .csv with columns file, label, and optionally more."""
-    try:
-        rows = list(csv.DictReader(table.read_text(encoding='utf-8-sig').splitlines()))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f'{table}: cannot be read ({error})') from error
-    found: dict[Path, list[Segment]] = {}
-    for number, row in enumerate(rows, start=2):
-        if not row.get('file') or not row.get('label'):
-            raise DataError(f'{table}: line {number} names no file or no label')
-        try:
-            start, end = (float(row[key]) if row.get(key) else None for key in ('start', 'end'))
-        except ValueError as error:
-            raise DataError(f'{table}: line {number}: {error}') from error
-        if end is not None and end <= (start or 0):
-            raise DataError(f'{table}: line {number} ends before it starts')
-        columns = {
-            key: value
-            for key, value in row.items()
-            if key not in (None, 'file', 'label', 'start', 'end') and value
-        }
-        file = table.parent / row['file']
-        found.setdefault(file, []).append(
-            Segment(f'{row["file"]}#{number}', row['label'], start or 0.0, end, columns)
-        )
-    if not found:
-        raise DataError(f'{table}: holds no segment')
-    return found
+SHOWN = 5  # losses of each kind that are printed; the list in the file is complete
+LONGEST_STEM = 60  # characters of a file's name in the name of its part; names end at 255 bytes
 
 
 def part_name(file: Path) -> str:
     """Return the name of the part that holds a file's keypoints: another if the file changes."""
-    stat = file.stat()
-    key = [str(file.absolute()), stat.st_size, stat.st_mtime_ns, PART_VERSION]
-    stem = os.fsdecode(os.fsencode(file.stem)[:200])  # 255 bytes are the limit of a whole name
+    stats = [part.stat() for part in (sorted(file.iterdir()) if file.is_dir() else [file])]
+    size, changed = sum(s.st_size for s in stats), max(s.st_mtime_ns for s in stats)
+    key = [str(file.absolute()), size, changed, PART_VERSION]
+    stem = file.stem
+    if len(os.fsencode(stem)) > LONGEST_STEM:
+        stem = stem.encode('ascii', 'replace').decode().replace('?', '_')[:LONGEST_STEM]
     return f'{stem}-{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12]}.npz'
 
 
 def frames_of(file: Path) -> Iterator[Keypoints]:
     """Yield the keypoints of each frame: detected in a video, or read from a recording."""
-    if file.suffix.lower() == BAG:
+    if is_bag(file):
         yield from read_keypoints(file)
         return
     detector = HolisticDetector()
@@ -127,7 +68,7 @@ def extract_file(file: Path, part: Path) -> str:
             return 'its image size changes'
         for frame in frames:
             frame.check()
-    except (BharnetError, ValueError) as error:
+    except Exception as error:  # whatever a codec or a bag makes of a damaged file, it fails alone
         return reason_of(error)
     values = {
         name: np.stack(
@@ -154,12 +95,15 @@ def extract_file(file: Path, part: Path) -> str:
 
 
 def run_all(todo: dict[Path, Path], address: str | None, jobs: int) -> dict[Path, str]:
-    """Extract files (file -> part) on Ray; return file -> error, '' where it went well."""
+    """Extract files (file -> part) on Ray; return file -> error, '' where it went well.
+
+    Without an `address` Ray runs on this machine, also where RAY_ADDRESS names a cluster.
+    """
     os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')
     import ray  # slow to load: only where it is needed
 
     settings = {} if address else {'num_cpus': jobs or None, 'include_dashboard': False}
-    ray.init(address, log_to_driver=False, logging_level='ERROR', **settings)
+    ray.init(address or 'local', log_to_driver=False, logging_level='ERROR', **settings)
     results = {}
     try:
         # A worker that dies (out of memory, a crash inside a codec) fails its video only.
@@ -175,23 +119,23 @@ def run_all(todo: dict[Path, Path], address: str | None, jobs: int) -> dict[Path
                 try:
                     results[file] = ray.get(ready[0])
                 except ray.exceptions.RayError as error:
-                    results[file] = f'its worker died: {" ".join(str(error).split())[:150]}'
+                    results[file] = f'its worker died: {one_line(str(error), 150)}'
                 bar.advance(shown)
     finally:
         ray.shutdown()
     return results
 
 
-def to_clip(segment: Segment, data: dict[str, np.ndarray]) -> tuple[ClipInfo, Track]:
-    """Cut a segment out of its video's keypoints."""
+def to_clip(segment: VideoSegment, data: dict[str, np.ndarray]) -> tuple[ClipInfo, Track, str]:
+    """Cut a segment out of its video's keypoints; also say where it is not all there, else ''."""
     seconds = (data['stamp'] - data['stamp'][0]) / SECOND
     here = (seconds >= segment.start) & (
         seconds <= (np.inf if segment.end is None else segment.end)
     )
+    lasts = f'the video lasts {seconds[-1]:.1f} s'
     if not here.any():
-        raise DataError(
-            f'nothing between {segment.start} and {segment.end} s: it lasts {seconds[-1]:.1f} s'
-        )
+        end = 'its end' if segment.end is None else f'{segment.end} s'
+        raise DataError(f'nothing between {segment.start} s and {end}: {lasts}')
     track = Track(**{name: data[name][here] for name in (*PARTS, 'mask')})
     if not track.mask[:, 0].any():
         raise DataError('no frame shows a person')
@@ -199,14 +143,21 @@ def to_clip(segment: Segment, data: dict[str, np.ndarray]) -> tuple[ClipInfo, Tr
     width, height = data['size']
     known = {name: value for name, value in segment.columns.items() if name in KNOWN}
     extra = {name: value for name, value in segment.columns.items() if name not in KNOWN}
-    return ClipInfo(
-        segment.id,
-        segment.label,
-        aspect=float(height / width),
-        extra=extra,
-        rate=float(f'{(here.sum() - 1) / span:.6g}') if span else None,
-        **known,
-    ), track
+    # The last frame is shown for a moment, too: a segment may end with it.
+    frame = seconds[-1] / max(len(seconds) - 1, 1)
+    cut = segment.end is not None and segment.end > seconds[-1] + 2 * frame
+    return (
+        ClipInfo(
+            segment.id,
+            segment.label,
+            aspect=float(height / width),
+            extra=extra,
+            rate=float(f'{(here.sum() - 1) / span:.6g}') if span else None,
+            **known,
+        ),
+        track,
+        f'used, but it should end at {segment.end} s, and {lasts}' if cut else '',
+    )
 
 
 def extract(
@@ -222,20 +173,21 @@ def extract(
 ) -> int:
     """Make a data set of videos, with the detector that runs on the robot; return its clips.
 
-    What could not be read is listed in TO.failures.csv. Finished videos are kept in TO.work: a
-    run that was interrupted, or is called again with `update` after more was filmed, does only
-    the rest. Delete TO.work when you are done.
+    What could not be read, and why, is said and listed in TO.failures.csv; the rest goes on.
+    Finished videos are kept in TO.work: a run that was interrupted, or is called again with
+    `update` after more was filmed, does only the rest. Delete TO.work when you are done.
 
     Args:
-        videos: folder of CLASS/*.mp4 (or other videos, or .mcap keypoint recordings of the
-            robot), or a .csv with the columns file (relative to it), label, and optionally
-            start, end (seconds), subject, camera, session, setup, license, and others.
+        videos: folder with a folder of videos (of any kind that can be opened), .mcap keypoint
+            recordings or bag folders for each class, also in folders below; or a .csv with the
+            columns file (relative to it), label, and optionally start, end (seconds), subject,
+            camera, session, setup, license, and others.
         to: folder of the new data set.
         name: of the data set.
         license: of the data set.
         idle: the class of people who do nothing known.
         subject: regular expression with named groups that finds columns in the file names, such
-            as '(?P<subject>[a-z]+)_(?P<session>[0-9]+)'.
+            as '(?P<subject>[a-z]+)_(?P<session>[0-9]+)', or in the path below the class folder.
         address: of a Ray cluster, or 'auto'. It must see the same folders. null: this machine.
         jobs: processes on this machine; 0: one a core.
         update: write TO anew if it is there already.
@@ -244,41 +196,39 @@ def extract(
     if to.exists() and not update:
         raise DataError(f'{to} exists already; `--update true` writes it anew, with what is new')
     if videos.is_file():
-        found = read_table(videos)
+        found = read_segments(videos)
     elif videos.is_dir():
         found = find_videos(videos, subject)
     else:
         raise DataError(f'no such folder or table: {videos}')
+    labels = {segment.label for segments in found.segments.values() for segment in segments}
+    if idle is not None and idle not in labels:
+        raise DataError(f'{videos}: no class {idle!r}; there are {sorted(labels)}')
     work = to.with_name(to.name + '.work')
     work.mkdir(parents=True, exist_ok=True)
-    failed = {file: 'no such file' for file in found if not file.is_file()}
-    parts = {file: work / part_name(file) for file in found if file not in failed}
+    failed = {
+        file: 'no such file' for file in found.segments if not (file.is_file() or is_bag(file))
+    }
+    parts = {file: work / part_name(file) for file in found.segments if file not in failed}
     todo = {file: part for file, part in parts.items() if not part.exists()}
     if todo:
         failed |= {file: error for file, error in run_all(todo, address, jobs).items() if error}
-    failures = [(str(file), error) for file, error in sorted(failed.items())]
-    labels = tuple(sorted({segment.label for segments in found.values() for segment in segments}))
-    if idle is not None and idle not in labels:
-        raise DataError(f'{videos}: no class {idle!r}; there are {list(labels)}')
-    info = DatasetInfo(name, MEDIAPIPE_HOLISTIC.name, labels, license, idle, videos.name)
-    if len(failed) == len(found):
+    failures = [
+        *found.failures,
+        *((printable(file), error) for file, error in sorted(failed.items())),
+    ]
+    if len(failed) == len(found.segments):
         report_failures(to, failures)
-        raise DataError(f'none of the {len(found)} videos could be read; see {failures_file(to)}')
+        raise DataError(f'none of the {len(failed)} videos could be read; see {failures_file(to)}')
+    info = DatasetInfo(
+        name, MEDIAPIPE_HOLISTIC.name, tuple(sorted(labels)), license, idle, videos.name
+    )
     fresh = to.with_name(to.name + '.new')
-    count = 0
-    with StoreWriter(fresh, info) as writer:
-        for file, part in parts.items():
-            if file in failed:
-                continue
-            with np.load(part, allow_pickle=False) as stored:
-                data = dict(stored)
-            for segment in found[file]:
-                try:
-                    clip, track = to_clip(segment, data)
-                    writer.add(clip, [track])
-                    count += 1
-                except DataError as error:
-                    failures.append((f'{file} {segment.id}', str(error)))
+    whole = {file: part for file, part in parts.items() if file not in failed}
+    with DatasetWriter(fresh, info) as writer:
+        refused, cut = _write_clips(writer, found, whole)
+        empty = writer.drop_empty_classes()
+        count = len(writer.ids)
     if to.exists():
         old = to.with_name(to.name + '.old')
         to.rename(old)
@@ -286,9 +236,50 @@ def extract(
         shutil.rmtree(old)
     else:
         fresh.rename(to)
-    report_failures(to, failures)
+    report_failures(to, [*failures, *refused, *cut])
     print(
-        f'{count} clips of {len(labels)} classes from {len(found) - len(failed)} of '
-        f'{len(found)} videos in {to}'
+        f'{count} clips of {len(labels) - len(empty)} classes from {len(whole)} of '
+        f'{len(found.segments)} videos in {to}'
     )
+    _say_what_is_missing(found, failures + refused, cut, empty)
     return count
+
+
+def _write_clips(
+    writer: DatasetWriter, found: FoundVideos, parts: dict[Path, Path]
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Write the clips of all parts (file -> part); return what was refused, what was cut short."""
+    refused, cut = [], []
+    for file, part in parts.items():
+        with np.load(part, allow_pickle=False) as stored:
+            data = dict(stored)
+        for segment in found.segments[file]:
+            what = f'{printable(file)} {segment.id}'
+            try:
+                clip, track, missing = to_clip(segment, data)
+                writer.add(clip, [track])
+            except DataError as error:
+                refused.append((what, str(error)))
+                continue
+            if missing:
+                cut.append((what, missing))
+    return refused, cut
+
+
+def _say_what_is_missing(
+    found: FoundVideos,
+    failures: list[tuple[str, str]],
+    cut: list[tuple[str, str]],
+    empty: list[str],
+) -> None:
+    """Print a line for each kind of loss."""
+    for label in empty:
+        print(f'no clip of class {label!r} is left: it is not in the data set')
+    for kind, rows in (('left out', failures), ('cut short', cut)):
+        for name, error in rows[:SHOWN]:
+            print(f'{kind}: {name}: {error}')
+        if len(rows) > SHOWN:
+            print(f'{kind}: {len(rows) - SHOWN} more, see the list')
+    if found.ignored:
+        kinds = ', '.join(f'{count} {kind}' for kind, count in sorted(found.ignored.items()))
+        print(f'no videos by their names, passed over: {kinds}')

@@ -1,31 +1,23 @@
-"""A data set on disk: a table of clips and memory-mapped keypoints. See docs/data_format.md."""
+"""A data set on disk: table of clips, memory-mapped keypoints. See docs/data_format.md."""
 
-import csv
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
 
-from bharnet_ros.errors import BharnetError
 from bharnet_ros.layouts import DATA_LAYOUTS, BodyHandLayout
 from bharnet_ros.types import PARTS
 
+from ..errors import DataError
+from .table import COLUMNS, TABLE, ClipInfo, read_table, write_table
+
 SCHEMA_VERSION = 1
-INFO, TABLE = 'dataset.json', 'clips.csv'
-TEXT = ('id', 'label', 'subject', 'camera', 'session', 'setup', 'license')
-NUMBERS = ('rate', 'aspect')
-COUNTS = ('persons', 'frames', 'row')
-COLUMNS = (*TEXT, *NUMBERS, *COUNTS)
+INFO = 'dataset.json'
 HAND_CHANNELS = 3
-CHUNK = 65536  # rows that the validator holds in memory
-
-
-class DataError(BharnetError):
-    """Data that is missing, not ours to read, or inconsistent; the text says what to do."""
 
 
 @dataclass(frozen=True)
@@ -39,22 +31,6 @@ class DatasetInfo:
     idle: str | None = None  # the class of people who do nothing known
     source: str = ''
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class ClipInfo:
-    """One row of the table of clips; what is not known stays empty."""
-
-    id: str
-    label: str = ''  # a class name, or '' for none
-    subject: str = ''
-    camera: str = ''
-    session: str = ''
-    setup: str = ''
-    rate: float | None = None  # frames a second
-    aspect: float = 1.0  # image height / width; 1 in metric space
-    license: str = ''  # if it is not the data set's
-    extra: dict[str, str] = field(default_factory=dict)  # further columns
 
 
 @dataclass(frozen=True)
@@ -105,7 +81,7 @@ class _Column:
         self.file.close()
 
 
-class StoreWriter:
+class DatasetWriter:
     """Writes a data set clip by clip; use it in a `with` block.
 
     Everything goes to PATH.partial first. Leaving the block without an error makes PATH appear,
@@ -130,7 +106,7 @@ class StoreWriter:
         self.columns['mask'] = _Column(self.partial / 'mask.npy', (len(PARTS),), 'bool')
         self.table: list[dict[str, object]] = []
 
-    def __enter__(self) -> 'StoreWriter':
+    def __enter__(self) -> 'DatasetWriter':
         return self
 
     def add(self, clip: ClipInfo, tracks: Sequence[Track]) -> None:
@@ -191,6 +167,17 @@ class StoreWriter:
         )
         self.row += len(tracks) * frames
 
+    def drop_empty_classes(self) -> list[str]:
+        """Forget the classes of which no clip was added, and return them."""
+        used = {row['label'] for row in self.table}
+        empty = [name for name in self.info.classes if name not in used]
+        self.info = replace(
+            self.info,
+            classes=tuple(name for name in self.info.classes if name in used),
+            idle=self.info.idle if self.info.idle in used else None,
+        )
+        return empty
+
     def __exit__(self, kind: type | None, *_: object) -> None:
         for column in self.columns.values():
             column.close()
@@ -199,14 +186,7 @@ class StoreWriter:
             if kind is None:
                 raise DataError(f'{self.path}: no clip to write')
             return
-        names = [
-            *COLUMNS,
-            *dict.fromkeys(key for row in self.table for key in row if key not in COLUMNS),
-        ]
-        with (self.partial / TABLE).open('w', newline='', encoding='utf-8') as file:
-            writer = csv.DictWriter(file, names, restval='')
-            writer.writeheader()
-            writer.writerows(self.table)
+        write_table(self.partial, self.table)
         text = json.dumps(
             {'schema_version': SCHEMA_VERSION} | asdict(self.info), indent=1, ensure_ascii=False
         )
@@ -247,41 +227,7 @@ def read_info(path: Path) -> DatasetInfo:
     return info
 
 
-def read_table(path: Path) -> dict[str, np.ndarray]:
-    """Read clips.csv into one array a column: text, or numbers where they are meant."""
-    file = path / TABLE
-    try:
-        with file.open(newline='', encoding='utf-8') as stream:
-            reader = csv.reader(stream)
-            names = next(reader)
-            rows = list(reader)
-    except (OSError, StopIteration, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f'{file}: cannot be read ({error})') from error
-    if missing := set(COLUMNS) - set(names):
-        raise DataError(f'{file}: no column {sorted(missing)}')
-    for number, row in enumerate(rows, start=2):
-        if len(row) != len(names):
-            raise DataError(f'{file}: line {number} has {len(row)} fields, not {len(names)}')
-    columns = (
-        dict(zip(names, zip(*rows, strict=True), strict=True))
-        if rows
-        else dict.fromkeys(names, ())
-    )
-    table = {}
-    for name, values in columns.items():
-        try:
-            if name in COUNTS:
-                table[name] = np.array([int(v) for v in values], np.int64)
-            elif name in NUMBERS:
-                table[name] = np.array([float(v) if v else np.nan for v in values], np.float64)
-            else:
-                table[name] = np.array(values, dtype=str)
-        except ValueError as error:
-            raise DataError(f'{file}: {name}: {error}') from error
-    return table
-
-
-class Store:
+class StoredDataset:
     """A data set opened for reading: the table in memory, keypoints mapped from disk."""
 
     def __init__(self, path: Path):
@@ -337,62 +283,3 @@ class Store:
             here = slice(row + person * frames + first, row + person * frames + last)
             result.append(Track(**{name: array[here] for name, array in self.maps.items()}))
         return result
-
-
-def _faults_of_rows(store: Store) -> Iterator[str]:
-    maps = store.maps
-    for start in range(0, len(maps['mask']), CHUNK):
-        here = slice(start, start + CHUNK)
-        mask = maps['mask'][here]
-        for part, name in enumerate(PARTS):
-            if name not in maps:
-                if mask[:, part].any():
-                    yield f'mask.npy: shows {name}, but there is no {name}.npy'
-                continue
-            rows = maps[name][here].reshape(len(mask), -1)
-            for what, bad in (
-                ('NaN or infinity', ~np.isfinite(rows).all(1)),
-                ('not zero where mask is False', rows.any(1) & ~mask[:, part]),
-            ):
-                if bad.any():
-                    yield f'{name}.npy: row {start + int(bad.argmax())}: {what}'
-
-
-def validate(path: Path) -> list[str]:
-    """Return all faults of a data set as 'file: field: what is wrong'; none if it is sound."""
-    try:
-        store = Store(path)
-    except DataError as error:
-        return [str(error)]
-    table, faults = store.table, []
-
-    def check(field_name: str, bad: np.ndarray, what: str) -> None:
-        for i in np.flatnonzero(bad)[:3]:
-            faults.append(f'{TABLE}: {field_name}: line {i + 2} ({table["id"][i]}): {what}')
-
-    _, first, count = np.unique(table['id'], return_index=True, return_counts=True)
-    check(
-        'id',
-        np.isin(np.arange(len(store)), first[count > 1]) | (table['id'] == ''),
-        'empty, or taken by another clip',
-    )
-    known = np.isin(table['label'], [*store.info.classes, ''])
-    check('label', ~known, f'not one of the classes in {INFO}')
-    check('rate', ~(np.isnan(table['rate']) | (table['rate'] > 0)), 'not a positive number')
-    check('aspect', ~(table['aspect'] > 0), 'not a positive number')
-    for name in ('persons', 'frames'):
-        check(name, table[name] < 1, 'not at least 1')
-    if store.info.idle is not None and store.info.idle not in store.info.classes:
-        faults.append(f'{INFO}: idle: {store.info.idle!r} is not one of the classes')
-    order = np.argsort(table['row'], kind='stable')
-    ends = (table['row'] + table['persons'] * table['frames'])[order]
-    overlap = np.zeros(len(store), bool)
-    overlap[order[1:]] = table['row'][order][1:] < ends[:-1]
-    check('row', overlap, 'overlaps another clip')
-    expected = {INFO, TABLE, 'mask.npy', *(f'{name}.npy' for name in store.shapes)}
-    faults += [
-        f'{file.name}: does not belong here'
-        for file in sorted(path.iterdir())
-        if file.name not in expected
-    ]
-    return faults + list(_faults_of_rows(store))

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from ..datasets.store import DataError
-from .metrics import measure
+from ..errors import DataError
+from .metrics import compute_metrics
 from .predictions import Predictions
 
 
@@ -68,8 +68,8 @@ def calibrate(
         temperature=temperature,
         threshold=threshold,
         kept=float((best >= threshold).mean()),
-        ece_before=measure(predictions).ece,
-        ece_after=measure(cooled(predictions)).ece,
+        ece_before=compute_metrics(predictions).ece,
+        ece_after=compute_metrics(cooled(predictions)).ece,
         answers=len(predictions),
     )
 

@@ -1,8 +1,8 @@
-"""Train and test over the folds of a protocol: how well a recipe serves people never seen."""
+"""Folds of a protocol: each is trained anew and tested on people that it has never seen."""
 
 import resource
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +12,8 @@ from ..recipe import RunConfig
 from ..train import fit
 from ..windows.clips import Clips
 from ..windows.splits import SplitConfig, split
+from .metrics import Fold
 from .predictions import Predictions, predict
-from .report import Fold
 
 
 def cross_validate(
@@ -23,6 +23,7 @@ def cross_validate(
     seeds: Sequence[int],
     logs: Path | None = None,
     partial: bool = False,
+    after_epoch: Callable[[], object] | None = None,
 ) -> Iterator[tuple[Fold, Predictions, nn.Module]]:
     """Yield for every seed and split what a network trained on its training part does on its test.
 
@@ -34,6 +35,7 @@ def cross_validate(
         seeds: one whole round each.
         logs: folder for checkpoints; needed if a split has a validation part.
         partial: see `split`.
+        after_epoch: called after each epoch of each training.
 
     """
     for seed in seeds:
@@ -47,6 +49,7 @@ def cross_validate(
                 held,
                 progress=False,
                 logs=logs / f'{name.replace("/", "-")} seed {seed}' if logs else None,
+                after_epoch=after_epoch,
             )
             seconds = time.monotonic() - begun
             predictions = predict(fitted.model, clips.select(parts.test), config.steps)

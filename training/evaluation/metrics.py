@@ -1,6 +1,8 @@
 """Scores of predictions, by torchmetrics."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +15,7 @@ from torchmetrics.classification import (
     MulticlassPrecision,
 )
 
-from .predictions import Predictions
+from .predictions import STREAMS, Predictions
 
 BINS = 15
 
@@ -46,7 +48,7 @@ class Metrics:
     mistakes: list[str]  # the most frequent, as 'true -> answered (n)'
 
 
-def measure(predictions: Predictions, temperature: float = 1.0) -> Metrics:
+def compute_metrics(predictions: Predictions, temperature: float = 1.0) -> Metrics:
     """Compute all scores."""
     names = predictions.class_names
     K = len(names)
@@ -90,6 +92,29 @@ def measure(predictions: Predictions, temperature: float = 1.0) -> Metrics:
     )
 
 
+def guessing(metrics: dict[str, Any]) -> str | None:
+    """Return in words that a report's scores are no better than guessing, or None if they are.
+
+    By the mean recall over the K classes that were tested, which is 1/K for whoever always gives
+    one answer or draws lots, however unequal the classes are. Better is what lots reach in fewer
+    than about one report of forty (two standard errors).
+
+    Args:
+        metrics: `Metrics` as a dict, as a report holds it.
+
+    """
+    tested = [item for item in metrics['classes'] if item['clips']]
+    K = max(len(tested), 1)
+    recall = sum(item['recall'] for item in tested) / K
+    error = (sum((1 - 1 / K) / K / item['clips'] for item in tested)) ** 0.5 / K
+    if recall > 1 / K + 2 * error:
+        return None
+    return (
+        f'the report is no better than guessing: mean recall {recall:.2f} over {K} classes, '
+        f'and lots give {1 / K:.2f}, give or take {2 * error:.2f}'
+    )
+
+
 def mistakes(confusion: np.ndarray, names: tuple[str, ...], most: int = 5) -> list[str]:
     """Return the most frequent mistakes as 'true -> answered (n)'."""
     counts = confusion.copy()
@@ -124,3 +149,32 @@ def open_set(known: np.ndarray, unknown: np.ndarray) -> OpenSet:
     truth = torch.tensor([1] * len(known) + [0] * len(unknown))
     threshold = np.quantile(known, 0.05)
     return OpenSet(float(BinaryAUROC()(score, truth)), float((unknown >= threshold).mean()))
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One training and its test."""
+
+    name: str  # of the split
+    seed: int
+    accuracy: dict[str, float]  # top-1 of 'fused', 'body', 'hand' as there are
+    clips: int
+    train_clips: int
+    seconds: float  # of training
+    memory_mb: float  # most resident memory of the process so far
+
+
+def spread(folds: Sequence[Fold]) -> dict[str, dict[str, float]]:
+    """Return for each stream the mean over folds, then mean and standard deviation over seeds."""
+    result = {}
+    for stream in (name for name in STREAMS if name in folds[0].accuracy):
+        per_seed = [
+            np.mean([f.accuracy[stream] for f in folds if f.seed == seed])
+            for seed in sorted({f.seed for f in folds})
+        ]
+        result[stream] = {
+            'mean': round(float(np.mean(per_seed)), 4),
+            'std': round(float(np.std(per_seed)), 4),
+            'seeds': len(per_seed),
+        }
+    return result

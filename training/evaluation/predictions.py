@@ -1,6 +1,7 @@
 """A network's answers on a set of clips."""
 
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -9,7 +10,8 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from ..datasets.store import DataError
+from ..errors import DataError
+from ..threads import choose_threads
 from ..windows.clips import Clips
 from ..windows.dataset import ClipDataset, WindowDataset
 
@@ -99,7 +101,10 @@ def infer(model: nn.Module, dataset: Dataset, batch: int = 128) -> dict[str, np.
     model.eval()
     with torch.no_grad():
         for inputs, _ in DataLoader(dataset, batch):
-            for name, z in model(*(part.to(device) for part in inputs)).all().items():
+            inputs = [part.to(device) for part in inputs]
+            if not found and device.type == 'cpu':
+                choose_threads(partial(model, *inputs))
+            for name, z in model(*inputs).all().items():
                 found.setdefault(name, []).append(z.float().cpu().numpy())
     return {name: np.concatenate(parts) for name, parts in found.items()}
 

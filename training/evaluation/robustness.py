@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 from bharnet_ros.layouts import BodyHandLayout
 from bharnet_ros.types import Clip
 
-from ..datasets.store import DataError
+from ..errors import DataError
 from ..windows.augment import add_noise, drop_frames, drop_hands, mirror, zoom
 from ..windows.clips import Clips
 from ..windows.dataset import to_tensors

@@ -1,6 +1,6 @@
 """GCN backbones: the stack of graph and temporal convolutions that a stream is built of.
 
-Three are here, chosen by `StreamConfig.backbone`; they differ in the graph convolution and in the
+Three are here, chosen by `GcnConfig.backbone`; they differ in the graph convolution and in the
 temporal convolution of a block, and share everything else.
 
 - `stgcnpp`: learnable adjacency, multi-scale temporal convolution. Light. In the manner of
@@ -25,7 +25,7 @@ SUBSETS = 3  # self, inward, outward
 
 
 @dataclass(frozen=True)
-class StreamConfig:
+class GcnConfig:
     """One GCN stream: kind, output channels of each block, and the blocks that halve T."""
 
     backbone: str = 'stgcnpp'  # 'stgcnpp', 'ctrgcn', 'degcn'
@@ -239,7 +239,7 @@ class Block(nn.Module):
 BACKBONES = ('stgcnpp', 'ctrgcn', 'degcn')
 
 
-class Stream(nn.Module):
+class GcnStream(nn.Module):
     """GCN over one skeleton; instances share the weights. (N, C, T, V, I) to (N, C', T', V, I).
 
     With `branch_blocks` = B > 0 the last B blocks are not run by `forward`: they are the
@@ -247,7 +247,7 @@ class Stream(nn.Module):
     """
 
     def __init__(
-        self, layout: Layout, channels_in: int, config: StreamConfig, branch_blocks: int = 0
+        self, layout: Layout, channels_in: int, config: GcnConfig, branch_blocks: int = 0
     ):
         super().__init__()
         if not 0 <= branch_blocks < len(config.channels):
@@ -277,7 +277,7 @@ class Stream(nn.Module):
 
 
 class Branch(nn.Sequential):
-    """Further blocks on the output of a `Stream`."""
+    """Further blocks on the output of a `GcnStream`."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, T, V, I) to (N, C', T', V, I)."""

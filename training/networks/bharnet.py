@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from .attention import PoolingAttention, axis_tokens, pooled_mean, shrink_mask
-from .backbones import Stream, StreamConfig
+from .backbones import GcnConfig, GcnStream
 from .fusion import FUSIONS, fuse
 from .preprocess import Preprocess, PreprocessConfig, UnifiedPreprocess
 
@@ -43,9 +43,9 @@ def full_precision(like: Tensor) -> AbstractContextManager:
 class ModelConfig:
     """Which network: streams, pooling, fusion, preprocessing."""
 
-    body: StreamConfig | None = field(default_factory=StreamConfig)  # null: hands only
-    hand: StreamConfig | None = field(default_factory=StreamConfig)  # null: body only
-    unified: StreamConfig | None = None  # one graph of body and hands instead of two streams
+    body: GcnConfig | None = field(default_factory=GcnConfig)  # null: hands only
+    hand: GcnConfig | None = field(default_factory=GcnConfig)  # null: body only
+    unified: GcnConfig | None = None  # one graph of body and hands instead of two streams
     pool: str = 'gap'  # 'gap', 'pam'
     experts: int = 0  # blocks of each branch at the end of a stream; 0: no expertized branches
     fusion: str = 'sum'  # 'sum', 'noisy_or'
@@ -78,7 +78,7 @@ class ModelConfig:
             )
 
     @property
-    def streams(self) -> dict[str, StreamConfig]:
+    def streams(self) -> dict[str, GcnConfig]:
         """The streams that the model has, by name."""
         named = {'body': self.body, 'hand': self.hand, 'unified': self.unified}
         return {name: stream for name, stream in named.items() if stream is not None}
@@ -119,7 +119,7 @@ class BHaRNet(nn.Module):
         self.streams, self.heads = nn.ModuleDict(), nn.ModuleDict()
         self.branches, self.experts, self.expert_heads = (nn.ModuleDict() for _ in range(3))
         for name, stream in config.streams.items():
-            self.streams[name] = Stream(layouts[name], channels[name], stream, config.experts)
+            self.streams[name] = GcnStream(layouts[name], channels[name], stream, config.experts)
             self.branches[name] = self.streams[name].branch()
             self.heads[name] = nn.Linear(stream.channels[-1], classes)
             if config.experts:
@@ -193,7 +193,9 @@ class UnifiedNet(nn.Module):
         super().__init__()
         self.config = config
         self.preprocess = UnifiedPreprocess(config.preprocess)
-        self.stream = Stream(self.preprocess.layout, self.preprocess.body_channels, config.unified)
+        self.stream = GcnStream(
+            self.preprocess.layout, self.preprocess.body_channels, config.unified
+        )
         self.head = nn.Linear(config.unified.channels[-1], classes)
         self.dropout = nn.Dropout(config.dropout)
 

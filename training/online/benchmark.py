@@ -11,27 +11,27 @@ from torch import nn
 
 from bharnet_ros.inference.model import Model
 
-from ..datasets.store import DataError
+from ..errors import DataError
 from ..export import export, make_contract
 from ..guard import guard_of
 from ..recipe import RunConfig
 from ..train import fit
 from ..windows.clips import Clips, merge
 from ..windows.splits import leave_one_out, split
-from .playback import Take, play
-from .streams import Stream, StreamConfig, halves, make_stream, usable
+from .playback import PlayedStream, play
+from .streams import LabelledStream, StitchConfig, halves, stitch_stream, usable
 
 
 @dataclass(frozen=True)
 class OnlineFold:
-    """The takes of one group."""
+    """The streams of one group."""
 
     name: str  # of the group
     seed: int
     model_id: str
     train_clips: int | None  # None: the model was given
-    report: Take
-    tune: Take | None  # None: nothing is tuned
+    report: PlayedStream
+    tune: PlayedStream | None  # None: nothing is tuned
     seconds: float  # for all of it
 
 
@@ -62,19 +62,19 @@ def run_folds(
     clips: Clips,
     groups: Sequence[str],
     withhold: Sequence[str],
-    stream: StreamConfig,
+    stitch: StitchConfig,
     seeds: Sequence[int],
     tuned: bool = True,
     given: Model | None = None,
 ) -> Iterator[OnlineFold]:
-    """Yield for every seed and group the takes of its streams.
+    """Yield for every seed and group its streams, played.
 
     Args:
         config: the recipe; its seed is replaced.
         clips: all clips, also of withheld classes.
         groups: each is left out in turn and makes the streams.
         withhold: classes that no training sees: the unknown actions.
-        stream: length and make-up of each stream.
+        stitch: length and make-up of each stream.
         seeds: one whole round each.
         tuned: also make a stream to tune on, without a common clip.
         given: a model for all groups, in place of training; it may have seen them.
@@ -86,10 +86,10 @@ def run_folds(
         raise DataError('say which groups to leave out, and at least one seed')
     if given is None:
         labels = [name for name in clips.class_names if name not in withhold]
-        idle, strange = config.idle, config.unknown
+        idle, unknown = config.idle, config.unknown
     else:
         labels, idle = list(given.contract.labels), given.contract.idle
-        strange = given.contract.unknown
+        unknown = given.contract.unknown
     if missing := set(withhold) - set(clips.class_names):
         raise DataError(
             f'withhold: no clips of {", ".join(sorted(missing))}; there are '
@@ -99,9 +99,9 @@ def run_folds(
         raise DataError(
             f'withhold: {", ".join(sorted(known))} is the idle class, or known to the model'
         )
-    words = [name for name in labels if name not in (idle, strange)]
+    words = [name for name in labels if name not in (idle, unknown)]
     used = np.isin(np.array(clips.class_names)[clips.label], [*words, *withhold, idle or ''])
-    makers: dict[str, Callable[[int], list[Stream]]] = {}
+    makers: dict[str, Callable[[int], list[LabelledStream]]] = {}
     for group in groups:
         here = usable(clips.select(used & (clips.group == group)))
         if not len(here):
@@ -110,9 +110,9 @@ def run_folds(
                 f'{", ".join(sorted(set(clips.group)))}'
             )
 
-        def make(seed: int, here: Clips = here) -> list[Stream]:
+        def make(seed: int, here: Clips = here) -> list[LabelledStream]:
             return [
-                make_stream(part, words, withhold, idle or '', stream, seed)
+                stitch_stream(part, words, withhold, idle or '', stitch, seed)
                 for part in halves(here, seed)
             ]
 

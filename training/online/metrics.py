@@ -9,7 +9,7 @@ from torchmetrics.functional.classification import multiclass_average_precision
 
 from bharnet_ros.types import SECOND, Action, Phase, State
 
-from .streams import IDLE, KNOWN, UNKNOWN, Segment
+from .streams import IDLE, KNOWN, UNKNOWN, StreamSegment
 
 OVERLAPS = (10, 25, 50)  # per cent
 BACKGROUND = -1  # the label of frames in which no known word is performed or shown
@@ -17,11 +17,11 @@ SETTLED = 0.5  # seconds from the start of a clip after which its state should h
 
 
 @dataclass(frozen=True)
-class Course:
+class StreamTruth:
     """What is true of a stream, frame by frame and clip by clip."""
 
     stamps: np.ndarray  # (F,) int64, nanoseconds, equally spaced
-    segments: Sequence[Segment]
+    segments: Sequence[StreamSegment]
     names: tuple[str, ...]  # the model's labels; known segments are named by them
 
     @property
@@ -39,7 +39,7 @@ class Course:
                 found[first:last] = self.names.index(segment.label)
         return found
 
-    def turns(self) -> list[tuple[Segment, int]]:
+    def turns(self) -> list[tuple[StreamSegment, int]]:
         """Return each segment with the stamp at which its turn is over: the next one's start."""
         return list(
             zip(self.segments, [*(s.start for s in self.segments[1:]), self.end], strict=True)
@@ -47,7 +47,7 @@ class Course:
 
 
 @dataclass(frozen=True)
-class Told:
+class StreamAnswer:
     """What the runtime said of a stream."""
 
     events: Sequence[Action]
@@ -141,29 +141,29 @@ class OnlineMetrics:
     told_unknown: dict[str, float | None]  # share of each kind of clips, from SETTLED on
 
 
-def measure_online(runs: Sequence[tuple[Course, Told]]) -> OnlineMetrics:
+def compute_online_metrics(runs: Sequence[tuple[StreamTruth, StreamAnswer]]) -> OnlineMetrics:
     """Score what was said of one or more streams."""
     counts = {overlap: np.zeros(3, int) for overlap in OVERLAPS}
     false, time = dict.fromkeys((IDLE, UNKNOWN), 0), dict.fromkeys((KNOWN, IDLE, UNKNOWN), 0)
-    frames, strange = dict.fromkeys(time, 0), dict.fromkeys(time, 0)
+    frames, told_unknown = dict.fromkeys(time, 0), dict.fromkeys(time, 0)
     delays, lingers, words, changes, true_changes = [], [], 0, 0, 0
-    for course, told in runs:
-        truth, answer = course.labels, shown(course.stamps, told.events)
-        is_strange = told.state(course.stamps) == State.UNKNOWN
+    for truth, answer in runs:
+        true_labels, labels = truth.labels, shown(truth.stamps, answer.events)
+        is_unknown = answer.state(truth.stamps) == State.UNKNOWN
         for overlap in OVERLAPS:
-            counts[overlap] += matches(answer, truth, overlap / 100)
-        changes += int((np.diff(answer) != 0).sum())
-        true_changes += int((np.diff(truth) != 0).sum())
-        starts = [event for event in told.events if event.phase == Phase.STARTED]
-        for segment, end in course.turns():
+            counts[overlap] += matches(labels, true_labels, overlap / 100)
+        changes += int((np.diff(labels) != 0).sum())
+        true_changes += int((np.diff(true_labels) != 0).sum())
+        starts = [event for event in answer.events if event.phase == Phase.STARTED]
+        for segment, end in truth.turns():
             time[segment.kind] += end - segment.start
             within = slice(
                 *np.searchsorted(
-                    course.stamps, (segment.start + int(SETTLED * SECOND), segment.stop)
+                    truth.stamps, (segment.start + int(SETTLED * SECOND), segment.stop)
                 )
             )
-            frames[segment.kind] += len(course.stamps[within])
-            strange[segment.kind] += int(is_strange[within].sum())
+            frames[segment.kind] += len(truth.stamps[within])
+            told_unknown[segment.kind] += int(is_unknown[within].sum())
             here = [event for event in starts if segment.start <= event.stamp < end]
             if segment.kind != KNOWN:
                 false[segment.kind] += len(here)
@@ -172,9 +172,9 @@ def measure_online(runs: Sequence[tuple[Course, Told]]) -> OnlineMetrics:
             right = [event.stamp for event in here if event.label == segment.label]
             if right:
                 delays.append((right[0] - segment.start) / SECOND)
-                after = course.stamps >= segment.stop
-                gone = course.stamps[after][answer[after] != course.names.index(segment.label)]
-                lingers.append(((gone[0] if len(gone) else course.end) - segment.stop) / SECOND)
+                after = truth.stamps >= segment.stop
+                gone = truth.stamps[after][labels[after] != truth.names.index(segment.label)]
+                lingers.append(((gone[0] if len(gone) else truth.end) - segment.stop) / SECOND)
 
     def per_minute(*kinds: str) -> float | None:
         spent = sum(time[kind] for kind in kinds) / SECOND / 60
@@ -197,7 +197,7 @@ def measure_online(runs: Sequence[tuple[Course, Told]]) -> OnlineMetrics:
         true_changes / seconds,
         words,
         {kind: spent / SECOND / 60 for kind, spent in time.items()},
-        {kind: strange[kind] / count if count else None for kind, count in frames.items()},
+        {kind: told_unknown[kind] / count if count else None for kind, count in frames.items()},
     )
 
 

@@ -11,12 +11,12 @@ from bharnet_ros.recognition.decision import DecisionConfig
 from bharnet_ros.recognition.pipeline import ActionPipeline, PipelineConfig
 from bharnet_ros.types import Keypoints, Scores, Window
 
-from .metrics import Course, Told
-from .streams import Stream
+from .metrics import StreamAnswer, StreamTruth
+from .streams import LabelledStream
 
 
 @dataclass(frozen=True)
-class Recording:
+class RecordedScores:
     """What the runtime made of one stream, without what depends on the decision parameters."""
 
     contract: Contract
@@ -35,7 +35,7 @@ class Recording:
 
 def record(
     recognizer: Model, frames: Sequence[Keypoints], decision: DecisionConfig
-) -> tuple[Recording, Told]:
+) -> tuple[RecordedScores, StreamAnswer]:
     """Play frames of one person through the runtime as the robot does, decision by decision."""
     pipeline = ActionPipeline(recognizer.contract, PipelineConfig(decision=decision))
     found, events, states = [], [], []
@@ -46,19 +46,19 @@ def record(
             found.append(scores)
             states.append((scores.window.stamp, pipeline.state(scores.window)))
     K = len(recognizer.contract.labels)
-    return Recording(
+    return RecordedScores(
         recognizer.contract,
         frames[0],
         found[0].window if found else None,
         np.array([item.window.stamp for item in found], np.int64),
         np.array([item.probabilities for item in found]).reshape(-1, K),
-    ), Told(events, states)
+    ), StreamAnswer(events, states)
 
 
-def replay(recording: Recording, decision: DecisionConfig) -> Told:
+def replay(recording: RecordedScores, decision: DecisionConfig) -> StreamAnswer:
     """Return what the same scores give under other decision parameters.
 
-    The person must have been there throughout, as in a stream made by `make_stream`.
+    The person must have been there throughout, as in a stream made by `stitch_stream`.
     """
     pipeline = ActionPipeline(recording.contract, PipelineConfig(decision=decision))
     pipeline.push(recording.first)  # now the pipeline knows the person
@@ -66,26 +66,26 @@ def replay(recording: Recording, decision: DecisionConfig) -> Told:
     for stamp, p in zip(recording.stamps.tolist(), recording.probabilities, strict=True):
         events += pipeline.decide(Scores(replace(recording.window, stamp=stamp), p))
         states.append((stamp, pipeline.state(recording.window)))
-    return Told(events, states)
+    return StreamAnswer(events, states)
 
 
 @dataclass(frozen=True)
-class Take:
-    """A stream's truth and the recording of it."""
+class PlayedStream:
+    """A stream's truth and the scores that the runtime gave it."""
 
-    course: Course
-    recording: Recording
+    truth: StreamTruth
+    scores: RecordedScores
     again: int  # clips of the stream that were in it before
 
-    def run(self, decision: DecisionConfig) -> tuple[Course, Told]:
-        """Return what `measure_online` wants."""
-        return self.course, replay(self.recording, decision)
+    def run(self, decision: DecisionConfig) -> tuple[StreamTruth, StreamAnswer]:
+        """Return what `compute_online_metrics` wants."""
+        return self.truth, replay(self.scores, decision)
 
 
-def play(recognizer: Model, stream: Stream) -> Take:
+def play(recognizer: Model, stream: LabelledStream) -> PlayedStream:
     """Record a stream and keep its truth."""
-    return Take(
-        Course(stream.stamps, stream.segments, recognizer.contract.labels),
+    return PlayedStream(
+        StreamTruth(stream.stamps, stream.segments, recognizer.contract.labels),
         record(recognizer, stream.frames, DecisionConfig())[0],
         stream.again,
     )

@@ -8,26 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from bharnet_ros.recognition.decision import DecisionConfig, Policy
-from bharnet_ros.types import SECOND, State
+from bharnet_ros.recognition.decision import DecisionConfig
 
-from ..evaluation.report import PAGE, REPORT, plt, save_figure, table
+from ..evaluation.report import PAGE, REPORT
+from ..evaluation.tables import markdown_table
 from .benchmark import OnlineFold
+from .figures import draw_stream
 from .metrics import (
-    BACKGROUND,
     OVERLAPS,
     SETTLED,
     OnlineMetrics,
+    compute_online_metrics,
     frame_precision,
-    measure_online,
-    pieces,
-    shown,
 )
-from .playback import Take
+from .playback import PlayedStream
 from .streams import IDLE, KNOWN, UNKNOWN
 from .tuning import DELAY_GOAL, F1_GOAL, FALSE_GOAL, OBJECTIVE, objective, tune
-
-ROW = 30.0  # seconds in a row of the picture
 
 
 @dataclass(frozen=True)
@@ -50,13 +46,13 @@ class Setting:
         }
 
 
-def judge(folds: Sequence[OnlineFold]) -> list[Setting]:
+def score_settings(folds: Sequence[OnlineFold]) -> list[Setting]:
     """Score the default setting and, if there are tune parts, the one chosen on them."""
     parts = [fold.tune for fold in folds if fold.tune is not None]
 
     def setting(name: str, decision: DecisionConfig) -> Setting:
-        def score(takes: Sequence[Take]) -> OnlineMetrics:
-            return measure_online([take.run(decision) for take in takes])
+        def score(streams: Sequence[PlayedStream]) -> OnlineMetrics:
+            return compute_online_metrics([stream.run(decision) for stream in streams])
 
         return Setting(
             name,
@@ -72,63 +68,16 @@ def judge(folds: Sequence[OnlineFold]) -> list[Setting]:
     return settings
 
 
-def mean_precision(takes: Sequence[Take]) -> tuple[float, dict[str, float]]:
-    """Return frame mAP over all takes, background included, and that of each class."""
-    contract = takes[0].recording.contract
+def mean_precision(streams: Sequence[PlayedStream]) -> tuple[float, dict[str, float]]:
+    """Return frame mAP over all streams, background included, and that of each class."""
+    contract = streams[0].scores.contract
     each = frame_precision(
-        np.concatenate([take.recording.at(take.course.stamps) for take in takes]),
-        np.concatenate([take.course.labels for take in takes]),
+        np.concatenate([stream.scores.at(stream.truth.stamps) for stream in streams]),
+        np.concatenate([stream.truth.labels for stream in streams]),
         contract.labels,
         [name for name in (contract.idle, contract.unknown) if name is not None],
     )
     return float(np.mean(list(each.values()))), each
-
-
-def draw(take: Take, decision: DecisionConfig, path: Path) -> None:
-    """Draw a stream in rows: truth above, actions below, probabilities between them."""
-    course, told = take.run(decision)
-    threshold = Policy.of(decision, take.recording.contract).threshold
-    answer, scores = shown(course.stamps, told.events), take.recording.at(course.stamps)
-    strange = np.where(told.state(course.stamps) == State.UNKNOWN, 0, BACKGROUND)
-    seconds = (course.stamps - course.stamps[0]) / SECOND
-    colours = plt.get_cmap('tab20')(np.arange(len(course.names)) % 20)
-    count = max(1, int(np.ceil(seconds[-1] / ROW)))
-    figure, axes = plt.subplots(count, 1, figsize=(13, 1.5 * count), squeeze=False)
-
-    def bar(first: float, last: float, y: float, colour: Any, text: str) -> None:
-        for axis, start in zip(axes.flat, np.arange(count) * ROW, strict=True):
-            if first < start + ROW and last > start:
-                axis.broken_barh([(first, last - first)], (y, 0.3), facecolors=[colour])
-                axis.text(max(first, start) + 0.1, y + 0.06, text, fontsize=7, clip_on=True)
-
-    for segment in course.segments:
-        first, last = (
-            (stamp - course.stamps[0]) / SECOND for stamp in (segment.start, segment.stop)
-        )
-        colour = {IDLE: 'whitesmoke', UNKNOWN: 'darkgrey'}.get(segment.kind)
-        if colour is None:
-            colour = colours[course.names.index(segment.label)]
-        text = f'{segment.label} ?' if segment.kind == UNKNOWN else segment.label
-        bar(first, last, 1.05, colour, text)
-    for label, first, last in pieces(answer):
-        bar(seconds[first], seconds[last - 1], -0.35, colours[label], course.names[label])
-    for _, first, last in pieces(strange):
-        bar(seconds[first], seconds[last - 1], -0.35, 'darkgrey', '?')
-    for row, axis in enumerate(axes.flat):
-        for k, name in enumerate(course.names):
-            if name != take.recording.contract.idle:
-                axis.plot(seconds, scores[:, k], color=colours[k], linewidth=1)
-        axis.axhline(threshold, color='grey', linewidth=0.5, linestyle=':')
-        axis.set_xlim(row * ROW, (row + 1) * ROW)
-        axis.set_ylim(-0.4, 1.4)
-        axis.set_yticks([-0.2, 0.5, 1.2], ['action', 'score', 'truth'], fontsize=7)
-        axis.tick_params(axis='x', labelsize=7)
-    axes[-1, 0].set_xlabel(
-        'seconds; "?": an action that the model never learned; below, where '
-        'the state is "unknown"',
-        fontsize=8,
-    )
-    save_figure(figure, path)
 
 
 def write_online_report(
@@ -136,12 +85,12 @@ def write_online_report(
 ) -> list[Setting]:
     """Tune, score, write everything into `folder`, and return the settings with their scores."""
     folder.mkdir(parents=True, exist_ok=True)
-    settings = judge(folds)
+    settings = score_settings(folds)
     mean, each = mean_precision([fold.report for fold in folds])
     pictures = []
     for fold in folds:
         name = f'{fold.name.replace("/", "-")} seed {fold.seed}.png'
-        draw(fold.report, settings[-1].decision, folder / name)
+        draw_stream(fold.report, settings[-1].decision, folder / name)
         pictures.append(name)
     data = {
         'protocol': protocol,
@@ -211,7 +160,7 @@ HEAD = [
 
 def summary(settings: Sequence[Setting]) -> str:
     """Return the main table: a line for each setting."""
-    return table(
+    return markdown_table(
         ['setting', *HEAD], [[setting.name, *_cells(setting.metrics)] for setting in settings]
     )
 
@@ -231,7 +180,7 @@ def page(data: dict[str, Any], folds: Sequence[OnlineFold], settings: Sequence[S
         f'{DELAY_GOAL} s. Told unknown: share of the time of unknown actions, known words and '
         f'idle, from {SETTLED} s after their first frame, in which the state is "unknown".\n',
         '## Settings\n',
-        table(
+        markdown_table(
             ['setting', *decisions[0], 'objective on tune parts'],
             [
                 [
@@ -246,7 +195,7 @@ def page(data: dict[str, Any], folds: Sequence[OnlineFold], settings: Sequence[S
         f'it, max_idle 1 off. Objective: {data["objective"]}. Tuned on other clips of the same '
         'people than those reported on.\n',
         '## Folds\n',
-        table(
+        markdown_table(
             ['left out', 'seed', 'setting', *HEAD, 'frame mAP', 'trained on', 'clips again'],
             [
                 [
@@ -263,7 +212,9 @@ def page(data: dict[str, Any], folds: Sequence[OnlineFold], settings: Sequence[S
             ],
         ),
         '## Classes\n',
-        table(['class', 'average precision over frames'], list(data['frame_precision'].items())),
+        markdown_table(
+            ['class', 'average precision over frames'], list(data['frame_precision'].items())
+        ),
         '## Over time\n',
         f'Actions are those of the setting "{settings[-1].name}".\n',
         *(f'![{name}](<{name}>)\n' for name in data['pictures']),

@@ -9,7 +9,7 @@ import numpy as np
 from bharnet_ros.layouts import DETECTOR_LAYOUTS
 from bharnet_ros.types import SECOND, Keypoints
 
-from ..datasets.store import DataError
+from ..errors import DataError
 from ..windows.clips import Clips, require_rate
 from ..windows.poses import RATE, Camera, Pose, poses, transition
 
@@ -20,7 +20,7 @@ PERSON = 'person'
 
 
 @dataclass(frozen=True)
-class StreamConfig:
+class StitchConfig:
     """What a stream is made of."""
 
     minutes: float = 5.0  # at least; the last clip is played to its end
@@ -37,7 +37,7 @@ class StreamConfig:
 
 
 @dataclass(frozen=True)
-class Segment:
+class StreamSegment:
     """One clip within a stream. What lies between two segments is the transition."""
 
     label: str
@@ -47,11 +47,11 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class Stream:
+class LabelledStream:
     """One person before one camera, RATE frames a second, and what is true of it."""
 
     frames: list[Keypoints]
-    segments: list[Segment]
+    segments: list[StreamSegment]
     again: int  # segments whose clip was in the stream before
 
     @property
@@ -117,14 +117,14 @@ def halves(clips: Clips, seed: int) -> tuple[Clips, Clips]:
     return clips.select(side), clips.select(~side)
 
 
-def make_stream(
+def stitch_stream(
     clips: Clips,
     known: Sequence[str],
     unknown: Sequence[str],
     idle: str,
-    config: StreamConfig,
+    config: StitchConfig,
     seed: int,
-) -> Stream:
+) -> LabelledStream:
     """Join clips to one stream; the same arguments give the same stream.
 
     It begins with idle, if there is any; no word follows itself at once, if anything else can. A
@@ -182,8 +182,11 @@ def make_stream(
     def stamp(frame: int) -> int:
         return SECOND + frame * SECOND // RATE
 
-    return Stream(
+    return LabelledStream(
         [CAMERA.frame(pose, stamp(t), PERSON) for t, pose in enumerate(sequence)],
-        [Segment(label, kind, stamp(start), stamp(stop)) for label, kind, start, stop in marks],
+        [
+            StreamSegment(label, kind, stamp(start), stamp(stop))
+            for label, kind, start, stop in marks
+        ],
         len(used) - len(set(used)),
     )

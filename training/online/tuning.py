@@ -6,8 +6,8 @@ from itertools import product
 
 from bharnet_ros.recognition.decision import DecisionConfig
 
-from .metrics import OnlineMetrics, measure_online
-from .playback import Take
+from .metrics import OnlineMetrics, compute_online_metrics
+from .playback import PlayedStream
 
 # What the issue asks for, and what tuning strives for.
 F1_GOAL, FALSE_GOAL, DELAY_GOAL = 0.90, 1.0, 0.7  # at 50 % overlap; a minute; median seconds
@@ -49,11 +49,11 @@ def objective(metrics: OnlineMetrics) -> float:
 
 
 def tune(
-    takes: Sequence[Take], settings: Iterable[DecisionConfig] | None = None
+    streams: Sequence[PlayedStream], settings: Iterable[DecisionConfig] | None = None
 ) -> tuple[DecisionConfig, OnlineMetrics]:
-    """Return the setting with the best objective over all takes together; the first of equals."""
+    """Return the setting that does best over all streams together; the first of equals."""
     scored = [
-        (setting, measure_online([take.run(setting) for take in takes]))
+        (setting, compute_online_metrics([stream.run(setting) for stream in streams]))
         for setting in (candidates() if settings is None else settings)
     ]
     return max(scored, key=lambda pair: objective(pair[1]))

@@ -4,12 +4,13 @@ import numpy as np
 import torch
 from torch import nn
 
+from bharnet_ros.config import BenchOptions
 from bharnet_ros.inference.contract import INPUTS, Contract
 from bharnet_ros.inference.model import Model
-from bharnet_ros.tools.bench.report import BenchOptions, Infer, bench
+from bharnet_ros.tools.bench.report import Infer, bench
 
 from ..export import TOLERANCE, Probabilities
-from ..guard import ShapeGuard
+from ..networks.shape_guard import ShapeGuard
 
 NAME = 'torch eager'
 
@@ -27,13 +28,13 @@ def eager(network: nn.Module, contract: Contract, threads: int, guard: ShapeGuar
 
 
 def bench_with_torch(
-    network: nn.Module, recognizer: Model, options: BenchOptions, guard: ShapeGuard | None = None
+    network: nn.Module, recognizer: Model, config: BenchOptions, guard: ShapeGuard | None = None
 ) -> dict:
     """Run `bharnet bench` with torch eager in place of ONNX Runtime in the bare loop, too.
 
     `guard` is that of the run, see `guard_of`. ValueError if the two are not the same network.
     """
-    infer = eager(network, recognizer.contract, options.threads, guard)
+    infer = eager(network, recognizer.contract, config.runtime.threads, guard)
     session, feed = recognizer.bare()
     rng = np.random.default_rng(0)
     feed = {name: rng.random(value.shape, np.float32) for name, value in feed.items()}
@@ -46,4 +47,4 @@ def bench_with_torch(
             + (', or not from its data of today' if guard else '')
             + ': they disagree'
         )
-    return bench(options, {NAME: infer})
+    return bench(config, {NAME: infer})

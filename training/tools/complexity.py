@@ -67,7 +67,7 @@ def variants(config: ModelConfig) -> dict[str, ModelConfig]:
     return made
 
 
-def table(recipe: RunConfig, classes: int, persons: int) -> list[Complexity]:
+def complexity_table(recipe: RunConfig, classes: int, persons: int) -> list[Complexity]:
     """Count the recipe's own model, and its variants if it has two streams."""
     model = recipe.model
     named = {'recipe': model}

@@ -8,14 +8,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 import torch
 from torch import nn
 
 from bharnet_ros.inference.contract import INPUTS, OUTPUT
+from bharnet_ros.system.onnxruntime import ort
 
 from ..export import Probabilities
-from ..guard import ShapeGuard
+from ..networks.shape_guard import ShapeGuard
 from ..recipe import RunConfig
 from .complexity import window
 

@@ -13,9 +13,10 @@ from torch.utils.data import DataLoader
 from bharnet_ros.layouts import NTU_25
 
 from ..datasets.importers.ntu import ACTIONS
-from ..datasets.store import ClipInfo, DatasetInfo, StoreWriter, Track
+from ..datasets.store import DatasetInfo, DatasetWriter, Track
+from ..datasets.table import ClipInfo
 from ..windows.augment import AugmentConfig
-from ..windows.clips import SourceConfig, load_clips
+from ..windows.clips import DatasetSource, load_clips
 from ..windows.dataset import ClipDataset
 from ..windows.sampler import EpochSampler
 
@@ -36,7 +37,7 @@ def write_synthetic(to: Path, clips: int) -> None:
     rng = np.random.default_rng(0)
     info = DatasetInfo('synthetic', NTU_25.name, ACTIONS, 'Apache-2.0')
     noise = rng.normal(0, 0.3, (4096, len(NTU_25), 3)).astype(np.float16)
-    with StoreWriter(to, info, hands=False, dtype='float16') as writer:
+    with DatasetWriter(to, info, hands=False, dtype='float16') as writer:
         for i in progress(range(clips), 'writing'):
             frames = int(np.clip(rng.lognormal(4.3, 0.4), 20, 300))
             start = int(rng.integers(len(noise) - frames))
@@ -62,7 +63,7 @@ def read_through(
     path: Path, steps: int, batch: int, workers: int, limit: int | None
 ) -> Iterator[Progress]:
     """Draw augmented windows as a training does; yield ten reports on the way."""
-    clips = load_clips(SourceConfig(path), '-')
+    clips = load_clips(DatasetSource(path), '-')
     dataset = ClipDataset(clips, steps, None, AugmentConfig(turn=17.0))
     loader = DataLoader(
         dataset,

@@ -10,11 +10,12 @@ from bharnet_ros.layouts import BodyHandLayout
 from bharnet_ros.recognition.window import resample
 from bharnet_ros.types import PARTS, Clip
 
-from ..datasets.store import DataError, DatasetInfo, Store
+from ..datasets.store import DatasetInfo, StoredDataset
+from ..errors import DataError
 
 
 @dataclass(frozen=True)
-class SourceConfig:
+class DatasetSource:
     """One data set and which of its clips to take."""
 
     path: Path  # folder in our format (docs/data_format.md)
@@ -34,7 +35,7 @@ class SourceConfig:
 class Clips:
     """N labelled clips. Keypoints stay on disk; only the columns of the tables are in memory."""
 
-    stores: tuple[Store, ...]
+    stores: tuple[StoredDataset, ...]
     store: np.ndarray  # (N,) int64, into stores
     index: np.ndarray  # (N,) int64, clip of that store
     label: np.ndarray  # (N,) int64, into class_names
@@ -86,6 +87,11 @@ class Clips:
         frames = int(self.stores[self.store[i]].table['frames'][self.index[i]])
         return (frames - 1) / float(self.rate[i])
 
+    def shows_hands(self, i: int) -> bool:
+        """Return whether clip i shows a hand of anybody in any frame."""
+        tracks = self.stores[self.store[i]].tracks(self.index[i])
+        return any(bool(track.mask[:, 1:].any()) for track in tracks)
+
     def clip(self, i: int, start: float, stop: float, steps: int, person: int = 0) -> Clip:
         """Return the part of clip i from `start` to `stop` (0 to 1) at `steps` equal steps.
 
@@ -129,13 +135,13 @@ def _reach(seen: np.ndarray, first: float, last: float) -> tuple[int, int]:
     )
 
 
-def load_clips(source: SourceConfig, idle: str) -> Clips:
-    """Open one data set; see `SourceConfig`. Raises DataError with what to do.
+def load_clips(source: DatasetSource, idle: str) -> Clips:
+    """Open one data set; see `DatasetSource`. Raises DataError with what to do.
 
     Clips without a label, and clips that show a body in less than half of the frames, are left
     out: on the robot such a window never reaches the network.
     """
-    store = Store(source.path)
+    store = StoredDataset(source.path)
     keep = store.table['label'] != ''
     for name, values in source.where.items():
         if missing := set(values) - set(store.column(name).tolist()):

@@ -11,7 +11,7 @@ from .clips import Clips
 from .joining import Joiner
 from .sampler import Draw
 
-Sample = tuple[tuple[torch.Tensor, ...], int]
+WindowAndLabel = tuple[tuple[torch.Tensor, ...], int]
 DONOR_TRIES = 8
 
 
@@ -67,7 +67,7 @@ class ClipDataset(Dataset):
             self.clips.clip(i, start, stop, self.steps, person) for person in range(self.persons)
         ]
 
-    def __getitem__(self, key: int | Draw) -> Sample:
+    def __getitem__(self, key: int | Draw) -> WindowAndLabel:
         if self.config is None:
             return to_tensors(self._persons(key, 0.0, 1.0)), int(self.clips.label[key])
         draw, i = key
@@ -123,6 +123,6 @@ class WindowDataset(ClipDataset):
     def __len__(self) -> int:
         return len(self.pieces)
 
-    def __getitem__(self, key: int) -> Sample:
+    def __getitem__(self, key: int) -> WindowAndLabel:
         i, start, stop = self.pieces[key]
         return to_tensors(self._persons(i, start, stop)), int(self.clips.label[i])

@@ -8,7 +8,7 @@ import numpy as np
 from bharnet_ros.layouts import DETECTOR_LAYOUTS
 from bharnet_ros.types import PARTS, Clip
 
-from ..datasets.store import DataError
+from ..errors import DataError
 from .clips import Clips, require_rate
 from .poses import View, poses, transition
 

@@ -1,6 +1,7 @@
 """The order in which clips are drawn: the same for a seed and an epoch, on any number of GPUs."""
 
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 import torch
@@ -53,3 +54,19 @@ class EpochSampler(Sampler[Draw]):
             )
         first = self.epoch * self.count
         yield from ((first + n, int(order[n])) for n in range(rank, len(self) * world, world))
+
+
+class EvenBatches(Sampler[list[Draw]]):
+    """Batches of at most `size` draws, as equal as can be: no draw is lost, no batch is tiny."""
+
+    def __init__(self, sampler: EpochSampler, size: int):
+        """Take the draws of `sampler`, which Lightning tells of each epoch."""
+        self.sampler, self.size = sampler, size
+
+    def __len__(self) -> int:
+        return -(-len(self.sampler) // self.size)
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        draws, total, count = iter(self.sampler), len(self.sampler), len(self)
+        for k in range(count):
+            yield list(islice(draws, (k + 1) * total // count - k * total // count))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..datasets.store import DataError
+from ..errors import DataError
 from .clips import Clips
 
 

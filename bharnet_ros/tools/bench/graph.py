@@ -6,7 +6,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +16,13 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from rclpy.serialization import deserialize_message
 
+from bharnet_ros.config import BenchOptions, SourceConfig
 from bharnet_ros.msg import Action as ActionMsg
 from bharnet_ros.msg import Keypoints as KeypointsMsg
 from bharnet_ros.msg import Scores as ScoresMsg
 from bharnet_ros.nodes.messages import from_time
 from bharnet_ros.outputs.files import AnnotatedVideo
-from bharnet_ros.sources.video import SourceConfig, SourceError, VideoReader
+from bharnet_ros.sources.video import SourceError, VideoReader
 from bharnet_ros.system.child import command
 from bharnet_ros.system.procfs import Usage, usage
 from bharnet_ros.tools.bench.stages import NAMESPACE, quantiles
@@ -50,19 +51,6 @@ SENSITIVE = {
     'hold': 0.0,
     'smoothing': 0.0,
 }
-
-
-@dataclass(frozen=True)
-class LoadOptions:
-    """How to load the graph."""
-
-    model: str
-    threads: int  # of ONNX Runtime
-    provider: str
-    require_provider: bool
-    precision: str
-    seconds: float  # measured, after the warm-up
-    busy: int  # other processes that never rest
 
 
 @dataclass(frozen=True)
@@ -105,7 +93,7 @@ class Totals:
     stamp: int  # of camera_node's report, nanoseconds
 
 
-class Listener(Node):
+class ArrivalRecorder(Node):
     """Notes when messages come; they are read later, so that reading does not delay others."""
 
     def __init__(self):
@@ -153,7 +141,8 @@ def write_at_rate(video: Path, rate: float, path: Path) -> None:
             while written / rate < until:
                 writer.write(frame.image, round(written / rate * 1e9))
                 written += 1
-    writer.close()
+    if writer is not None:
+        writer.close()
 
 
 @contextmanager
@@ -171,13 +160,13 @@ def others(count: int) -> Iterator[None]:
             process.wait()
 
 
-def measure_rate(video: Path, rate: float, options: LoadOptions) -> RateResult:
+def measure_rate(video: Path, rate: float, config: BenchOptions) -> RateResult:
     """Run camera_node on a video at a rate, and recognition_node, and listen from here.
 
     ROS is initialised by the caller. Raises ProcessDiedError if a node dies, SourceError if
     nothing comes of the video.
     """
-    listener = Listener()
+    recorder = ArrivalRecorder()
     processes: dict[str, subprocess.Popen] = {}
     with tempfile.TemporaryDirectory(prefix='bharnet_bench') as folder:
         source = Path(folder) / f'{rate:g}.mp4'
@@ -187,11 +176,11 @@ def measure_rate(video: Path, rate: float, options: LoadOptions) -> RateResult:
                 'recognition_node',
                 NAMESPACE,
                 autostart=True,
-                model=f"'{options.model}'",
-                threads=options.threads,
-                provider=options.provider,
-                precision=options.precision,
-                require_provider=options.require_provider,
+                model=f"'{config.model}'",
+                threads=config.runtime.threads,
+                provider=config.runtime.provider,
+                precision=config.runtime.precision,
+                require_provider=config.runtime.require_provider,
                 **SENSITIVE,
             )
             processes['camera_node'] = start(
@@ -204,44 +193,44 @@ def measure_rate(video: Path, rate: float, options: LoadOptions) -> RateResult:
                 subscribers=2,
                 wait_for_subscriber=20.0,
             )
-            with others(options.busy):
-                return _measure(listener, processes, rate, options.seconds)
+            with others(config.busy):
+                return _measure(recorder, processes, rate, config.seconds)
         finally:
             for complaint in stop(processes):
                 print(f'warning: {complaint}', file=sys.stderr, flush=True)
-            listener.destroy_node()
+            recorder.destroy_node()
 
 
 def _measure(
-    listener: Listener, processes: dict[str, subprocess.Popen], rate: float, seconds: float
+    recorder: ArrivalRecorder, processes: dict[str, subprocess.Popen], rate: float, seconds: float
 ) -> RateResult:
     if not spin_until(
-        listener,
+        recorder,
         processes,
         time.monotonic() + START_SECONDS,
-        lambda: listener.arrivals['scores'] and listener.totals,
+        lambda: recorder.arrivals['scores'] and recorder.totals,
     ):
-        seen = 'keypoints, but no scores' if listener.arrivals['keypoints'] else 'no keypoints'
+        seen = 'keypoints, but no scores' if recorder.arrivals['keypoints'] else 'no keypoints'
         raise SourceError(f'{seen} within {START_SECONDS:.0f} s: is there a person in the video?')
-    spin_until(listener, processes, time.monotonic() + WARM_UP)
-    for found in listener.arrivals.values():
+    spin_until(recorder, processes, time.monotonic() + WARM_UP)
+    for found in recorder.arrivals.values():
         found.clear()
-    first = listener.totals[-1]
+    first = recorder.totals[-1]
     pids = {name: process.pid for name, process in processes.items()} | {'bench': os.getpid()}
     samples: dict[str, list[Usage]] = defaultdict(list)
     began = time.monotonic()
     for second in range(round(seconds) + 1):
-        spin_until(listener, processes, began + second)
+        spin_until(recorder, processes, began + second)
         for name, pid in pids.items():
             samples[name].append(usage(pid))
     took = time.monotonic() - began
-    last = listener.totals[-1]
+    last = recorder.totals[-1]
     counters = {name: last.counts[name] - first.counts[name] for name in last.counts}
     return RateResult(
         rate,
         rate_of(counters['images_received'], last.stamp - first.stamp),
         round(took, 2),
-        summarise(listener.arrivals, rate != PEAK),
+        summarise(recorder.arrivals, rate != PEAK),
         counters,
         {
             name: ProcessResult(
@@ -250,8 +239,8 @@ def _measure(
             )
             for name, found in samples.items()
         },
-        listener.provider,
-        listener.precision,
+        recorder.provider,
+        recorder.precision,
     )
 
 
@@ -287,10 +276,8 @@ def summarise(arrivals: dict[str, list[tuple[int, bytes]]], aged: bool) -> dict[
     return results
 
 
-def measure_rates(
-    video: Path, rates: Sequence[float], options: LoadOptions
-) -> Iterator[RateResult]:
-    """Measure one rate after the other; see `measure_rate`."""
+def measure_rates(config: BenchOptions) -> Iterator[RateResult]:
+    """Measure one rate after the other, on the first video; see `measure_rate`."""
     with ros():
-        for rate in rates:
-            yield measure_rate(video, rate, options)
+        for rate in config.rates:
+            yield measure_rate(config.videos[0], rate, config)

@@ -2,115 +2,74 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from bharnet_ros.inference.model import Model
-from bharnet_ros.inference.providers import Choice
-from bharnet_ros.sources.video import SourceConfig, SourceError, VideoReader
+from bharnet_ros.config import BenchOptions, SourceConfig
+from bharnet_ros.inference.model import Model, load_model
+from bharnet_ros.sources.video import SourceError, VideoReader
 from bharnet_ros.system.checks import check_writable
 from bharnet_ros.system.machine import machine
 from bharnet_ros.tools.bench.plot import check_plot, fell_short, write_plot
 from bharnet_ros.tools.bench.stages import QUANTILES, Publisher, Timing, measure_bare, measure_ours
 
-LEAST_SECONDS = 3.0  # diagnostics come once a second
-FASTEST = 1000.0  # Hz
-BUSIEST = 64  # processes
-
 Infer = Callable[[dict[str, np.ndarray]], object]  # one window, by the names of the model's inputs
 
 
-@dataclass(frozen=True)
-class BenchOptions:
-    """What to measure, on what."""
+def check_bench(config: BenchOptions) -> None:
+    """Raise ValueError in one plain line if something cannot be measured or written.
 
-    videos: tuple[Path, ...]
-    model: str
-    rounds: int = 3
-    threads: int = 1  # of ONNX Runtime
-    ros: bool = True  # publish, and run the graph in processes
-    rates: tuple[float, ...] = (15.0, 30.0, 60.0, 120.0, 0.0)  # of the source, Hz; 0: peak
-    seconds: float = 10.0  # of each rate; 0: without processes
-    busy: int = 0  # other processes that never rest, while the graph is measured
-    report: Path | None = None
-    plot: Path | None = None
-    provider: str = 'cpu'
-    require_provider: bool = False
-    precision: str = 'auto'
-
-    def check(self) -> None:
-        """Raise ValueError in one plain line if something cannot be measured or written.
-
-        SourceError if a video is not there, or is none.
-        """
-        if self.rounds < 1:
-            raise ValueError('--rounds: at least 1')
-        Choice(self.provider, self.precision, self.require_provider, self.threads)
-        if not 0 <= self.busy <= BUSIEST:
-            raise ValueError(f'--busy: 0 to {BUSIEST} processes')
-        if self.seconds and not LEAST_SECONDS <= self.seconds <= 3600:
-            raise ValueError(
-                f'--seconds: {LEAST_SECONDS:.0f} to 3600, or 0 to leave the processes out'
-            )
-        if not all(rate == 0 or 1 <= rate <= FASTEST for rate in self.rates):
-            raise ValueError(f'--rates: 1 to {FASTEST:.0f} Hz, or 0 for as fast as possible')
-        if self.plot is not None and not (self.ros and self.seconds and any(self.rates)):
-            raise ValueError(
-                '--plot shows rates other than 0: give --rates and --seconds, and no --no-ros'
-            )
-        for path in (self.report, self.plot):
-            if path is not None:
-                check_writable(path)
-        if self.plot is not None:
-            check_plot(self.plot)
-        self._check_videos()
-
-    def _check_videos(self) -> None:
-        if not self.videos:
-            raise ValueError('no video: give at least one')
-        twice = [video for video, count in Counter(self.videos).items() if count > 1]
-        if twice:
-            raise ValueError(f'{twice[0]} is given twice: its numbers could not be told apart')
-        for video in self.videos:
-            if not video.is_file():
-                raise SourceError(f'no such video file: {video}')
-            VideoReader(SourceConfig(str(video), realtime=False)).close()
-
-    def name(self, video: Path) -> str:
-        """Return what a video is called in the results: its path where names clash."""
-        clash = [other.name for other in self.videos].count(video.name) > 1
-        return str(video) if clash else video.name
+    SourceError if a video is not there, or is none.
+    """
+    if config.plot is not None and not (config.ros and config.seconds and any(config.rates)):
+        raise ValueError(
+            '--plot shows rates other than 0: give --rates and --seconds, and no --no-ros'
+        )
+    for path in (config.json, config.plot):
+        if path is not None:
+            check_writable(path)
+    if config.plot is not None:
+        check_plot(config.plot)
+    if not config.videos:
+        raise ValueError('no video: give at least one')
+    twice = [video for video, count in Counter(config.videos).items() if count > 1]
+    if twice:
+        raise ValueError(f'{twice[0]} is given twice: its numbers could not be told apart')
+    for video in config.videos:
+        if not video.is_file():
+            raise SourceError(f'no such video file: {video}')
+        VideoReader(SourceConfig(str(video), realtime=False)).close()
 
 
-def bench(options: BenchOptions, rivals: Mapping[str, Infer] | None = None) -> dict:
+def name_of(video: Path, videos: Sequence[Path]) -> str:
+    """Return what a video is called in the results: its path where names clash."""
+    clash = [other.name for other in videos].count(video.name) > 1
+    return str(video) if clash else video.name
+
+
+def bench(config: BenchOptions, rivals: Mapping[str, Infer] | None = None) -> dict:
     """Measure all videos in one process, then the first one in the graph; print and write.
 
     `rivals` are measured in place of ONNX Runtime in the bare loop. Raises SourceError,
     ModelError, ValueError or, when a node dies, OSError with one plain line, or `Ended` of a
     signal; the report holds what was measured until then, and why it is `unfinished`.
     """
-    options.check()
-    recognizer = Model(
-        options.model,
-        options.provider,
-        options.threads,
-        options.precision,
-        options.require_provider,
-        note=lambda text: print(text, flush=True),
-    )
-    result = {
+    check_bench(config)
+    model = load_model(config.model, config.runtime, lambda text: print(text, flush=True))
+    result: dict[str, Any] = {
         'machine': machine(),
-        'model': recognizer.contract.name,
-        'model_id': recognizer.model_id,
-        'provider': recognizer.provider,
-        'precision': recognizer.precision,
-        'caveat': recognizer.caveat,
-        'threads': options.threads,
-        'rounds': options.rounds,
-        'published': options.ros,
+        'model': model.contract.name,
+        'model_id': model.model_id,
+        'provider': model.provider,
+        'precision': model.precision,
+        'caveat': model.caveat,
+        'threads': config.runtime.threads,
+        'rounds': config.rounds,
+        'published': config.ros,
         'unfinished': None,
         'videos': {},
     }
@@ -118,30 +77,30 @@ def bench(options: BenchOptions, rivals: Mapping[str, Infer] | None = None) -> d
     print(
         f'{result["model"]} ({result["model_id"]}) on {result["provider"]} in '
         f'{result["precision"]}, {result["machine"]["cpu"]}, {result["machine"]["cores"]} '
-        f'cores{gpu}, {options.rounds} rounds'
+        f'cores{gpu}, {config.rounds} rounds'
     )
-    if recognizer.caveat:
-        print(f'warning: {recognizer.caveat}', flush=True)
+    if model.caveat:
+        print(f'warning: {model.caveat}', flush=True)
     try:
-        measure(options, recognizer, rivals or {}, result)
+        measure_all(config, model, rivals or {}, result)
     except BaseException as error:
         result['unfinished'] = str(error) or type(error).__name__
         raise
     finally:  # minutes of measuring, whatever went wrong with the rest
-        if options.report:
-            options.report.write_text(json.dumps(result, indent=1))
-            print(f'wrote {options.report}' + (', unfinished' if result['unfinished'] else ''))
-    if options.plot:
-        write_plot(result, options.plot)
-        print(f'wrote {options.plot}')
+        if config.json:
+            config.json.write_text(json.dumps(result, indent=1))
+            print(f'wrote {config.json}' + (', unfinished' if result['unfinished'] else ''))
+    if config.plot:
+        write_plot(result, config.plot)
+        print(f'wrote {config.plot}')
     return result
 
 
-def measure(
-    options: BenchOptions, recognizer: Model, rivals: Mapping[str, Infer], result: dict
+def measure_all(
+    config: BenchOptions, model: Model, rivals: Mapping[str, Infer], result: dict
 ) -> None:
     """Add to `result` what is measured, as soon as it is, and print it."""
-    for name, found in measure_stages(options, recognizer, rivals):
+    for name, found in measure_stages(config, model, rivals):
         result['videos'][name] = found
         print_stages(name, found)
         ratios = [video['ratio_to_bare'] for video in result['videos'].values()]
@@ -149,50 +108,40 @@ def measure(
             float(np.exp(np.mean(np.log(ratios)))), 4
         )
     print(f'\nratio to the bare loop, geometric mean: {mean}')
-    if not (options.ros and options.seconds and options.rates):
+    if not (config.ros and config.seconds and config.rates):
         return
-    from bharnet_ros.tools.bench.graph import LoadOptions, measure_rates
+    from bharnet_ros.tools.bench.graph import measure_rates
 
-    load = LoadOptions(
-        options.model,
-        options.threads,
-        options.provider,
-        options.require_provider,
-        options.precision,
-        options.seconds,
-        options.busy,
-    )
     print(
-        f'\n{options.name(options.videos[0])} in processes of their own, '
-        f'{options.seconds:g} s a rate'
-        + (f', {options.busy} others busy' if options.busy else ''),
+        f'\n{name_of(config.videos[0], config.videos)} in processes of their own, '
+        f'{config.seconds:g} s a rate' + (f', {config.busy} others busy' if config.busy else ''),
         flush=True,
     )
-    result |= {'busy': options.busy, 'rates': []}
-    for rate in measure_rates(options.videos[0], options.rates, load):
+    result |= {'busy': config.busy, 'rates': []}
+    for rate in measure_rates(config):
         result['rates'].append(asdict(rate))
         print_rate(result['rates'][-1])
 
 
 def measure_stages(
-    options: BenchOptions, recognizer: Model, rivals: Mapping[str, Infer]
+    config: BenchOptions, model: Model, rivals: Mapping[str, Infer]
 ) -> Iterator[tuple[str, dict]]:
     """Measure each video by turns: our path, the bare loop, and the bare loop of each rival."""
-    session, feed = recognizer.bare()
+    session, feed = model.bare()
     bare = {'bare loop': lambda: session.run(None, feed)} | {
         f'bare loop, {name}': lambda infer=infer: infer(feed) for name, infer in rivals.items()
     }
-    publisher = Publisher() if options.ros else None
+    publisher = Publisher() if config.ros else None
     try:
-        for video in options.videos:
+        for video in config.videos:
             mine, others = Timing(), {name: Timing() for name in bare}
             # Turn about, because a shared machine drifts.
-            for _ in range(options.rounds):
-                infer_on = measure_ours(video, recognizer, publisher, mine)
+            for _ in range(config.rounds):
+                infer_on = measure_ours(video, model, publisher, mine)
                 for name, infer in bare.items():
                     measure_bare(video, infer, infer_on, others[name])
             yield (
-                options.name(video),
+                name_of(video, config.videos),
                 {
                     'stages_ms': mine.summary(),
                     'frames_per_second': round(mine.rate, 2),

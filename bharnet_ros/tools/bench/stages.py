@@ -10,11 +10,18 @@ from pathlib import Path
 
 import numpy as np
 
-from bharnet_ros.detectors.holistic import HolisticDetector, HolisticGraph, MonotonicTime
+from bharnet_ros.config import DetectorConfig, PipelineConfig, SourceConfig
+from bharnet_ros.detectors.holistic import (
+    COMPLEXITY,
+    HolisticDetector,
+    HolisticGraph,
+    MonotonicTime,
+)
 from bharnet_ros.inference.model import Model
-from bharnet_ros.recognition.pipeline import ActionPipeline, PipelineConfig
-from bharnet_ros.sources.video import SourceConfig, SourceError, VideoReader
+from bharnet_ros.recognition.pipeline import ActionPipeline
+from bharnet_ros.sources.video import SourceError, VideoReader
 from bharnet_ros.system.opencv import cv2
+from bharnet_ros.system.parts import ROS, needing
 from bharnet_ros.types import Scores, State
 
 STAGES = ('grab', 'detect', 'window', 'infer', 'publish', 'end to end')
@@ -56,11 +63,12 @@ class Publisher:
     """Publishes what the nodes publish, on a node of its own in the benchmark's namespace."""
 
     def __init__(self):
-        import rclpy
+        with needing(ROS):
+            import rclpy
 
-        import bharnet_ros.msg as msg
-        from bharnet_ros.nodes import messages
-        from bharnet_ros.tools.graph import ros
+            import bharnet_ros.msg as msg
+            from bharnet_ros.nodes import messages
+            from bharnet_ros.tools.graph import ros
 
         self._messages, self._ros = messages, ExitStack()
         self._ros.enter_context(ros())
@@ -86,9 +94,7 @@ class Publisher:
         self._ros.close()
 
 
-def measure_ours(
-    video: Path, recognizer: Model, publish: Callable | None, timing: Timing
-) -> set[int]:
+def measure_ours(video: Path, model: Model, publish: Callable | None, timing: Timing) -> set[int]:
     """Run the package's own path over a video, all frames, and add to `timing`.
 
     Returns the numbers of the frames on which it inferred. SourceError if there is nothing to
@@ -96,10 +102,12 @@ def measure_ours(
     """
     inferred = set()
     detector = HolisticDetector()
-    pipeline = ActionPipeline(recognizer.contract, PipelineConfig())
+    pipeline = ActionPipeline(model.contract, PipelineConfig())
     clock = time.perf_counter
     with VideoReader(SourceConfig(str(video), realtime=False)) as reader:
-        detector.detect(reader.read())  # the first image builds the tracker
+        first = reader.read()
+        assert first is not None  # of a video without images it raises
+        detector.detect(first)  # builds the tracker
         started = clock()
         while True:
             marks = [clock()]
@@ -113,7 +121,7 @@ def measure_ours(
             events = [event for early, _ in pushed for event in early]
             windows = [window for _, window in pushed if window is not None]
             marks.append(clock())
-            scores = [Scores(w, recognizer.infer([w.clip])[0]) for w in windows]
+            scores = [Scores(w, model.infer([w.clip])[0]) for w in windows]
             events += [event for item in scores for event in pipeline.decide(item)]
             marks.append(clock())
             if publish is not None:
@@ -121,7 +129,7 @@ def measure_ours(
                     people,
                     [(item, pipeline.state(item.window)) for item in scores],
                     events,
-                    recognizer.model_id,
+                    model.model_id,
                 )
             marks.append(clock())
             for stage, a, b in zip(STAGES, marks, marks[1:], strict=False):
@@ -147,7 +155,7 @@ def measure_bare(
     The same graph at the same times (its smoothing, and so its work, depend on them), and
     inference on the same frames; nothing happens in between.
     """
-    graph = HolisticGraph(1, 0.5, 0.5)
+    graph = HolisticGraph(COMPLEXITY, DetectorConfig.min_detection, DetectorConfig.min_tracking)
     capture = cv2.VideoCapture(str(video))
     clock = time.perf_counter
     ok, image = capture.read()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rclpy.node import Node
 
+from bharnet_ros.config import SoakOptions
 from bharnet_ros.inference.model import Model
 from bharnet_ros.msg import Action as ActionMsg
 from bharnet_ros.msg import Keypoints as KeypointsMsg
@@ -17,14 +18,20 @@ from bharnet_ros.system.machine import machine
 from bharnet_ros.system.procfs import Usage, usage
 from bharnet_ros.system.signals import Ended
 from bharnet_ros.tools.graph import ProcessDiedError, ros, spin_until, start_graph, stop
-from bharnet_ros.tools.soak import verdict as judging
-from bharnet_ros.tools.soak.verdict import Sample, Verdict, judge
+from bharnet_ros.tools.soak.verdict import (
+    MB_PER_HOUR,
+    NOISE_MB,
+    UsageSample,
+    Verdict,
+    verdict_of,
+    warm_up,
+)
 
 SAMPLES = 600  # of a run, but not more than one a second
 START_SECONDS = 60.0  # until the first keypoints
 
 
-class Listener(Node):
+class MessageCounter(Node):
     """Counts what the graph publishes."""
 
     def __init__(self):
@@ -44,18 +51,20 @@ class Listener(Node):
 class Run:
     """One soak: the processes, their samples, and what went wrong."""
 
-    def __init__(self, processes: dict[str, subprocess.Popen], listener: Listener, seconds: float):
-        self.processes, self.listener, self.seconds = processes, listener, seconds
-        self.samples: dict[str, list[Sample]] = {name: [] for name in processes}
+    def __init__(
+        self, processes: dict[str, subprocess.Popen], counter: MessageCounter, seconds: float
+    ):
+        self.processes, self.counter, self.seconds = processes, counter, seconds
+        self.samples: dict[str, list[UsageSample]] = {name: [] for name in processes}
         self.faults: list[str] = []
 
     def go(self) -> None:
         """Run to the end; ProcessDiedError if a process ends before."""
         if not spin_until(
-            self.listener,
+            self.counter,
             self.processes,
             time.monotonic() + START_SECONDS,
-            lambda: self.listener.keypoints > 0,
+            lambda: self.counter.keypoints > 0,
         ):
             self.faults.append(f'no keypoints within {START_SECONDS:.0f} s')
             return
@@ -63,19 +72,19 @@ class Run:
         interval = max(1.0, self.seconds / SAMPLES)
         minutes = 0
         for number in range(int(self.seconds / interval) + 1):
-            spin_until(self.listener, self.processes, began + number * interval)
+            spin_until(self.counter, self.processes, began + number * interval)
             now = time.monotonic() - began
             for name, process in self.processes.items():
                 with suppress(OSError):  # it has just died, which the next look tells
-                    self.samples[name].append(Sample(now, usage(process.pid)))
+                    self.samples[name].append(UsageSample(now, usage(process.pid)))
             if now >= (minutes + 1) * 60 or number == 0:
                 minutes = int(now // 60)
                 print(self._line(now), flush=True)
 
     def _line(self, now: float) -> str:
         parts = [
-            f'{now / 60:5.1f} min  {self.listener.keypoints} keypoints, '
-            f'{self.listener.actions} actions'
+            f'{now / 60:5.1f} min  {self.counter.keypoints} keypoints, '
+            f'{self.counter.actions} actions'
         ]
         for name, samples in self.samples.items():
             last = samples[-1].usage
@@ -86,32 +95,28 @@ class Run:
         return ' | '.join(parts)
 
 
-def soak(minutes: float, source: str, model: str, report: Path | None) -> list[str]:
+def soak(config: SoakOptions) -> list[str]:
     """Run the graph, print a line a minute and a verdict, write a report.
 
     Returns what went wrong, a plain line each; empty if nothing died and memory is flat. Raises
     ModelError or ValueError, with one plain line, before anything is started; `Ended` of a signal
     is raised again when the report is written.
     """
-    seconds = minutes * 60
-    if not 30 <= seconds <= 7 * 24 * 3600:
-        raise ValueError(
-            '--minutes: between half a minute and a week, so that there is something to judge'
-        )
-    if report is not None:
-        check_writable(report)
-    recognizer = Model(model)
+    seconds, source = config.minutes * 60, config.source
+    if config.report is not None:
+        check_writable(config.report)
+    model = Model(config.model)
     print(
-        f'{minutes:g} minutes of {source or "the shipped recording"} with '
-        f'{recognizer.contract.name} ({recognizer.model_id}); Ctrl-C breaks off',
+        f'{config.minutes:g} minutes of {source or "the shipped recording"} with '
+        f'{model.contract.name} ({model.model_id}); Ctrl-C breaks off',
         flush=True,
     )
     ended: Ended | None = None
     complaints: list[str] = []
     with ros():
-        listener = Listener()
-        processes = start_graph(source, model, loop=True)
-        run = Run(processes, listener, seconds)
+        counter = MessageCounter()
+        processes = start_graph(source, config.model, loop=True)
+        run = Run(processes, counter, seconds)
         try:
             try:
                 run.go()
@@ -125,28 +130,28 @@ def soak(minutes: float, source: str, model: str, report: Path | None) -> list[s
     verdicts = (
         {}
         if run.faults
-        else {name: judge(samples, seconds) for name, samples in run.samples.items()}
+        else {name: verdict_of(samples, seconds) for name, samples in run.samples.items()}
     )
     faults = [
         *run.faults,
         *(f'{name}: {fault}' for name, verdict in verdicts.items() for fault in verdict.faults),
         *complaints,
     ]
-    if not source and not faults and not listener.actions:
+    if not source and not faults and not counter.actions:
         faults.append('no action was recognised in the recording')
     for name, verdict in verdicts.items():
-        print(describe(name, verdict), flush=True)
-    if report is not None:
-        write(
-            report,
+        print(verdict_to_text(name, verdict), flush=True)
+    if config.report is not None:
+        write_report(
+            config.report,
             run,
             verdicts,
             faults,
             {
-                'minutes': minutes,
+                'minutes': config.minutes,
                 'source': source or 'models/demo_keypoints',
-                'model': recognizer.contract.name,
-                'model_id': recognizer.model_id,
+                'model': model.contract.name,
+                'model_id': model.model_id,
             },
         )
     if ended is not None:
@@ -154,7 +159,7 @@ def soak(minutes: float, source: str, model: str, report: Path | None) -> list[s
     return faults
 
 
-def describe(name: str, verdict: Verdict) -> str:
+def verdict_to_text(name: str, verdict: Verdict) -> str:
     """Return one line for a person to read."""
     return (
         f'{name}: memory {"NOT flat" if verdict.faults else "flat"}, '
@@ -165,7 +170,7 @@ def describe(name: str, verdict: Verdict) -> str:
     )
 
 
-def write(
+def write_report(
     report: Path,
     run: Run,
     verdicts: dict[str, Verdict],
@@ -179,11 +184,11 @@ def write(
             | {
                 'machine': machine(),
                 'faults': faults,
-                'keypoints': run.listener.keypoints,
-                'actions': run.listener.actions,
-                'warm_up_seconds': judging.warm_up(run.seconds),
-                'limit_mb_per_hour': judging.MB_PER_HOUR,
-                'noise_mb': judging.NOISE_MB,
+                'keypoints': run.counter.keypoints,
+                'actions': run.counter.actions,
+                'warm_up_seconds': warm_up(run.seconds),
+                'limit_mb_per_hour': MB_PER_HOUR,
+                'noise_mb': NOISE_MB,
                 'processes': {
                     name: {
                         'verdict': asdict(verdicts[name]) if name in verdicts else None,

@@ -15,7 +15,7 @@ FEWEST = 10  # samples after the warm-up
 
 
 @dataclass(frozen=True)
-class Sample:
+class UsageSample:
     """What a process used at a time, seconds since the start of the run."""
 
     seconds: float
@@ -41,8 +41,8 @@ def warm_up(seconds: float) -> float:
     return min(WARM_UP * seconds, WARM_UP_SECONDS)
 
 
-def judge(samples: Sequence[Sample], seconds: float) -> Verdict:
-    """Judge a process by its samples of a run of this length.
+def verdict_of(samples: Sequence[UsageSample], seconds: float) -> Verdict:
+    """Return how a process did by its samples of a run of this length.
 
     ValueError if fewer than FEWEST of them lie after the warm-up.
     """

@@ -6,9 +6,11 @@ import pytest
 pytest.importorskip('torch', reason='training needs PyTorch')
 
 from bharnet_ros.training.datasets.importers.arrays import import_arrays
-from bharnet_ros.training.datasets.store import DataError, validate
-from bharnet_ros.training.windows.clips import SourceConfig, load_clips
-from support.training import CLASSES, STEPS, assert_sound, made_clips, raw
+from bharnet_ros.training.datasets.store import StoredDataset
+from bharnet_ros.training.datasets.validate import find_faults
+from bharnet_ros.training.errors import DataError
+from bharnet_ros.training.windows.clips import DatasetSource, load_clips
+from support.training import CLASSES, STEPS, assert_sound, command, made_clips, raw
 
 
 def bad_file(kind, path):
@@ -73,7 +75,7 @@ def test_a_data_file_that_cannot_be_used_is_refused(tmp_path, kind):
     elif kind != 'nothing':
         bad_file(kind, path)
     with pytest.raises(DataError) as error:
-        import_arrays(path, tmp_path / 'out', 'x', 'MIT', 0.5625)
+        import_arrays(path, tmp_path / 'out', 'x', 'MIT', 0.5625, 0)
     assert str(path) in str(error.value) and '\n' not in str(error.value)
     assert not (tmp_path / 'out').exists()
 
@@ -112,8 +114,8 @@ def test_a_folder_of_arrays_is_imported(tmp_path, face, frames):
             (folder / str(i)).mkdir(parents=True)
             for t, frame in enumerate(values):  # '10' must not come before '2'
                 np.save(folder / str(i) / f'{t}.npy', frame)
-    assert import_arrays(tmp_path / 'in', tmp_path / 'out', 'mine', 'CC0', 0.75, '-') == 6
-    found = load_clips(SourceConfig(tmp_path / 'out'), '-')
+    assert import_arrays(tmp_path / 'in', tmp_path / 'out', 'mine', 'CC0', 0.75, 0, '-') == 6
+    found = load_clips(DatasetSource(tmp_path / 'out'), '-')
     for k in range(6):
         i = int(found.column('id')[k].split('/')[1])
         assert found.class_names[found.label[k]] == CLASSES[arrays['label'][i]]
@@ -130,10 +132,11 @@ def test_real_clips_can_be_imported(data_dir, tmp_path):
         'words10',
         'MIT',
         0.5625,
+        10.0,
         '-',
     )
-    assert count == 900 and validate(tmp_path / 'words10') == []
-    found = load_clips(SourceConfig(tmp_path / 'words10'), '-')
+    assert count == 900 and find_faults(tmp_path / 'words10') == []
+    found = load_clips(DatasetSource(tmp_path / 'words10'), '-')
     assert 850 <= len(found) <= 900 and len(found.class_names) == 10
     assert set(found.group) == {'words10/0', 'words10/1', 'words10/2'}
 
@@ -141,5 +144,28 @@ def test_real_clips_can_be_imported(data_dir, tmp_path):
 def test_hands_without_a_body_are_refused(data_dir, tmp_path):
     with pytest.raises(DataError, match='pose'):
         import_arrays(
-            data_dir / 'asl_words' / 'letters28_hands.npz', tmp_path / 'x', 'x', 'MIT', 0.5625
+            data_dir / 'asl_words' / 'letters28_hands.npz',
+            tmp_path / 'x',
+            'x',
+            'MIT',
+            0.5625,
+            None,
         )
+
+
+@pytest.mark.parametrize('rate', [-1.0, float('nan'), float('inf')])
+def test_a_rate_that_is_none_is_refused(tmp_path, rate):
+    np.savez(tmp_path / 'x.npz', **raw())
+    with pytest.raises(DataError, match='frames a second'):
+        import_arrays(tmp_path / 'x.npz', tmp_path / 'out', 'x', 'MIT', 0.75, rate)
+
+
+def test_the_rate_is_asked_for(tmp_path):
+    np.savez(tmp_path / 'x.npz', **raw())
+    import_arrays(tmp_path / 'x.npz', tmp_path / 'a', 'x', 'MIT', 0.75, 12.5)
+    assert set(StoredDataset(tmp_path / 'a').table['rate']) == {12.5}
+    arguments = {'source': 'x.npz', 'to': 'b', 'name': 'x', 'license': 'MIT', 'aspect': 0.75}
+    result = command(
+        'import', 'arrays', *(part for k, v in arguments.items() for part in (f'--{k}', v))
+    )
+    assert result.returncode == 2 and 'rate' in result.stderr.splitlines()[0]

@@ -15,8 +15,10 @@ pytest.importorskip('ray', reason='extraction needs Ray')
 from bharnet_ros.bags.bag import BagWriter
 from bharnet_ros.detectors.holistic import HolisticDetector
 from bharnet_ros.sources.video import SourceConfig, VideoReader
-from bharnet_ros.training.datasets.extract import extract, extract_file, read_table
-from bharnet_ros.training.datasets.store import DataError, Store, validate
+from bharnet_ros.training.datasets.extract import extract, extract_file, run_all
+from bharnet_ros.training.datasets.store import StoredDataset
+from bharnet_ros.training.datasets.validate import find_faults
+from bharnet_ros.training.errors import DataError
 from support.keypoints import person
 
 SHORT = 'slp_pose_test_video.mp4'
@@ -47,8 +49,8 @@ def extracted(videos):
 
 def test_videos_and_recordings_become_a_data_set(extracted):
     to, count = extracted
-    store = Store(to)
-    assert count == len(store) == 3 and validate(to) == []
+    store = StoredDataset(to)
+    assert count == len(store) == 3 and find_faults(to) == []
     rows = {
         i: (label, subject, session)
         for i, label, subject, session in zip(
@@ -71,7 +73,7 @@ def test_a_video_that_cannot_be_read_is_said_and_ends_nothing(extracted):
 
 
 def test_training_sees_what_the_robot_sees(extracted, data_dir):
-    store = Store(extracted[0])
+    store = StoredDataset(extracted[0])
     i = store.column('id').tolist().index(f'stand/ann_1_{SHORT[:-4]}')
     track = store.tracks(i)[0]
     detector, seen = HolisticDetector(), []
@@ -109,7 +111,7 @@ def test_only_what_is_new_is_extracted(videos, extracted, monkeypatch):
     )
     assert extract(videos, to, 'mine', 'CC0', update=True) == 3
     assert [file.name for file in asked] == ['bob_2_broken.mp4'], 'failures are tried again'
-    assert validate(to) == [] and not to.with_name('set.old').exists()
+    assert find_faults(to) == [] and not to.with_name('set.old').exists()
 
 
 def test_a_run_that_was_killed_goes_on_where_it_was(data_dir, tmp_path):
@@ -137,7 +139,7 @@ def test_a_run_that_was_killed_goes_on_where_it_was(data_dir, tmp_path):
     assert 1 <= len(done) <= 3 and not (tmp_path / 'out').exists()
     assert extract(tmp_path / 'in', tmp_path / 'out', 'x', 'CC0', jobs=1) == 3
     assert all(file.stat().st_mtime_ns == before for file, before in done.items())
-    tracks = [Store(tmp_path / 'out').tracks(i)[0].body for i in range(3)]
+    tracks = [StoredDataset(tmp_path / 'out').tracks(i)[0].body for i in range(3)]
     np.testing.assert_array_equal(tracks[0], tracks[1])
     np.testing.assert_array_equal(tracks[0], tracks[2])
 
@@ -153,26 +155,11 @@ def test_segments_of_a_long_recording(tmp_path):
         'long.mcap,sit,90,95,ann,\ngone.mp4,sit,,,bob,\n'
     )
     assert extract(tmp_path / 'clips.csv', tmp_path / 'out', 'x', 'CC0', jobs=1) == 2
-    store = Store(tmp_path / 'out')
+    store = StoredDataset(tmp_path / 'out')
     assert store.table['frames'].tolist() == [11, 30]
     assert store.column('weather').tolist() == ['fine', '']
     said = (tmp_path / 'out.failures.csv').read_text()
     assert 'gone.mp4,no such file' in said and 'lasts 4.9 s' in said
-
-
-@pytest.mark.parametrize(
-    'text, says',
-    [
-        ('file,label\n', 'no segment'),
-        ('file,label\na.mp4,\n', 'line 2'),
-        ('file,label,start\na.mp4,x,soon\n', 'line 2'),
-        ('file,label,start,end\na.mp4,x,5,2\n', 'ends before'),
-    ],
-)
-def test_a_table_that_makes_no_sense_is_refused(tmp_path, text, says):
-    (tmp_path / 't.csv').write_text(text)
-    with pytest.raises(DataError, match=says):
-        read_table(tmp_path / 't.csv')
 
 
 def test_nothing_to_extract_is_said_in_one_line(tmp_path):
@@ -182,3 +169,53 @@ def test_nothing_to_extract_is_said_in_one_line(tmp_path):
         assert '\n' not in str(error.value)
     assert extract_file(tmp_path / 'gone.mp4', tmp_path / 'p.npz')
     assert not (tmp_path / 'p.npz').exists()
+
+
+def test_what_is_lost_is_told_and_the_rest_goes_on(tmp_path, capsys):
+    """A folder as people have it: some of it is no video, some of it cannot be read."""
+    with BagWriter(tmp_path / 'bag') as bag:
+        for t in range(12):
+            bag.write(person(t / 10))
+    folder = tmp_path / 'in'
+    for place in ('wave/ann_1', 'wave/deep/deeper/ann_2', 'sit/bob_1'):
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(tmp_path / 'bag', folder / place)  # a folder, as record_node makes it
+    for place in ('lost/ann_3.mp4', 'lost/bob_4.wmv', 'sit/nobody.mcap', '.cache/ann_5.mp4'):
+        (folder / place).parent.mkdir(exist_ok=True)
+        (folder / place).write_bytes(b'no video')
+    (folder / 'sit' / 'notes.txt').write_text('x')
+    count = extract(folder, tmp_path / 'out', 'x', 'CC0', subject='^(?P<subject>[a-z]+)_')
+    store = StoredDataset(tmp_path / 'out')
+    assert count == 3 and sorted(store.column('id').tolist()) == [
+        'sit/bob_1',
+        'wave/ann_1',
+        'wave/deep/deeper/ann_2',
+    ]
+    assert sorted(store.column('subject').tolist()) == ['ann', 'ann', 'bob']
+    assert store.info.classes == ('sit', 'wave'), 'a class without a clip is in no model'
+    said = capsys.readouterr().out
+    assert "class 'lost'" in said and '1 .txt' in said and '1 hidden' in said
+    for name in ('ann_3.mp4', 'bob_4.wmv', 'nobody.mcap'):
+        assert name in said and name in (tmp_path / 'out.failures.csv').read_text()
+    assert 'ann_5' not in said
+
+
+def test_a_segment_that_ends_after_its_video_is_used_and_told(tmp_path, capsys):
+    with BagWriter(tmp_path / 'bag') as bag:
+        for t in range(50):
+            bag.write(person(t / 10))
+    (tmp_path / 'clips.csv').write_text(
+        'file,label,start,end\nbag,wave,0,2\nbag,sit,4,60\nbag,sit,1,5\nbag,sit,99,100\n,sit,1,2\n'
+    )
+    assert extract(tmp_path / 'clips.csv', tmp_path / 'out', 'x', 'CC0', jobs=1) == 3
+    said = capsys.readouterr().out
+    assert 'cut short' in said and 'bag#3' in said and 'should end at 60.0 s' in said
+    assert 'bag#4' not in said, 'the last frame is shown for a moment, too'
+    assert 'left out' in said and 'bag#5' in said and 'line 6' in said
+
+
+def test_a_cluster_in_the_environment_does_not_capture_a_local_run(tmp_path, monkeypatch):
+    monkeypatch.setenv('RAY_ADDRESS', '127.0.0.1:1')  # nobody answers there
+    (tmp_path / 'a.mp4').write_bytes(b'no video')
+    found = run_all({tmp_path / 'a.mp4': tmp_path / 'a.npz'}, None, 1)
+    assert list(found) == [tmp_path / 'a.mp4'] and 'worker' not in found[tmp_path / 'a.mp4']

@@ -12,8 +12,10 @@ pytest.importorskip('torch', reason='training needs PyTorch')
 
 from bharnet_ros.layouts import NTU_25
 from bharnet_ros.training.datasets.importers import ntu, nucla, pku, pyskl
-from bharnet_ros.training.datasets.store import DataError, Store, validate
-from bharnet_ros.training.windows.clips import SourceConfig, load_clips
+from bharnet_ros.training.datasets.store import StoredDataset
+from bharnet_ros.training.datasets.validate import find_faults
+from bharnet_ros.training.errors import DataError
+from bharnet_ros.training.windows.clips import DatasetSource, load_clips
 from bharnet_ros.training.windows.splits import OFFICIAL, split
 
 
@@ -67,8 +69,8 @@ def test_ntu_files_are_imported_with_their_columns(tmp_path):
         tmp_path / 'in', 'S018C001P045R001A120', {'1': (0, PERSON), '2': (0, standing(1, 40, 3.0))}
     )
     assert ntu.import_ntu(tmp_path / 'in', tmp_path / 'out', jobs=1) == 2
-    store = Store(tmp_path / 'out')
-    assert validate(tmp_path / 'out') == [] and failures(tmp_path / 'out') == ''
+    store = StoredDataset(tmp_path / 'out')
+    assert find_faults(tmp_path / 'out') == [] and failures(tmp_path / 'out') == ''
     assert [store.column(name)[0] for name in ('id', 'label', 'subject', 'camera', 'setup')] == [
         'S001C002P003R002A010',
         'clapping',
@@ -85,7 +87,7 @@ def test_ntu_60_takes_its_own_actions_only(tmp_path):
     for action in (1, 60, 61):
         write_ntu(tmp_path / 'in', f'S001C001P001R001A{action:03d}', {'1': (0, PERSON)})
     assert ntu.import_ntu(tmp_path / 'in', tmp_path / 'out', actions=60, jobs=1) == 2
-    assert len(Store(tmp_path / 'out').info.classes) == 60 and len(ntu.ACTIONS) == 120
+    assert len(StoredDataset(tmp_path / 'out').info.classes) == 60 and len(ntu.ACTIONS) == 120
 
 
 def test_listed_and_broken_ntu_files_are_left_out_and_said(tmp_path):
@@ -169,13 +171,13 @@ def test_pku_videos_are_cut_into_their_actions(tmp_path):
         {'0002-L': ([(1, 5, 30), (51, 35, 60)], 80), '0003-M': ([(8, 10, 70)], 80)},
     )
     assert pku.import_pku(*folders, tmp_path / 'out') == 3
-    store = Store(tmp_path / 'out')
-    assert validate(tmp_path / 'out') == []
+    store = StoredDataset(tmp_path / 'out')
+    assert find_faults(tmp_path / 'out') == []
     assert list(store.column('label')) == ['bow', 'writing', 'drink water']
     assert list(store.table['frames']) == [25, 25, 60]
     assert list(store.column('camera')) == ['left', 'left', 'middle']
     assert list(store.table['persons']) == [1, 2, 2] and len(pku.ACTIONS) == 51
-    clips = load_clips(SourceConfig(tmp_path / 'out', group='session'), '-')
+    clips = load_clips(DatasetSource(tmp_path / 'out', group='session'), '-')
     for name in ('pku_xsub', 'pku_xview'):
         parts = split(clips, OFFICIAL[name])
         assert list(clips.column('session')[parts.test]) == ['0003-M']
@@ -187,7 +189,7 @@ def test_gaps_between_pku_actions_can_be_background(tmp_path):
         tmp_path / 'in', {'0002-L': ([(1, 10, 30), (2, 33, 50)], 80), '0003-R': ([(8, 0, 80)], 80)}
     )
     pku.import_pku(*folders, tmp_path / 'out', background=10)
-    store = Store(tmp_path / 'out')
+    store = StoredDataset(tmp_path / 'out')
     found = [
         (str(label), int(start), int(n))
         for label, start, n in zip(
@@ -217,8 +219,8 @@ def test_broken_pku_videos_are_left_out_and_said(tmp_path):
 
 def test_the_real_nucla_files_are_imported(data_dir, tmp_path):
     count = nucla.import_nucla(data_dir / 'nw_ucla' / 'all_sqe_views12.zip', tmp_path / 'out')
-    assert count == 1020 and validate(tmp_path / 'out') == []
-    clips = load_clips(SourceConfig(tmp_path / 'out', group='camera'), '-')
+    assert count == 1020 and find_faults(tmp_path / 'out') == []
+    clips = load_clips(DatasetSource(tmp_path / 'out', group='camera'), '-')
     assert len(clips.class_names) == 10 and set(clips.column('camera')) == {'1', '2'}
     assert len(set(clips.column('subject'))) == 10
     assert np.bincount(clips.label).min() > 50
@@ -237,7 +239,7 @@ def test_broken_nucla_files_are_left_out_and_said(tmp_path):
         archive.writestr('x/a03_s01_e00_v01.json', json.dumps({'skeletons': [[[1, 2, 3]]]}))
         archive.writestr('x/b.json', '[]')
     assert nucla.import_nucla(tmp_path / 'in.zip', tmp_path / 'out') == 1
-    assert list(Store(tmp_path / 'out').column('camera')) == ['3']
+    assert list(StoredDataset(tmp_path / 'out').column('camera')) == ['3']
     assert failures(tmp_path / 'out').count('\n') == 5  # a header and four
 
 
@@ -283,7 +285,7 @@ def test_pyskl_splits_are_understood(tmp_path, names, columns):
     }
     (tmp_path / 'a.pkl').write_bytes(pickle.dumps(data, 4))
     pyskl.import_pyskl(tmp_path / 'a.pkl', tmp_path / 'out', 'x', 'CC0')
-    store = Store(tmp_path / 'out')
+    store = StoredDataset(tmp_path / 'out')
     assert {name: list(store.column(name)) for name in columns} == columns
 
 
@@ -302,8 +304,8 @@ def test_pyskl_pickles_are_imported(tmp_path, joints, layout):
         tmp_path / 'a.pkl', [annotation(joints, 1 + s % 2, seed=s) for s in range(3)]
     )
     assert pyskl.import_pyskl(source, tmp_path / 'out', 'mine', 'CC0') == 3
-    store = Store(tmp_path / 'out')
-    assert validate(tmp_path / 'out') == [] and store.info.layout == layout
+    store = StoredDataset(tmp_path / 'out')
+    assert find_faults(tmp_path / 'out') == [] and store.info.layout == layout
     assert list(store.column('xsub')) == ['train', 'train', 'test']
     assert list(store.table['persons']) == [1, 2, 1]
     points = annotation(joints, seed=0)['keypoint'][0].astype(np.float32)
@@ -327,7 +329,7 @@ def test_a_hand_that_was_guessed_is_missing(tmp_path):
     item = annotation(133)
     item['keypoint_score'][:, 2:, 112:] = 0.1
     pyskl.import_pyskl(write_pickle(tmp_path / 'a.pkl', [item]), tmp_path / 'out', 'x', 'CC0')
-    mask = Store(tmp_path / 'out').tracks(0)[0].mask
+    mask = StoredDataset(tmp_path / 'out').tracks(0)[0].mask
     assert mask[:, 1].all() and mask[:2, 2].all() and not mask[2:, 2].any()
 
 
@@ -388,3 +390,16 @@ def test_something_else_than_annotations_is_refused(tmp_path, content):
 
 def test_the_skeleton_of_the_importers_is_that_of_the_layout():
     assert ntu.JOINTS == pku.JOINTS == len(NTU_25) == 25
+
+
+def test_the_bare_list_of_older_releases_is_read(data_dir, tmp_path):
+    source = data_dir / 'faults' / 'mmaction_list.pkl'
+    assert pyskl.import_pyskl(source, tmp_path / 'out', 'old', 'Apache-2.0') == 2
+    assert find_faults(tmp_path / 'out') == []
+    assert StoredDataset(tmp_path / 'out').info.layout == 'coco_17'
+
+
+def test_a_pickle_that_holds_something_else_is_named(tmp_path):
+    (tmp_path / 'x.pkl').write_bytes(pickle.dumps({'keypoints': 3}))
+    with pytest.raises(DataError, match='dict.*no list of annotations'):
+        pyskl.import_pyskl(tmp_path / 'x.pkl', tmp_path / 'out', 'x', 'CC0')

@@ -12,14 +12,10 @@ from hypothesis import strategies as st
 
 pytest.importorskip('torch', reason='training needs PyTorch')
 
-from bharnet_ros.training.datasets.store import (
-    ClipInfo,
-    DataError,
-    Store,
-    StoreWriter,
-    Track,
-    validate,
-)
+from bharnet_ros.training.datasets.store import DatasetWriter, StoredDataset, Track
+from bharnet_ros.training.datasets.table import ClipInfo
+from bharnet_ros.training.datasets.validate import find_faults
+from bharnet_ros.training.errors import DataError
 from support.training import INFO, body_track, write_store
 
 
@@ -33,10 +29,10 @@ def test_what_is_written_is_read(tmp_path_factory, sizes, seed, dtype):
     path = tmp_path_factory.mktemp('store') / 'set'
     rng = np.random.default_rng(seed)
     written = [[body_track(rng, frames, 0.7) for _ in range(persons)] for frames, persons in sizes]
-    with StoreWriter(path, INFO, hands=False, dtype=dtype) as writer:
+    with DatasetWriter(path, INFO, hands=False, dtype=dtype) as writer:
         for i, tracks in enumerate(written):
             writer.add(ClipInfo(f'c{i}', 'sit'), tracks)
-    store = Store(path)
+    store = StoredDataset(path)
     assert store.info == INFO and len(store) == len(sizes)
     assert [
         (f, p) for f, p in zip(store.table['frames'], store.table['persons'], strict=True)
@@ -48,16 +44,16 @@ def test_what_is_written_is_read(tmp_path_factory, sizes, seed, dtype):
             assert a.left_hand is None
         part = store.tracks(i, 1, 3)[0]
         np.testing.assert_array_equal(part.mask, tracks[0].mask[1:3])
-    assert validate(path) == []
+    assert find_faults(path) == []
 
 
 def test_a_writer_that_fails_leaves_nothing_and_overwrites_nothing(tiny, tmp_path):
     before = {file.name: file.read_bytes() for file in tiny.iterdir()}
     with pytest.raises(DataError, match='exists already'):
-        StoreWriter(tiny, INFO)
+        DatasetWriter(tiny, INFO)
     with (
         pytest.raises(RuntimeError, match='interrupted'),
-        StoreWriter(tmp_path / 'new', INFO, hands=False) as writer,
+        DatasetWriter(tmp_path / 'new', INFO, hands=False) as writer,
     ):
         writer.add(ClipInfo('a', 'sit'), [body_track(np.random.default_rng(0), 4)])
         raise RuntimeError('interrupted')
@@ -67,12 +63,12 @@ def test_a_writer_that_fails_leaves_nothing_and_overwrites_nothing(tiny, tmp_pat
 
 def test_a_writer_that_was_killed_can_be_repeated(tmp_path):
     rng = np.random.default_rng(0)
-    writer = StoreWriter(tmp_path / 'set', INFO, hands=False)
+    writer = DatasetWriter(tmp_path / 'set', INFO, hands=False)
     writer.add(ClipInfo('a', 'sit'), [body_track(rng, 4)])
     del writer  # as after SIGKILL: the partial folder stays
     assert not (tmp_path / 'set').exists()
     path = write_store(tmp_path / 'set', [(ClipInfo('b', 'sit'), [body_track(rng, 4)])])
-    assert validate(path) == [] and list(Store(path).table['id']) == ['b']
+    assert find_faults(path) == [] and list(StoredDataset(path).table['id']) == ['b']
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -103,7 +99,7 @@ def test_a_clip_that_cannot_be_right_is_refused(tmp_path, what, clip, change):
         body = body[:, :20]
     with (
         pytest.raises(DataError, match=what) as error,
-        StoreWriter(tmp_path / 'set', INFO, hands=False) as writer,
+        DatasetWriter(tmp_path / 'set', INFO, hands=False) as writer,
     ):
         writer.add(ClipInfo('first', 'sit'), [track])
         writer.add(clip, [Track(body, mask)])
@@ -175,13 +171,13 @@ FAULTS = {
 @pytest.mark.parametrize('damage, names', FAULTS.values(), ids=FAULTS)
 def test_the_validator_names_each_fault(tiny, damage, names):
     damage(tiny)
-    faults = validate(tiny)
+    faults = find_faults(tiny)
     assert faults and any(names in fault for fault in faults), faults
     assert all('\n' not in fault for fault in faults)
 
 
 def test_a_store_can_be_sent_to_another_process(tiny):
-    store = Store(tiny)
+    store = StoredDataset(tiny)
     sent = pickle.dumps(store)
     assert len(sent) < 20_000 and b'numpy.memmap' not in sent
     np.testing.assert_array_equal(pickle.loads(sent).tracks(3)[1].body, store.tracks(3)[1].body)
@@ -191,4 +187,4 @@ def test_a_data_set_can_be_moved(tiny, tmp_path):
     moved = tmp_path / 'elsewhere' / 'set'
     moved.parent.mkdir()
     shutil.move(tiny, moved)
-    assert validate(moved) == []
+    assert find_faults(moved) == []

@@ -10,16 +10,15 @@ torch = pytest.importorskip('torch', reason='training needs PyTorch')
 
 import cv2
 
-from bharnet_ros.training.datasets.store import (
-    ClipInfo,
-    DataError,
-    DatasetInfo,
-    StoreWriter,
-    Track,
-)
+from bharnet_ros.training.datasets.store import DatasetInfo, DatasetWriter, Track
+from bharnet_ros.training.datasets.table import ClipInfo
+from bharnet_ros.training.errors import DataError
 from bharnet_ros.training.evaluation.calibrate import calibrate, fit_temperature
+from bharnet_ros.training.evaluation.compare import compare_reports
 from bharnet_ros.training.evaluation.metrics import (
-    measure,
+    Fold,
+    compute_metrics,
+    guessing,
     open_set,
     subset_accuracy,
 )
@@ -29,12 +28,7 @@ from bharnet_ros.training.evaluation.predictions import (
     predict,
     predict_windows,
 )
-from bharnet_ros.training.evaluation.report import (
-    Fold,
-    compare,
-    read_report,
-    write_report,
-)
+from bharnet_ros.training.evaluation.report import read_report, write_report
 from bharnet_ros.training.evaluation.robustness import (
     CORRUPTIONS,
     SPEEDS,
@@ -44,7 +38,7 @@ from bharnet_ros.training.evaluation.robustness import (
 from bharnet_ros.training.evaluation.subsets import SUBSETS
 from bharnet_ros.training.networks.bharnet import build
 from bharnet_ros.training.networks.preprocess import PreprocessConfig
-from bharnet_ros.training.windows.clips import SourceConfig, load_clips
+from bharnet_ros.training.windows.clips import DatasetSource, load_clips
 from bharnet_ros.training.windows.dataset import WindowDataset, to_tensors
 from support.training import SMALL, STEPS, imported
 
@@ -68,7 +62,7 @@ def random_predictions(seed, n=60, classes=4, scale=2.0):
 
 
 def test_scores_are_those_counted_by_hand():
-    found = measure(
+    found = compute_metrics(
         of_probabilities(
             [[0.8, 0.1, 0.1], [0.6, 0.3, 0.1], [0.2, 0.7, 0.1], [0.3, 0.6, 0.1], [0.1, 0.1, 0.8]],
             [0, 1, 1, 1, 2],
@@ -86,7 +80,7 @@ def test_scores_are_those_counted_by_hand():
 
 
 def test_a_class_without_clips_takes_no_part_in_macro_f1():
-    found = measure(
+    found = compute_metrics(
         of_probabilities([[0.8, 0.1, 0.1], [0.1, 0.2, 0.7], [0.1, 0.8, 0.1]], [0, 1, 1])
     )
     assert found.macro_f1 == pytest.approx((1 + 2 / 3) / 2)  # 'b' once taken for 'c'
@@ -96,14 +90,14 @@ def test_calibration_error_of_a_case_by_hand():
     """Ten answers at .9 of which six are right, ten at .55 of which five are."""
     rows = [[0.9, 0.1]] * 10 + [[0.55, 0.45]] * 10
     label = [0] * 6 + [1] * 4 + [0] * 5 + [1] * 5
-    found = measure(of_probabilities(rows, label, ('a', 'b')))
+    found = compute_metrics(of_probabilities(rows, label, ('a', 'b')))
     assert found.ece == pytest.approx((abs(0.9 - 0.6) + abs(0.55 - 0.5)) / 2, abs=1e-4)
 
 
 def test_top5_needs_more_than_five_classes():
     names = tuple('abcdefg')
     rows = np.tile([0.3, 0.2, 0.15, 0.1, 0.1, 0.08, 0.07], (7, 1))
-    assert measure(of_probabilities(rows, range(7), names)).top5 == pytest.approx(5 / 7)
+    assert compute_metrics(of_probabilities(rows, range(7), names)).top5 == pytest.approx(5 / 7)
 
 
 def test_subsets_are_answered_among_all_classes():
@@ -127,7 +121,7 @@ def test_a_temperature_never_hurts_and_changes_no_answer(seed, scale):
     made = random_predictions(seed, scale=scale)
     temperature = fit_temperature(made)
     assert temperature > 0
-    before, after = measure(made), measure(made, temperature)
+    before, after = compute_metrics(made), compute_metrics(made, temperature)
     assert after.nll <= before.nll + 1e-5 and after.top1 == before.top1
 
 
@@ -258,7 +252,8 @@ def test_reports_are_compared_whatever_their_order(tmp_path):
         [Fold('without a', 0, {'fused': 0.7, 'hand': 0.8}, 30, 60, 1.0, 100)],
     )
     both = [
-        compare([tmp_path / name for name in order], tmp_path / 'out') for order in ('pqr', 'rqp')
+        compare_reports([tmp_path / name for name in order], tmp_path / 'out')
+        for order in ('pqr', 'rqp')
     ]
     assert sorted(both[0].splitlines()) == sorted(both[1].splitlines())
     row = next(line for line in both[0].splitlines() if line.startswith('| p'))
@@ -312,7 +307,7 @@ def test_without_hands_the_body_says_what_it_said(trained, curves):
 def test_robustness_knows_the_joints_of_other_layouts(tmp_path, name, layout, body):
     rng = np.random.default_rng(0)
     hands = body == 91
-    with StoreWriter(
+    with DatasetWriter(
         tmp_path / 'c', DatasetInfo('c', name, ('a', 'b'), 'CC0'), hands=hands
     ) as writer:
         for k in range(4):
@@ -328,17 +323,36 @@ def test_robustness_knows_the_joints_of_other_layouts(tmp_path, name, layout, bo
                     )
                 ],
             )
-    clips = load_clips(SourceConfig(tmp_path / 'c'), 'a')
+    clips = load_clips(DatasetSource(tmp_path / 'c'), 'a')
     net = build(replace(SMALL, preprocess=PreprocessConfig(name, layout)), 2)
     found = robustness(net, clips, STEPS, seeds=1, only=['mirror', 'body noise', 'missing hands'])
     assert {curve.name for curve in found} == {'mirror', 'body noise', 'missing hands'}
 
 
 def test_skeletons_in_metric_space_are_refused_before_anything_is_trained(tmp_path):
-    with StoreWriter(
+    with DatasetWriter(
         tmp_path / 'k', DatasetInfo('k', 'nucla_20', ('a',), 'CC0'), hands=False
     ) as writer:
         seen = np.repeat([[True, False, False]], 4, 0)
         writer.add(ClipInfo('1', 'a'), [Track(np.ones((4, 20, 3)), seen)])
     with pytest.raises(DataError, match='--robust'):
-        check_robustness(load_clips(SourceConfig(tmp_path / 'k'), '-'))
+        check_robustness(load_clips(DatasetSource(tmp_path / 'k'), '-'))
+
+
+@pytest.mark.parametrize(
+    'recalls, clips, guesses',
+    [
+        ((1.0, 0.0, 0.0), (900, 50, 50), True),  # always one answer: top-1 is .9 all the same
+        ((0.85, 0.8, 0.8), (900, 50, 50), False),  # top-1 below that, and yet no guessing
+        ((0.5, 0.5), (4, 4), True),
+        ((0.75, 0.75), (4, 4), True),  # lots may well give that on so few clips
+        ((0.9, 0.9), (40, 40), False),
+        ((float('nan'), 0.5), (9, 9), True),
+        ((0.9, 0.9, float('nan')), (40, 40, 0), False),  # of which there was no clip
+    ],
+)
+def test_guessing_is_told_from_knowing(recalls, clips, guesses):
+    classes = [{'clips': n, 'recall': r} for n, r in zip(clips, recalls, strict=True)]
+    said = guessing({'classes': classes})
+    assert (said is not None) == guesses
+    assert said is None or 'no better than guessing' in said

@@ -6,7 +6,7 @@ import pytest
 torch = pytest.importorskip('torch', reason='training needs PyTorch')
 
 from bharnet_ros.layouts import NTU_25, Layout
-from bharnet_ros.training.networks.backbones import Stream, StreamConfig
+from bharnet_ros.training.networks.backbones import GcnConfig, GcnStream
 from bharnet_ros.training.networks.bharnet import ModelConfig
 from bharnet_ros.training.networks.graph import spatial_partition
 from bharnet_ros.training.tools.complexity import complexity, variants
@@ -37,20 +37,20 @@ def count(module):
 
 
 def test_degcn_has_the_published_size_block_by_block():
-    stream = Stream(NTU_25, 3, StreamConfig('degcn', **TEN))
+    stream = GcnStream(NTU_25, 3, GcnConfig('degcn', **TEN))
     assert [count(block) for block in stream.blocks] == DEGCN_BLOCKS
     classifier = 256 * 120 + 120
     assert round((count(stream) + classifier) / 1e6, 3) == 0.706
 
 
 def test_ctrgcn_has_the_published_size():
-    stream = Stream(NTU_25, 3, StreamConfig('ctrgcn', **TEN))
+    stream = GcnStream(NTU_25, 3, GcnConfig('ctrgcn', **TEN))
     assert round((count(stream) + 256 * 120 + 120) / 1e6, 2) == 1.46
 
 
 @pytest.mark.parametrize('backbone', ['stgcnpp', 'ctrgcn', 'degcn'])
 def test_every_backbone_halves_time_where_it_is_told(backbone):
-    stream = Stream(NTU_25, 3, StreamConfig(backbone, (8, 12, 16), (1, 2, 2)))
+    stream = GcnStream(NTU_25, 3, GcnConfig(backbone, (8, 12, 16), (1, 2, 2)))
     x = torch.randn(2, 3, 16, 25, 2)
     assert stream(x).shape == (2, 16, 4, 25, 2)
     stream(x).square().sum().backward()
@@ -58,7 +58,7 @@ def test_every_backbone_halves_time_where_it_is_told(backbone):
 
 
 def test_branches_share_the_stem_and_nothing_else():
-    stream = Stream(NTU_25, 3, StreamConfig('stgcnpp', (8, 8, 16), (1, 1, 2)), branch_blocks=2)
+    stream = GcnStream(NTU_25, 3, GcnConfig('stgcnpp', (8, 8, 16), (1, 1, 2)), branch_blocks=2)
     a, b = stream.branch(), stream.branch()
     assert len(stream.blocks) == 1 and len(a) == len(b) == 2
     x = stream(torch.randn(2, 3, 8, 25, 1))
@@ -68,7 +68,7 @@ def test_branches_share_the_stem_and_nothing_else():
 
 def test_macs_are_those_of_a_network_counted_by_hand():
     """One block of 1x1 convolutions and graph products; the rest of the layers is counted too."""
-    config = ModelConfig(hand=None, body=StreamConfig('stgcnpp', (8,), (1,)))
+    config = ModelConfig(hand=None, body=GcnConfig('stgcnpp', (8,), (1,)))
     T, V, C = 8, 11, 7
     graph = T * V * C * 24 + 3 * 8 * T * V * V
     skip = T * V * C * 8

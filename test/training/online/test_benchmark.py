@@ -14,22 +14,21 @@ torch = pytest.importorskip('torch', reason='training needs PyTorch')
 from bharnet_ros.inference.model import Model
 from bharnet_ros.recognition.decision import DecisionConfig
 from bharnet_ros.training import cli
-from bharnet_ros.training.datasets.store import DataError
-from bharnet_ros.training.online import benchmark as online
-from bharnet_ros.training.online.metrics import Told, measure_online
+from bharnet_ros.training.errors import DataError
+from bharnet_ros.training.online.metrics import StreamAnswer, compute_online_metrics
 from bharnet_ros.training.online.playback import play, record, replay
 from bharnet_ros.training.online.streams import (
     KNOWN,
-    StreamConfig,
-    make_stream,
+    StitchConfig,
+    stitch_stream,
 )
-from bharnet_ros.training.online.tuning import objective, tune
-from bharnet_ros.training.windows.clips import SourceConfig
-from support.courses import COURSE
+from bharnet_ros.training.online.tuning import candidates, objective, tune
+from bharnet_ros.training.windows.clips import DatasetSource
 from support.keypoints import contract_with, write_model
+from support.streams import TRUTH
 from support.training import command, config, imported, made_clips, raw, write_recipe
 
-SHORT = StreamConfig(minutes=0.5)
+SHORT = StitchConfig(minutes=0.5)
 
 
 @pytest.fixture(scope='module')
@@ -57,17 +56,17 @@ def left_hand(tmp_path_factory):
 def take(left_hand):
     recognizer, clips = left_hand
     return play(
-        recognizer, make_stream(clips, ['hand_up'], ['other'], '-', replace(SHORT, minutes=1), 0)
+        recognizer, stitch_stream(clips, ['hand_up'], ['other'], '-', replace(SHORT, minutes=1), 0)
     )
 
 
 def test_a_model_that_knows_is_scored_as_one_that_knows(take):
-    found = measure_online([take.run(DecisionConfig())])
+    found = compute_online_metrics([take.run(DecisionConfig())])
     assert found.words >= 6 and found.missed == 0 and found.f1[10] == 1
     assert found.false_per_minute == 0
     assert 0.3 < found.delay_p50 < 1 < found.linger_p50 < 2  # of a window of 1 s
     # Smoothed scores come near to 1 and never reach it.
-    deaf = measure_online([take.run(DecisionConfig(threshold=1.0, smoothing=0.5))])
+    deaf = compute_online_metrics([take.run(DecisionConfig(threshold=1.0, smoothing=0.5))])
     assert deaf.missed == 1 and deaf.f1[50] == 0
     assert found.told_unknown[KNOWN] < 0.1 < 0.5 < deaf.told_unknown[KNOWN], 'seen, not known'
 
@@ -85,7 +84,7 @@ decisions = st.builds(
 @given(decisions, st.integers(0, 3))
 def test_replayed_scores_give_what_the_runtime_gave(left_hand, take, decision, seed):
     recognizer, clips = left_hand
-    made = make_stream(clips, ['hand_up', 'other'], [], '-', replace(SHORT, minutes=0.2), seed)
+    made = stitch_stream(clips, ['hand_up', 'other'], [], '-', replace(SHORT, minutes=0.2), seed)
     recording, live = record(recognizer, made.frames, decision)
     assert [at for at, _ in live.states] == recording.stamps.tolist()
     assert replay(recording, decision) == live
@@ -93,14 +92,14 @@ def test_replayed_scores_give_what_the_runtime_gave(left_hand, take, decision, s
 
 
 def test_frames_before_the_first_decision_are_idle(take):
-    scores = take.recording.at(take.course.stamps)
-    assert scores.shape == (len(take.course.stamps), 2)
-    first = int((take.course.stamps < take.recording.stamps[0]).sum())
+    scores = take.scores.at(take.truth.stamps)
+    assert scores.shape == (len(take.truth.stamps), 2)
+    first = int((take.truth.stamps < take.scores.stamps[0]).sum())
     assert first > 0 and (scores[:first] == [1, 0]).all()
-    assert len(np.unique(take.recording.probabilities, axis=0)) > 4
-    for at, p in zip(take.recording.stamps, take.recording.probabilities, strict=True):
-        np.testing.assert_array_equal(scores[take.course.stamps.searchsorted(at)], p)
-    np.testing.assert_array_equal(scores[-1], take.recording.probabilities[-1])
+    assert len(np.unique(take.scores.probabilities, axis=0)) > 4
+    for at, p in zip(take.scores.stamps, take.scores.probabilities, strict=True):
+        np.testing.assert_array_equal(scores[take.truth.stamps.searchsorted(at)], p)
+    np.testing.assert_array_equal(scores[-1], take.scores.probabilities[-1])
 
 
 def test_tuning_takes_the_best_setting_there_is(take):
@@ -108,15 +107,15 @@ def test_tuning_takes_the_best_setting_there_is(take):
     quick = DecisionConfig(min_duration=0.0, hold=0.1, smoothing=0.0)
     chosen, metrics = tune([take], [slow, deaf, DecisionConfig(), quick])
     assert chosen == DecisionConfig(), 'it meets all goals; the quick one does no better'
-    assert metrics == measure_online([take.run(chosen)])
+    assert metrics == compute_online_metrics([take.run(chosen)])
     for worse in (slow, deaf):
-        assert objective(metrics) > objective(measure_online([take.run(worse)]))
-    assert 500 < len(set(online.candidates())) < 2000
-    assert next(online.candidates()) == DecisionConfig()
+        assert objective(metrics) > objective(compute_online_metrics([take.run(worse)]))
+    assert 500 < len(set(candidates())) < 2000
+    assert next(candidates()) == DecisionConfig()
 
 
 def test_the_objective_counts_the_goals():
-    base = measure_online([(COURSE, Told([]))])
+    base = compute_online_metrics([(TRUTH, StreamAnswer([]))])
     assert objective(replace(base, f1={50: 0.9}, false_per_minute=1.0, delay_p50=0.7)) == 0.9
     assert objective(
         replace(base, f1={50: 0.9}, false_per_minute=3.0, delay_p50=1.05)
@@ -193,7 +192,7 @@ def test_a_run_that_is_given_may_have_seen_the_people_and_the_report_says_so(
 
 def test_an_exported_model_that_is_given_serves_all_groups_and_seeds(left_hand, tmp_path):
     recognizer, found = left_hand
-    recipe = config(sources=[SourceConfig(found.stores[0].path, rate=10.0)])
+    recipe = config(sources=[DatasetSource(found.stores[0].path, rate=10.0)])
     cli.online(
         recipe,
         tmp_path / 'o',

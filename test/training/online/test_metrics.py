@@ -10,11 +10,11 @@ torch = pytest.importorskip('torch', reason='training needs PyTorch')
 from bharnet_ros.training.online.metrics import (
     BACKGROUND,
     OVERLAPS,
-    Told,
+    StreamAnswer,
+    compute_online_metrics,
     f1_score,
     frame_precision,
     matches,
-    measure_online,
     pieces,
     shown,
 )
@@ -28,7 +28,7 @@ from bharnet_ros.types import (
     Phase,
     State,
 )
-from support.courses import COURSE, stamp, ten_hertz
+from support.streams import TRUTH, stamp, ten_hertz
 
 
 def of(text):
@@ -121,11 +121,11 @@ def action(label, start, stop=None, names=('-', 'a', 'b')):
 
 
 def test_scores_over_time_are_those_counted_by_hand():
-    found = measure_online(
+    found = compute_online_metrics(
         [
             (
-                COURSE,
-                Told(
+                TRUTH,
+                StreamAnswer(
                     [
                         *action('b', 1.0, 1.5),  # false, idle
                         *action(
@@ -151,34 +151,36 @@ def test_scores_over_time_are_those_counted_by_hand():
 
 
 def test_an_action_that_began_before_its_word_is_no_detection():
-    found = measure_online([(COURSE, Told(action('a', 3.2, 6.4)))])
+    found = compute_online_metrics([(TRUTH, StreamAnswer(action('a', 3.2, 6.4)))])
     assert found.missed == 1 and found.delay_p50 is None and found.false_idle > 0
 
 
 def test_streams_are_scored_together():
-    perfect = Told([*action('a', 3.4, 6.4), *action('b', 10.2, 13.2), *action('a', 13.6)])
-    found = measure_online([(COURSE, perfect)])
+    perfect = StreamAnswer([*action('a', 3.4, 6.4), *action('b', 10.2, 13.2), *action('a', 13.6)])
+    found = compute_online_metrics([(TRUTH, perfect)])
     assert found.f1 == dict.fromkeys(OVERLAPS, 1.0) and found.missed == 0
     assert found.false_per_minute == found.delay_p90 == found.linger_p50 == 0
     assert found.changes_per_second == found.true_changes_per_second
-    both = measure_online([(COURSE, perfect), (COURSE, Told([]))])
+    both = compute_online_metrics([(TRUTH, perfect), (TRUTH, StreamAnswer([]))])
     assert both.f1[50] == pytest.approx(6 / 9) and both.missed == 0.5 and both.words == 6
     assert both.changes_per_second == pytest.approx(found.changes_per_second / 2)
 
 
 def test_without_idle_or_unknown_time_nothing_is_said_of_it():
-    found = measure_online([(ten_hertz(3, [('a', KNOWN, 0, 3)]), Told(action('a', 1)))])
+    found = compute_online_metrics(
+        [(ten_hertz(3, [('a', KNOWN, 0, 3)]), StreamAnswer(action('a', 1)))]
+    )
     assert found.false_per_minute is found.false_idle is found.false_unknown is None
     assert found.told_unknown[IDLE] is found.told_unknown[UNKNOWN] is None
 
 
 def test_the_share_of_time_that_is_told_unknown_is_that_counted_by_hand():
     """In clips of 3 s, each judged from 0.5 s on: 25 frames."""
-    found = measure_online(
+    found = compute_online_metrics(
         [
             (
-                COURSE,
-                Told(
+                TRUTH,
+                StreamAnswer(
                     [],
                     [
                         (stamp(2.5), State.UNKNOWN),
@@ -200,7 +202,7 @@ def test_the_share_of_time_that_is_told_unknown_is_that_counted_by_hand():
 
 def test_a_clip_that_is_over_before_it_can_be_told_says_nothing_of_the_unknown():
     course = ten_hertz(3, [('a', KNOWN, 0, 0.4), ('-', IDLE, 0.5, 3)])
-    found = measure_online([(course, Told([], [(0, State.UNKNOWN)]))])
+    found = compute_online_metrics([(course, StreamAnswer([], [(0, State.UNKNOWN)]))])
     assert found.told_unknown == {KNOWN: None, IDLE: 1, UNKNOWN: None}
 
 

@@ -10,27 +10,27 @@ from hypothesis import strategies as st
 torch = pytest.importorskip('torch', reason='training needs PyTorch')
 
 from bharnet_ros.layouts import MEDIAPIPE_HOLISTIC
-from bharnet_ros.training import cli
-from bharnet_ros.training.datasets.store import DataError
-from bharnet_ros.training.online.metrics import Course
+from bharnet_ros.training.errors import DataError
+from bharnet_ros.training.online.metrics import StreamTruth
 from bharnet_ros.training.online.streams import (
     CAMERA,
     IDLE,
     KNOWN,
     UNKNOWN,
     Deck,
-    StreamConfig,
+    StitchConfig,
     halves,
-    make_stream,
     performance,
+    stitch_stream,
     usable,
 )
+from bharnet_ros.training.recipe import load_data
 from bharnet_ros.training.windows.augment import pair
 from bharnet_ros.training.windows.poses import poses
 from bharnet_ros.types import PARTS, SECOND
 from support.training import config, imported, made_clips, raw
 
-SHORT = StreamConfig(minutes=0.5)
+SHORT = StitchConfig(minutes=0.5)
 SHOULDERS = pair('shoulder', MEDIAPIPE_HOLISTIC)
 
 
@@ -41,16 +41,16 @@ def source(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def clips(source):
-    return cli.load(config(sources=[source]))
+    return load_data(config(sources=[source]))
 
 
 @pytest.fixture(scope='module')
 def stream(clips):
-    return make_stream(clips, ['up'], ['down'], '-', SHORT, 0)
+    return stitch_stream(clips, ['up'], ['down'], '-', SHORT, 0)
 
 
 def test_one_seed_gives_one_stream(clips, stream):
-    same, other = (make_stream(clips, ['up'], ['down'], '-', SHORT, seed) for seed in (0, 1))
+    same, other = (stitch_stream(clips, ['up'], ['down'], '-', SHORT, seed) for seed in (0, 1))
     assert same.segments == stream.segments != other.segments
     for a, b in zip(same.frames, stream.frames, strict=True):
         for name in PARTS:
@@ -61,11 +61,11 @@ def test_one_seed_gives_one_stream(clips, stream):
 @given(st.integers(0, 10**6), st.sampled_from([0.0, 0.2, 0.4]))
 def test_the_truth_of_a_stream_covers_it_but_for_the_transitions(clips, seed, gap):
     words = ['up', 'down'][: 1 + seed % 2]
-    made = make_stream(clips, words, [], '-', replace(SHORT, transition=gap), seed)
+    made = stitch_stream(clips, words, [], '-', replace(SHORT, transition=gap), seed)
     stamps = made.stamps
     assert len(stamps) >= 0.5 * 60 * 30
     np.testing.assert_allclose(np.diff(stamps), SECOND / 30, atol=2)
-    end = Course(stamps, made.segments, ('-',)).end
+    end = StreamTruth(stamps, made.segments, ('-',)).end
     assert made.segments[0].start == stamps[0] and abs(made.segments[-1].stop - end) <= 2
     for a, b in zip(made.segments, made.segments[1:], strict=False):
         assert (b.start - a.stop) / SECOND == pytest.approx(gap, abs=1e-6)
@@ -110,7 +110,7 @@ def test_a_clip_plays_at_its_own_speed(tmp_path):
         assert len(performance(own, 0)) == frames
     own.rate[:] = np.nan
     with pytest.raises(DataError, match='rate'):
-        make_stream(own, ['up'], ['down'], '-', SHORT, 0)
+        stitch_stream(own, ['up'], ['down'], '-', SHORT, 0)
 
 
 def test_clips_that_lose_the_body_are_left_out(tmp_path):
@@ -153,7 +153,7 @@ def test_a_deck_draws_everything_once_and_avoids_what_it_is_told(seed, items):
 
 def test_a_stream_that_cannot_be_made_is_refused(clips):
     with pytest.raises(DataError, match='no clip of sideways'):
-        make_stream(clips, ['sideways'], [], '-', SHORT, 0)
+        stitch_stream(clips, ['sideways'], [], '-', SHORT, 0)
     for bad in ({'minutes': 0}, {'transition': -0.1}, {'known': 0}):
         with pytest.raises(ValueError):
-            StreamConfig(**bad)
+            StitchConfig(**bad)

@@ -13,16 +13,11 @@ from torch.utils.data import DataLoader
 
 from bharnet_ros.bags.bag import read_keypoints
 from bharnet_ros.recognition.window import resample
-from bharnet_ros.training.datasets.store import (
-    ClipInfo,
-    DataError,
-    DatasetInfo,
-    Store,
-    StoreWriter,
-    Track,
-)
+from bharnet_ros.training.datasets.store import DatasetInfo, DatasetWriter, StoredDataset, Track
+from bharnet_ros.training.datasets.table import ClipInfo
+from bharnet_ros.training.errors import DataError
 from bharnet_ros.training.tools.prototypes import write_recording
-from bharnet_ros.training.windows.clips import SourceConfig, load_clips, merge
+from bharnet_ros.training.windows.clips import DatasetSource, load_clips, merge
 from bharnet_ros.training.windows.dataset import ClipDataset, to_tensors
 from bharnet_ros.training.windows.sampler import EpochSampler
 from bharnet_ros.types import PARTS
@@ -73,7 +68,7 @@ def test_a_class_that_is_not_chosen_is_not_learnt(tmp_path):
 def test_a_refused_clip_leaves_nothing_behind(tmp_path):
     """Whoever goes on after an error must not find later clips shifted."""
     seen = np.repeat([[True, False, False]], 2, 0)
-    with StoreWriter(
+    with DatasetWriter(
         tmp_path / 's', DatasetInfo('s', 'nucla_20', ('a',), 'CC0'), hands=False
     ) as writer:
         with pytest.raises(DataError, match='frames'):
@@ -81,7 +76,7 @@ def test_a_refused_clip_leaves_nothing_behind(tmp_path):
                 ClipInfo('1', 'a', extra={'frames': '9'}), [Track(np.full((2, 20, 3), 1.0), seen)]
             )
         writer.add(ClipInfo('1', 'a'), [Track(np.full((2, 20, 3), 2.0), seen)])
-    assert (Store(tmp_path / 's').tracks(0)[0].body == 2).all()
+    assert (StoredDataset(tmp_path / 's').tracks(0)[0].body == 2).all()
 
 
 def test_sources_choose_by_column_and_by_id(tmp_path):
@@ -124,7 +119,7 @@ def test_resampling_keeps_the_end_points(clips):
 
 
 def test_a_person_who_is_not_there_was_never_seen(tiny):
-    found = load_clips(SourceConfig(tiny), '-')
+    found = load_clips(DatasetSource(tiny), '-')
     assert found.persons == 2 and found.layout.name == 'ntu_25'
     two, nobody = found.clip(1, 0, 1, STEPS, 1), found.clip(0, 0, 1, STEPS, 1)
     assert two.mask[:, 0].all() and not nobody.mask.any() and not nobody.body.any()
@@ -150,7 +145,7 @@ def test_sets_are_joined_under_all_their_names(clips, tmp_path):
 
 def test_sets_of_different_layouts_are_not_joined(clips, tiny):
     with pytest.raises(DataError, match='ntu_25'):
-        merge([clips, load_clips(SourceConfig(tiny), '-')])
+        merge([clips, load_clips(DatasetSource(tiny), '-')])
 
 
 def test_a_recipe_may_name_its_classes(clips):
@@ -174,7 +169,7 @@ def test_a_source_may_say_how_fast_its_clips_are_and_what_they_count_as(tmp_path
 @pytest.mark.parametrize('rate', [0, -5.0, float('nan'), float('inf')])
 def test_a_rate_that_is_none_is_refused(tmp_path, rate):
     with pytest.raises(ValueError, match='rate is frames a second, above 0'):
-        SourceConfig(tmp_path, rate=rate)
+        DatasetSource(tmp_path, rate=rate)
 
 
 def test_a_dataset_without_augmentation_gives_whole_clips(clips):

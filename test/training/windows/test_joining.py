@@ -5,15 +5,11 @@ from hypothesis import strategies as st
 
 pytest.importorskip('torch', reason='training needs PyTorch')
 
-from bharnet_ros.training.datasets.store import (
-    ClipInfo,
-    DataError,
-    DatasetInfo,
-    StoreWriter,
-    Track,
-)
+from bharnet_ros.training.datasets.store import DatasetInfo, DatasetWriter, Track
+from bharnet_ros.training.datasets.table import ClipInfo
+from bharnet_ros.training.errors import DataError
 from bharnet_ros.training.windows.augment import AugmentConfig
-from bharnet_ros.training.windows.clips import SourceConfig, load_clips
+from bharnet_ros.training.windows.clips import DatasetSource, load_clips
 from bharnet_ros.training.windows.dataset import ClipDataset
 from bharnet_ros.training.windows.joining import Joiner, join, plan_join
 from bharnet_ros.types import PARTS
@@ -160,14 +156,14 @@ def test_a_window_of_an_action_ends_well_within_it_and_one_of_leaving_begins_wit
 
 
 def test_a_clip_of_one_frame_is_joined_to_nothing(tmp_path):
-    with StoreWriter(
+    with DatasetWriter(
         tmp_path / 'short', DatasetInfo('short', 'mediapipe_holistic', ('-', 'a'), 'CC0')
     ) as writer:
         rng = np.random.default_rng(0)
         for k in range(4):
             points = rng.random((1, 33, 4)), np.ones((1, 3), bool), *rng.random((2, 1, 21, 3))
             writer.add(ClipInfo(str(k), '-a'[k % 2], subject='0', rate=10.0), [Track(*points)])
-    clips = load_clips(SourceConfig(tmp_path / 'short'), '-')
+    clips = load_clips(DatasetSource(tmp_path / 'short'), '-')
     joiner = Joiner(clips, STEPS, 1.0, 0)
     assert all(
         joiner.draw(1, np.random.default_rng(n), lambda clip, label, rng: clip) is None

@@ -5,8 +5,8 @@ import pytest
 
 pytest.importorskip('torch', reason='training needs PyTorch')
 
-from bharnet_ros.training.datasets.store import DataError
-from bharnet_ros.training.windows.clips import SourceConfig, load_clips
+from bharnet_ros.training.errors import DataError
+from bharnet_ros.training.windows.clips import DatasetSource, load_clips
 from bharnet_ros.training.windows.splits import (
     NTU120_SUBJECTS,
     OFFICIAL,
@@ -18,7 +18,7 @@ from bharnet_ros.training.windows.splits import (
 
 
 def test_a_split_takes_values_of_a_column(tiny):
-    found = load_clips(SourceConfig(tiny), '-')
+    found = load_clips(DatasetSource(tiny), '-')
     parts = split(found, SplitConfig('subject', test=['0'], validation=['1']))
     for part, subject in (('train', '2'), ('validation', '1'), ('test', '0')):
         assert set(found.column('subject')[getattr(parts, part)]) == {subject}
@@ -38,7 +38,7 @@ def test_a_split_takes_values_of_a_column(tiny):
 )
 def test_an_impossible_split_is_refused(tiny, config, says):
     with pytest.raises(DataError, match=says):
-        split(load_clips(SourceConfig(tiny), '-'), config)
+        split(load_clips(DatasetSource(tiny), '-'), config)
 
 
 def test_published_protocols_hold_their_published_counts():

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -10,7 +11,9 @@ from rich.progress import track as progress
 
 from bharnet_ros.layouts import MEDIAPIPE_HOLISTIC
 
-from ..store import ClipInfo, DataError, DatasetInfo, StoreWriter, Track
+from ...datasets.table import ClipInfo
+from ...errors import DataError
+from ..store import DatasetInfo, DatasetWriter, Track
 
 KEYS = {'body': 'pose', 'left_hand': 'left_hand', 'right_hand': 'right_hand'}
 COLUMNS = ('subject', 'camera', 'session', 'setup')
@@ -145,8 +148,8 @@ def import_arrays(
     name: str,
     license: str,
     aspect: float,
+    rate: float,
     idle: str | None = None,
-    rate: float | None = None,
 ) -> int:
     """Import MediaPipe Holistic arrays; return the number of clips.
 
@@ -159,19 +162,22 @@ def import_arrays(
         license: of the data set.
         aspect: image height / width of the camera (0.5625 for 16:9, 0.75 for 4:3); such files
             do not tell.
+        rate: frames a second; such files do not tell, and without it no window of seconds can be
+            cut. 0: nobody knows.
         idle: the class of people who do nothing known.
-        rate: frames a second, if known.
 
     """
     if not aspect > 0:
         raise DataError(f'aspect is image height / width, a positive number, not {aspect}')
+    if not 0 <= rate < float('inf'):
+        raise DataError(f'rate is frames a second, or 0 if nobody knows, not {rate}')
     if not source.exists():
         raise DataError(f'no such file or folder: {source}')
     names, clips, count = (read_folder if source.is_dir() else read_npz)(source)
     if idle is not None and idle not in names:
         raise DataError(f'{source}: no class {idle!r}; there are {list(names)}')
     info = DatasetInfo(name, MEDIAPIPE_HOLISTIC.name, names, license, idle, source.name)
-    with StoreWriter(to, info) as writer:
+    with DatasetWriter(to, info) as writer:
         for clip, track in progress(clips, f'importing {name}', count):
-            writer.add(ClipInfo(**(vars(clip) | {'aspect': aspect, 'rate': rate})), [track])
+            writer.add(replace(clip, aspect=aspect, rate=rate or None), [track])
     return count

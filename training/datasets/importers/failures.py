@@ -16,4 +16,4 @@ def report_failures(to: Path, failures: list[tuple[str, str]]) -> None:
     if failures:
         with file.open('w', newline='', encoding='utf-8') as stream:
             csv.writer(stream).writerows([('file', 'error'), *failures])
-        print(f'{len(failures)} files left out, see {file}')
+        print(f'{len(failures)} left out or not whole, see {file}')

@@ -11,7 +11,9 @@ from rich.progress import track as progress
 
 from bharnet_ros.layouts import NTU_25
 
-from ..store import ClipInfo, DataError, DatasetInfo, StoreWriter, Track
+from ...datasets.table import ClipInfo
+from ...errors import DataError
+from ..store import DatasetInfo, DatasetWriter, Track
 from .failures import report_failures
 
 # Shahroudy et al., CVPR 2016 (A1 to A60); Liu et al., TPAMI 2020 (A61 to A120).
@@ -190,7 +192,7 @@ def import_ntu(
     )
     with (
         ProcessPoolExecutor(jobs or None) as pool,
-        StoreWriter(to, info, hands=False, dtype=dtype) as writer,
+        DatasetWriter(to, info, hands=False, dtype=dtype) as writer,
     ):
         for file, result in zip(
             files,

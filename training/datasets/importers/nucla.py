@@ -13,7 +13,9 @@ from rich.progress import track as progress
 
 from bharnet_ros.layouts import NUCLA_20
 
-from ..store import ClipInfo, DataError, DatasetInfo, StoreWriter, Track
+from ...datasets.table import ClipInfo
+from ...errors import DataError
+from ..store import DatasetInfo, DatasetWriter, Track
 from .failures import report_failures
 
 # Wang et al., CVPR 2014. The numbers in the file names have gaps.
@@ -95,7 +97,7 @@ def import_nucla(source: Path, to: Path) -> int:
     )
     failures: list[tuple[str, str]] = []
     count = 0
-    with StoreWriter(to, info, hands=False) as writer:
+    with DatasetWriter(to, info, hands=False) as writer:
         for name, read in progress(files.items(), 'importing nucla', len(files)):
             try:
                 clip, track = read_clip(name, read())

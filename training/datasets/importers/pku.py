@@ -7,7 +7,9 @@ from rich.progress import track as progress
 
 from bharnet_ros.layouts import NTU_25
 
-from ..store import ClipInfo, DataError, DatasetInfo, StoreWriter, Track
+from ...datasets.table import ClipInfo
+from ...errors import DataError
+from ..store import DatasetInfo, DatasetWriter, Track
 from .failures import report_failures
 
 # Liu et al., PKU-MMD, 2017: 51 actions in alphabetical order.
@@ -130,7 +132,7 @@ def import_pku(
         'PKU-MMD phase 1',
     )
     failures, count = [], 0
-    with StoreWriter(to, info, hands=False, dtype=dtype) as writer:
+    with DatasetWriter(to, info, hands=False, dtype=dtype) as writer:
         for file in progress(files, 'importing pku'):
             video = file.stem
             try:

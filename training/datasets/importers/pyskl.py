@@ -11,7 +11,9 @@ from rich.progress import track as progress
 
 from bharnet_ros.layouts import COCO_17, DATA_LAYOUTS, NTU_25
 
-from ..store import ClipInfo, DataError, DatasetInfo, StoreWriter, Track
+from ...datasets.table import ClipInfo
+from ...errors import DataError
+from ..store import DatasetInfo, DatasetWriter, Track
 from .failures import report_failures
 
 # What a pickle of dicts, lists, strings, numbers and numpy arrays names, and nothing else.
@@ -47,15 +49,22 @@ class ArrayUnpickler(pickle.Unpickler):
 
 
 def read_pickle(path: Path) -> dict[str, Any]:
-    """Return the annotations; DataError if the file is not what it should be."""
+    """Return the annotations, and splits if there are any; DataError if it is something else.
+
+    Older releases of MMAction2 have the bare list of annotations, a split a file.
+    """
     if not path.is_file():
         raise DataError(f'no such file: {path}')
     try:
         data = ArrayUnpickler(io.BytesIO(path.read_bytes())).load()
     except Exception as error:  # a hostile or broken pickle may raise anything
         raise DataError(f'{path}: {error}') from error
+    if isinstance(data, list):
+        data = {'annotations': data}
     if not isinstance(data, dict) or not isinstance(data.get('annotations'), list):
-        raise DataError(f'{path}: holds no list of annotations')
+        raise DataError(
+            f'{path}: holds {type(data).__name__}, no list of annotations and no dict with one'
+        )
     return data
 
 
@@ -157,7 +166,7 @@ def import_pyskl(
         raise DataError(f'{source}: {joints} joints; 17, 25 and 133 are known')
     layout = DATA_LAYOUTS[LAYOUT_OF[joints[0]]]
     failures, count = [], 0
-    with StoreWriter(
+    with DatasetWriter(
         to,
         DatasetInfo(name, layout.name, names, license, source=source.name),
         hands=joints[0] == 133,

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from bharnet_ros.training.online.metrics import Course
-from bharnet_ros.training.online.streams import IDLE, KNOWN, UNKNOWN, Segment
+from bharnet_ros.training.online.metrics import StreamTruth
+from bharnet_ros.training.online.streams import IDLE, KNOWN, UNKNOWN, StreamSegment
 from bharnet_ros.types import SECOND
 
 
@@ -12,14 +12,17 @@ def stamp(seconds):
 
 
 def ten_hertz(seconds, segments):
-    return Course(
+    return StreamTruth(
         np.array([stamp(k / 10) for k in range(round(seconds * 10))]),
-        [Segment(label, kind, stamp(start), stamp(stop)) for label, kind, start, stop in segments],
+        [
+            StreamSegment(label, kind, stamp(start), stamp(stop))
+            for label, kind, start, stop in segments
+        ],
         ('-', 'a', 'b'),
     )
 
 
-COURSE = ten_hertz(
+TRUTH = ten_hertz(
     16.6,
     [
         ('-', IDLE, 0, 3),

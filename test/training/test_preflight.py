@@ -1,0 +1,59 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip('torch', reason='training needs PyTorch')
+
+from bharnet_ros.training.errors import TrainingError
+from bharnet_ros.training.preflight import find_doubts, require_two_classes, steps_of
+from bharnet_ros.training.recipe import OptimConfig
+from support.training import SMALL, config, made_clips, raw
+
+
+@pytest.fixture(scope='module')
+def clips(tmp_path_factory):
+    return made_clips(tmp_path_factory.mktemp('data'))
+
+
+ENOUGH = config(optim=OptimConfig(epochs=100, batch=8))
+
+
+def test_nothing_is_said_of_a_sound_training(clips):
+    assert find_doubts(ENOUGH, clips) == []
+
+
+def test_few_steps_are_told_with_what_would_be_enough(clips):
+    recipe = config(optim=OptimConfig())  # 24 clips in batches of 32, thirty epochs
+    (said,) = find_doubts(recipe, clips)
+    assert '1 steps an epoch, 30 in all' in said and 'optim.repeat to 5' in said
+    advised = replace(recipe, optim=replace(recipe.optim, repeat=5))
+    assert find_doubts(advised, clips) == [] and steps_of(advised, 24) >= 100
+
+
+def test_one_class_is_nothing_to_learn(clips):
+    with pytest.raises(TrainingError, match="one class, 'up'.*add another"):
+        require_two_classes(clips.select(clips.label == 1))
+
+
+def test_classes_without_a_clip_are_named(clips):
+    (said,) = find_doubts(ENOUGH, clips.select(clips.label != 2))
+    assert 'down' in said and 'cannot know' in said
+
+
+def test_everything_in_one_group_is_told(clips):
+    (said,) = find_doubts(ENOUGH, clips.select(clips.group == 'made/0'))
+    assert 'made/0' in said and '`group`' in said
+
+
+def test_clips_without_hands_are_told(tmp_path):
+    arrays = raw()
+    nothing = np.zeros_like(arrays['right_hand'])
+    bare = made_clips(tmp_path / 'bare', left_hand=nothing, right_hand=nothing)
+    (said,) = find_doubts(ENOUGH, bare)
+    assert 'model.hand to null' in said
+    assert find_doubts(replace(ENOUGH, model=replace(SMALL, hand=None)), bare) == []
+    for name in ('left_hand', 'right_hand'):
+        arrays[name] = arrays[name] * (arrays['label'] != 2)[:, None, None, None]
+    (said,) = find_doubts(ENOUGH, made_clips(tmp_path / 'some', **arrays))
+    assert 'half or more of the clips of down show no hand' in said

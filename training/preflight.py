@@ -1,0 +1,99 @@
+"""What can be known of a training before it starts: that it cannot, or hardly, succeed."""
+
+import math
+
+import numpy as np
+
+from .errors import TrainingError
+from .recipe import RunConfig
+from .windows.clips import Clips
+
+ENOUGH_STEPS = 100  # of the optimiser; with fewer even easy words stay at chance level
+BARE = 0.5  # share of a class's clips without a hand from which it is said
+SHOWN = 6  # names in one line
+
+
+def require_two_classes(clips: Clips) -> None:
+    """Raise TrainingError if there is nothing to tell apart."""
+    counts = np.bincount(clips.label, minlength=len(clips.class_names))
+    if (counts > 0).sum() < 2:
+        there = ', '.join(repr(clips.class_names[k]) for k in np.flatnonzero(counts))
+        raise TrainingError(
+            f'there is nothing to learn: all {len(clips)} training clips are of one class, '
+            f'{there}; add another, such as people who do nothing known'
+        )
+
+
+def find_doubts(config: RunConfig, clips: Clips) -> list[str]:
+    """Return a line for each reason to expect little of a training, with advice.
+
+    Args:
+        config: the recipe.
+        clips: that it trains on.
+
+    Raises TrainingError if it is impossible.
+
+    """
+    require_two_classes(clips)
+    return [*_few_steps(config, clips), *_empty_classes(clips), *_one_group(clips)] + (
+        _without_hands(config, clips) if config.model.hand or config.model.unified else []
+    )
+
+
+def steps_of(config: RunConfig, clips: int) -> int:
+    """Return the optimiser's steps in a whole training on one device."""
+    return config.optim.epochs * math.ceil(clips * config.optim.repeat / config.optim.batch)
+
+
+def _few_steps(config: RunConfig, clips: Clips) -> list[str]:
+    optim, steps = config.optim, steps_of(config, len(clips))
+    if steps >= ENOUGH_STEPS:
+        return []
+    each = math.ceil(len(clips) * optim.repeat / optim.batch)
+    repeat = math.ceil(ENOUGH_STEPS / optim.epochs * optim.batch / len(clips))
+    return [
+        f'{len(clips)} clips in batches of {optim.batch} are {each} steps an epoch, {steps} in '
+        f'all: too few to learn from; set optim.repeat to {repeat}, or more epochs, or a smaller '
+        'optim.batch'
+    ]
+
+
+def _empty_classes(clips: Clips) -> list[str]:
+    counts = np.bincount(clips.label, minlength=len(clips.class_names))
+    names = [clips.class_names[k] for k in np.flatnonzero(counts == 0)]
+    return [f'no training clip shows {_some(names)}: the model cannot know it'] if names else []
+
+
+def _one_group(clips: Clips) -> list[str]:
+    groups = np.unique(clips.group)
+    if len(groups) > 1:
+        return []
+    return [
+        f'all clips are of one group, {groups[0]}: nothing can be measured on people left out; '
+        'record others, or name the column that tells them apart by `group` of the source'
+    ]
+
+
+def _without_hands(config: RunConfig, clips: Clips) -> list[str]:
+    shows = np.array([clips.shows_hands(i) for i in range(len(clips))])
+    if not shows.any():
+        advice = '' if config.model.unified else '; set model.hand to null'
+        return [f'no clip shows a hand: there is nothing to learn of hands{advice}']
+    bare = [
+        name
+        for k, name in enumerate(clips.class_names)
+        if name != config.idle
+        and (clips.label == k).any()
+        and (~shows[clips.label == k]).mean() >= BARE
+    ]
+    if not bare:
+        return []
+    return [
+        f'half or more of the clips of {_some(bare)} show no hand: look at them with '
+        '`bharnet-train plot`, or leave them out by `without`'
+    ]
+
+
+def _some(names: list[str]) -> str:
+    more = f' and {len(names) - SHOWN} more' if len(names) > SHOWN else ''
+    return ', '.join(names[:SHOWN]) + more

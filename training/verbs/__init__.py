@@ -1,0 +1,1 @@
+"""What bharnet-train can do, a module for each kind of verb."""
