@@ -55,7 +55,7 @@ class Setting:
     def allowed(self) -> str:
         """What values there are, for people; '' if any will do."""
         if self.choices:
-            return f'one of {", ".join(map(str, self.choices))}'
+            return f'one of {", ".join(str(choice) or "empty" for choice in self.choices)}'
         if self.low is None:
             return ''
         span = f'at least {self.low:g}' if self.high is None else f'{self.low:g} to {self.high:g}'
