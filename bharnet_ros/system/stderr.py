@@ -1,5 +1,6 @@
 """Keeping a library's small talk off stderr, where it cannot be told to be silent."""
 
+import atexit
 import os
 import re
 import sys
@@ -10,9 +11,9 @@ class StderrFilter:
     """Passes on what this process writes to stderr, line by line, without the noise.
 
     Works on the file descriptor, so what C++ writes is caught as well. Lines go on at once, by a
-    thread of their own: whoever hangs holds nobody's words back. Only a process that is killed
-    meanwhile may lose its very last line. All users share one filter, which is there from the
-    first `start` to the last `stop`.
+    thread of their own: whoever hangs holds nobody's words back. A program that ends says its
+    last line too; only one that is killed meanwhile may lose it. All users share one filter,
+    which is there from the first `start` to the last `stop`.
     """
 
     _lock = threading.Lock()
@@ -44,6 +45,7 @@ class StderrFilter:
                 cls._thread.start()
             cls._users += 1
             self._on = True
+            atexit.register(self.stop)  # the interpreter does not wait for such threads
 
     def stop(self) -> None:
         """End it; what was written before is passed on first."""
@@ -52,6 +54,7 @@ class StderrFilter:
             if not self._on:
                 return
             self._on = False
+            atexit.unregister(self.stop)
             cls._users -= 1
             if cls._users == 0 and cls._thread is not None:
                 os.dup2(cls._original, 2)  # closes the pipe, unless a child process has it too

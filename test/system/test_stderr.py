@@ -4,6 +4,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 SPEAK = """
 import os, re, subprocess, sys, threading
 from bharnet_ros.system.stderr import StderrFilter
@@ -59,6 +61,26 @@ def test_a_filter_that_is_never_stopped_holds_nothing_back():
         [sys.executable, '-c', HANGS], capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == 3 and done.stderr == 'still heard\n'
+
+
+@pytest.mark.parametrize(
+    ('end', 'last'),
+    [
+        ("sys.exit('error: the last line')", 'error: the last line\n'),
+        ('1 / 0', 'ZeroDivisionError'),
+    ],
+)
+def test_the_last_line_of_a_program_is_not_lost(end, last):
+    code = (
+        'import re, sys\n'
+        'from bharnet_ros.system.stderr import StderrFilter\n'
+        f"StderrFilter(re.compile(rb'^noise')).start()\n{end}"
+    )
+    for _ in range(5):
+        done = subprocess.run(
+            [sys.executable, '-c', code], capture_output=True, text=True, check=False, timeout=60
+        )
+        assert done.returncode == 1 and last in done.stderr
 
 
 def test_without_a_stderr_nothing_happens():
