@@ -19,7 +19,9 @@ from .datasets.importers.arrays import import_arrays
 from .datasets.importers.ntu import import_ntu
 from .datasets.importers.nucla import import_nucla
 from .datasets.importers.pku import import_pku
+from .datasets.importers.public import import_public
 from .datasets.importers.pyskl import import_pyskl
+from .datasets.importers.streams import import_streams
 from .recipe import RunConfig
 from .verbs.data import demo_recording, describe, plot, validate
 from .verbs.learning import export_run, train
@@ -33,6 +35,8 @@ COMMANDS = {
         'pku': import_pku,
         'nucla': import_nucla,
         'pyskl': import_pyskl,
+        'streams': import_streams,
+        'public': import_public,
     },
     'extract': extract,
     'validate': validate,
