@@ -112,7 +112,8 @@ data: build $(VENV)/.dev
 	@$(RUN); \
 	bharnet-train import public --source "$(DATA)" --to data; \
 	sets=$$(printf '%s\n' data/*/dataset.json | xargs -n 1 dirname | paste -sd ,); \
-	bharnet-train validate --data "[$$sets]"
+	bharnet-train validate --data "[$$sets]"; \
+	[ -e runs/look/look.html ] || bharnet-train look --data "[$$sets]" --report runs/look --mark true
 
 models: data
 	@$(RUN); set -x; \

@@ -23,7 +23,8 @@ from .datasets.importers.public import import_public
 from .datasets.importers.pyskl import import_pyskl
 from .datasets.importers.streams import import_streams
 from .recipe import RunConfig
-from .verbs.data import demo_recording, describe, plot, validate
+from .tools.look import look
+from .verbs.data import demo_recording, describe, labels, plot, validate
 from .verbs.learning import export_run, train
 from .verbs.machine import benchmark, complexity, loader_benchmark, measure_latency
 from .verbs.scoring import compare, evaluate, online, test
@@ -41,6 +42,8 @@ COMMANDS = {
     'extract': extract,
     'validate': validate,
     'describe': describe,
+    'labels': labels,
+    'look': look,
     'plot': plot,
     'train': train,
     'evaluate': evaluate,
