@@ -21,7 +21,7 @@ from support.training import raw
 def stored(folder, name, **changes):
     folder.mkdir(exist_ok=True)
     np.savez(folder / f'{name}.npz', **(raw(frames=20) | changes))
-    import_arrays(folder / f'{name}.npz', folder / name, name, 'MIT', 0.5625, '-')
+    import_arrays(folder / f'{name}.npz', folder / name, name, 'MIT', 0.5625, 10, '-')
     return StoredDataset(folder / name)
 
 

@@ -1,4 +1,4 @@
-"""The public data sets: what is imported of arrays, streams, licences; the real ones if at hand."""
+"""The public data sets: arrays, streams, licences; the real ones where they are at hand."""
 
 import json
 import time
@@ -27,14 +27,14 @@ def save(path, **arrays):
 
 def test_shorter_clips_are_not_padded(tmp_path):
     arrays = raw() | {'frames': np.arange(24) % 5 + 6}
-    import_arrays(save(tmp_path / 'a.npz', **arrays), tmp_path / 'a', 'a', 'MIT', 0.75)
+    import_arrays(save(tmp_path / 'a.npz', **arrays), tmp_path / 'a', 'a', 'MIT', 0.75, 10)
     store = StoredDataset(tmp_path / 'a')
     np.testing.assert_array_equal(store.table['frames'], arrays['frames'])
     np.testing.assert_allclose(store.tracks(1)[0].body, arrays['pose'][1, :7], atol=1e-6)
     for wrong in (np.full(24, 11), np.zeros(24, int)):
         with pytest.raises(DataError, match='frames'):
             path = save(tmp_path / 'b.npz', **raw(), frames=wrong)
-            import_arrays(path, tmp_path / 'b', 'b', 'MIT', 0.75)
+            import_arrays(path, tmp_path / 'b', 'b', 'MIT', 0.75, 10)
 
 
 def test_hands_alone_are_a_data_set_on_request(tmp_path):
@@ -42,8 +42,8 @@ def test_hands_alone_are_a_data_set_on_request(tmp_path):
     del arrays['pose']
     path = save(tmp_path / 'a.npz', **arrays)
     with pytest.raises(DataError, match='hands_only'):
-        import_arrays(path, tmp_path / 'a', 'a', 'MIT', 0.75)
-    import_arrays(path, tmp_path / 'a', 'a', 'MIT', 0.75, hands_only=True)
+        import_arrays(path, tmp_path / 'a', 'a', 'MIT', 0.75, 10)
+    import_arrays(path, tmp_path / 'a', 'a', 'MIT', 0.75, 10, hands_only=True)
     clips = load_clips(DatasetSource(tmp_path / 'a'), '-')
     assert len(clips) == 24
     assert not clips.clip(0, 0, 1, 10).mask[:, 0].any()
@@ -52,7 +52,7 @@ def test_hands_alone_are_a_data_set_on_request(tmp_path):
 def test_half_precision_stays_half(tmp_path):
     half = {k: v.astype(np.float16) for k, v in raw().items() if v.dtype == np.float32}
     path = save(tmp_path / 'a.npz', **(raw() | half))
-    import_arrays(path, tmp_path / 'a', 'a', 'MIT', 0.75)
+    import_arrays(path, tmp_path / 'a', 'a', 'MIT', 0.75, 10)
     assert np.load(tmp_path / 'a' / 'body.npy', mmap_mode='r').dtype == np.float16
     assert not find_faults(tmp_path / 'a')
     clip = load_clips(DatasetSource(tmp_path / 'a'), '-').clip(0, 0, 1, 10)
@@ -75,6 +75,7 @@ def test_labels_licences_and_use_are_kept(tmp_path):
         'a',
         'see each clip',
         0.75,
+        10,
         idle='-',
         use='measure',
         licences=folder,
@@ -90,9 +91,9 @@ def test_labels_licences_and_use_are_kept(tmp_path):
         read_licences(folder)
     (folder / 'bob+more+signs.LICENSE').unlink()
     with pytest.raises(DataError, match='bob'):
-        import_arrays(path, tmp_path / 'b', 'b', 'x', 0.75, licences=folder)
+        import_arrays(path, tmp_path / 'b', 'b', 'x', 0.75, 10, licences=folder)
     with pytest.raises(DataError, match='use is one of'):
-        import_arrays(path, tmp_path / 'b', 'b', 'x', 0.75, use='sell')
+        import_arrays(path, tmp_path / 'b', 'b', 'x', 0.75, 10, use='sell')
     assert not (tmp_path / 'b').exists()
 
 
