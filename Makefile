@@ -107,23 +107,13 @@ bench: build
 reference: build
 	@$(RUN); python -m bharnet_ros.tools.reference
 
-# name:file:licence:image height over width, inferred from the palms, as are the ten frames a
-# second from the rhythm of repeated signs (docs/training.md).
-ARRAYS := words10:asl_words/words10_3signers.npz:MIT:0.5625 \
-  words16:asl_words/words16_head.npz:MIT:0.5625 ksl13:ksl13/ksl13.npz:Apache-2.0:0.75
-
+# Sets that are there already stay: remove a folder of data/ to import it anew.
 data: build $(VENV)/.dev
-	@mkdir -p data; $(RUN); \
-	for set in $(ARRAYS); do IFS=: read -r name file license aspect <<< "$$set"; \
-	  if [ -e "$(DATA)/$$file" ] && [ ! -e data/$$name ]; then \
-	    idle=(); case $$name in words*) idle=(--idle -);; esac; \
-	    bharnet-train import arrays --source "$(DATA)/$$file" --to data/$$name --name $$name \
-	      --license $$license --aspect $$aspect --rate 10 "$${idle[@]}"; fi; done; \
-	if [ -e "$(DATA)/nw_ucla" ] && [ ! -e data/nucla ]; then \
-	  bharnet-train import nucla --source "$(DATA)/nw_ucla/all_sqe_views12.zip" --to data/nucla; fi; \
+	@$(RUN); \
+	bharnet-train import public --source "$(DATA)" --to data; \
 	sets=$$(printf '%s\n' data/*/dataset.json | xargs -n 1 dirname | paste -sd ,); \
-	[ -d "$${sets%%,*}" ] || { echo "no data set found under $(DATA); say DATA=..."; exit 1; }; \
-	bharnet-train validate --data "[$$sets]"
+	bharnet-train validate --data "[$$sets]"; \
+	[ -e runs/look/look.html ] || bharnet-train look --data "[$$sets]" --report runs/look --mark true
 
 models: data
 	@$(RUN); set -x; \

@@ -121,7 +121,7 @@ class BuildWithInterfaces(build_py):
             for path in stage.glob(pattern)
         )
         for file in sorted((site / NAME).rglob('*')):
-            if file.is_file() and file.suffix in ('.py', '.so', '.yaml', '.txt'):
+            if file.is_file() and file.suffix in ('.py', '.so', '.yaml', '.txt', '.csv'):
                 target = Path(self.build_lib) / file.relative_to(site)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(file, target)

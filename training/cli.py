@@ -19,9 +19,12 @@ from .datasets.importers.arrays import import_arrays
 from .datasets.importers.ntu import import_ntu
 from .datasets.importers.nucla import import_nucla
 from .datasets.importers.pku import import_pku
+from .datasets.importers.public import import_public
 from .datasets.importers.pyskl import import_pyskl
+from .datasets.importers.streams import import_streams
 from .recipe import RunConfig
-from .verbs.data import demo_recording, describe, plot, validate
+from .tools.look import look
+from .verbs.data import demo_recording, describe, labels, plot, validate
 from .verbs.learning import export_run, train
 from .verbs.machine import benchmark, complexity, loader_benchmark, measure_latency
 from .verbs.scoring import compare, evaluate, online, test
@@ -33,10 +36,14 @@ COMMANDS = {
         'pku': import_pku,
         'nucla': import_nucla,
         'pyskl': import_pyskl,
+        'streams': import_streams,
+        'public': import_public,
     },
     'extract': extract,
     'validate': validate,
     'describe': describe,
+    'labels': labels,
+    'look': look,
     'plot': plot,
     'train': train,
     'evaluate': evaluate,

@@ -17,7 +17,7 @@ from bharnet_ros.inference.model import Model
 from bharnet_ros.layouts import DETECTOR_LAYOUTS
 from bharnet_ros.system.onnxruntime import ort
 
-from .errors import ExportError
+from .errors import DataError, ExportError
 from .evaluation.calibrate import Calibration
 from .networks.bharnet import BHaRNet, UnifiedNet
 from .networks.shape_guard import ShapeGuard
@@ -27,6 +27,7 @@ from .windows.dataset import ClipDataset
 
 OPSET = 18
 UNGUARDED = 'Its scores and calibration are those of the network without the guard (shape_limit).'
+PRIVATE = 'It learned from data that are for measuring only: do not pass it on.'
 TOLERANCE = {'float32': 1e-5, 'float16': 2e-2}  # of probabilities, ONNX Runtime against PyTorch
 
 
@@ -77,6 +78,20 @@ def git_commit() -> str:
         return 'unknown'
 
 
+def measured(clips: Clips) -> list[str]:
+    """Return the data sets that no model to be passed on may learn from (`use: measure`)."""
+    return sorted({info.name for info in clips.infos if info.use != 'ship'})
+
+
+def check_use(clips: Clips) -> None:
+    """Raise DataError if a model of these clips must not be passed on."""
+    if names := measured(clips):
+        raise DataError(
+            f'it learned from {", ".join(names)}, which is for measuring only (`use` in '
+            'dataset.json); give --private true for a file that you do not pass on'
+        )
+
+
 def make_contract(
     name: str,
     config: RunConfig,
@@ -101,8 +116,10 @@ def make_contract(
         network=network | {'members': members, 'shape_limit': config.shape_limit},
         training={
             'sources': [
-                {'name': name, 'license': terms}
-                for name, terms in dict.fromkeys((info.name, info.license) for info in clips.infos)
+                {'name': name, 'license': terms, 'use': use}
+                for name, terms, use in dict.fromkeys(
+                    (info.name, info.license, info.use) for info in clips.infos
+                )
             ],
             'clips': {label: int(n) for label, n in zip(clips.class_names, counts, strict=True)},
             'epochs': config.optim.epochs,
@@ -111,7 +128,11 @@ def make_contract(
         metrics=metrics,
         commit=git_commit(),
         package_version=__version__,
-        notes=[*config.notes, *([UNGUARDED] if config.shape_limit and metrics else [])],
+        notes=[
+            *config.notes,
+            *([UNGUARDED] if config.shape_limit and metrics else []),
+            *([PRIVATE] if measured(clips) else []),
+        ],
         persons=clips.persons,
         precision=precision,
         temperature=calibration.temperature if calibration else 1.0,

@@ -14,7 +14,7 @@ from bharnet_ros.inference.model import Model, ModelError
 from bharnet_ros.training import cli
 from bharnet_ros.training.datasets.store import DatasetInfo, DatasetWriter, Track
 from bharnet_ros.training.datasets.table import ClipInfo
-from bharnet_ros.training.errors import ExportError
+from bharnet_ros.training.errors import DataError, ExportError
 from bharnet_ros.training.evaluation.calibrate import Calibration
 from bharnet_ros.training.evaluation.predictions import Predictions
 from bharnet_ros.training.evaluation.report import write_report
@@ -313,3 +313,17 @@ def test_the_benchmark_measures_pytorch_beside_onnx_runtime(tmp_path, data_dir, 
     )
     with pytest.raises(ValueError, match='not exported from this run'):
         cli.benchmark(tmp_path / 'run', tmp_path / 'tiny.onnx', [video])
+
+
+def test_what_learned_from_data_for_measuring_is_not_exported_unasked(tmp_path):
+    source = imported(tmp_path)
+    info = source.path / 'dataset.json'
+    info.write_text(json.dumps(json.loads(info.read_text()) | {'use': 'measure'}))
+    cli.train(config(sources=[source], out=tmp_path / 'run'))
+    with pytest.raises(DataError, match='made, which is for measuring only'):
+        cli.export_run(tmp_path / 'run', 'tiny', tmp_path / 'tiny.onnx')
+    assert not (tmp_path / 'tiny.onnx').exists()
+    cli.export_run(tmp_path / 'run', 'tiny', tmp_path / 'tiny.onnx', private=True)
+    contract = Model(tmp_path / 'tiny.onnx').contract
+    assert contract.training['sources'] == [{'name': 'made', 'license': 'MIT', 'use': 'measure'}]
+    assert any('do not pass it on' in note for note in contract.notes)

@@ -13,10 +13,12 @@ from bharnet_ros.layouts import DATA_LAYOUTS, BodyHandLayout
 from bharnet_ros.types import PARTS
 
 from ..errors import DataError
+from .segments import Segment, read_segments, segment_faults, write_segments
 from .table import COLUMNS, TABLE, ClipInfo, read_table, write_table
 
 SCHEMA_VERSION = 1
-INFO = 'dataset.json'
+INFO, STAMPS = 'dataset.json', 'stamps.npy'
+USES = ('ship', 'measure')
 HAND_CHANNELS = 3
 
 
@@ -31,6 +33,7 @@ class DatasetInfo:
     idle: str | None = None  # the class of people who do nothing known
     source: str = ''
     notes: tuple[str, ...] = ()
+    use: str = 'ship'  # 'measure': no model that is passed on may learn from it
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Track:
     mask: np.ndarray  # (F, 3) bool: body, left hand, right hand
     left_hand: np.ndarray | None = None  # (F, 21, 3)
     right_hand: np.ndarray | None = None
+    stamps: np.ndarray | None = None  # (F,) int64 nanoseconds, rising; None: frames are even
 
 
 def part_shapes(layout: BodyHandLayout, hands: bool) -> dict[str, tuple[int, int]]:
@@ -88,8 +92,20 @@ class DatasetWriter:
     complete, by one rename; an error leaves nothing behind.
     """
 
-    def __init__(self, path: Path, info: DatasetInfo, hands: bool = True, dtype: str = 'float32'):
-        """Begin a data set in the folder `path`, which must not exist yet."""
+    def __init__(
+        self,
+        path: Path,
+        info: DatasetInfo,
+        hands: bool = True,
+        dtype: str = 'float32',
+        stamped: bool = False,
+    ):
+        """Begin a data set in the folder `path`, which must not exist yet.
+
+        `stamped`: every clip comes with the stamps of its frames.
+        """
+        if info.use not in USES:
+            raise DataError(f'use is one of {", ".join(USES)}, not {info.use!r}')
         if info.layout not in DATA_LAYOUTS:
             raise DataError(f'layout {info.layout!r} is not one of {", ".join(DATA_LAYOUTS)}')
         if path.exists():
@@ -104,13 +120,22 @@ class DatasetWriter:
             for name, shape in self.shapes.items()
         }
         self.columns['mask'] = _Column(self.partial / 'mask.npy', (len(PARTS),), 'bool')
+        if stamped:
+            self.columns['stamps'] = _Column(self.partial / STAMPS, (), 'int64')
         self.table: list[dict[str, object]] = []
+        self.segments: dict[str, Sequence[Segment]] = {}
 
     def __enter__(self) -> 'DatasetWriter':
         return self
 
-    def add(self, clip: ClipInfo, tracks: Sequence[Track]) -> None:
-        """Append a clip of one or more persons; DataError says what is wrong with it."""
+    def add(
+        self, clip: ClipInfo, tracks: Sequence[Track], segments: Sequence[Segment] = ()
+    ) -> None:
+        """Append a clip of one or more persons; DataError says what is wrong with it.
+
+        A recording with several actions has no label of its own, but `segments` in the order of
+        time, which do not overlap.
+        """
 
         def refuse(what: str) -> None:
             raise DataError(f'clip {clip.id!r}: {what}')
@@ -145,7 +170,17 @@ class DatasetWriter:
                 if values[~seen].any():
                     refuse(f'{name} is not zero where its mask is False')
                 row[name] = values
+            if 'stamps' in self.columns:
+                if track.stamps is None or track.stamps.shape != (frames,):
+                    refuse('it has no stamp for every frame')
+                if (np.diff(track.stamps) <= 0).any():
+                    refuse('its stamps do not rise')
+                row['stamps'] = track.stamps
             rows.append(row)
+        for what in segment_faults(segments, self.info.classes):
+            refuse(what)
+        if segments and (len(tracks) > 1 or 'stamps' not in self.columns):
+            refuse('segments are for recordings of one person with stamps')
         data = asdict(clip)
         extra = data.pop('extra')
         if taken := set(extra) & set(COLUMNS):
@@ -155,6 +190,7 @@ class DatasetWriter:
             for name, values in row.items():
                 self.columns[name].append(values)
         self.ids.add(clip.id)
+        self.segments[clip.id] = segments
         self.table.append(
             data
             | {
@@ -187,6 +223,7 @@ class DatasetWriter:
                 raise DataError(f'{self.path}: no clip to write')
             return
         write_table(self.partial, self.table)
+        write_segments(self.partial, self.segments)
         text = json.dumps(
             {'schema_version': SCHEMA_VERSION} | asdict(self.info), indent=1, ensure_ascii=False
         )
@@ -224,6 +261,8 @@ def read_info(path: Path) -> DatasetInfo:
         raise DataError(f'{file}: layout {info.layout!r} is not one of {", ".join(DATA_LAYOUTS)}')
     if not info.classes or len(set(info.classes)) != len(info.classes):
         raise DataError(f'{file}: classes: none, or one twice')
+    if info.use not in USES:
+        raise DataError(f'{file}: use is one of {", ".join(USES)}, not {info.use!r}')
     return info
 
 
@@ -235,6 +274,7 @@ class StoredDataset:
         self.path, self.info, self.table = path, read_info(path), read_table(path)
         self.layout = DATA_LAYOUTS[self.info.layout]
         self.shapes = part_shapes(self.layout, (path / 'left_hand.npy').exists())
+        self.segments = read_segments(path)
         self._maps: dict[str, np.ndarray] = {}
         rows = self.maps['mask'].shape[0]
         last = self.table['row'] + self.table['persons'] * self.table['frames']
@@ -247,7 +287,10 @@ class StoredDataset:
     def maps(self) -> dict[str, np.ndarray]:
         """The memory-mapped arrays, opened anew in every process."""
         if not self._maps:
-            for name, shape in (self.shapes | {'mask': (len(PARTS),)}).items():
+            shapes = self.shapes | {'mask': (len(PARTS),)}
+            if (self.path / STAMPS).exists():
+                shapes['stamps'] = ()
+            for name, shape in shapes.items():
                 file = self.path / f'{name}.npy'
                 try:
                     array = np.load(file, mmap_mode='r', allow_pickle=False)

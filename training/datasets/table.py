@@ -73,3 +73,22 @@ def read_table(path: Path) -> dict[str, np.ndarray]:
         except ValueError as error:
             raise DataError(f'{file}: {name}: {error}') from error
     return table
+
+
+def set_column(path: Path, name: str, values: Sequence[str]) -> None:
+    """Write one further column of clips.csv anew, a value for each clip in its order.
+
+    The file is replaced at once: who reads it meanwhile sees the old one or the new one.
+    """
+    file = path / TABLE
+    with file.open(newline='', encoding='utf-8') as stream:
+        reader = csv.DictReader(stream)
+        names, rows = list(reader.fieldnames or ()), list(reader)
+    if name in COLUMNS or len(values) != len(rows):
+        raise DataError(f'{file}: {len(values)} values of {name!r} for {len(rows)} clips')
+    partial = file.with_name(TABLE + '.partial')
+    with partial.open('w', newline='', encoding='utf-8') as stream:
+        writer = csv.DictWriter(stream, [*dict.fromkeys([*names, name])])
+        writer.writeheader()
+        writer.writerows(row | {name: value} for row, value in zip(rows, values, strict=True))
+    partial.replace(file)

@@ -8,7 +8,8 @@ import numpy as np
 from bharnet_ros.types import PARTS
 
 from ..errors import DataError
-from .store import INFO, StoredDataset
+from .segments import SEGMENTS, segment_faults
+from .store import INFO, STAMPS, StoredDataset
 from .table import TABLE
 
 CHUNK = 65536  # rows that are held in memory
@@ -64,7 +65,20 @@ def find_faults(path: Path) -> list[str]:
     overlap = np.zeros(len(store), bool)
     overlap[order[1:]] = table['row'][order][1:] < ends[:-1]
     check('row', overlap, 'overlaps another clip')
-    expected = {INFO, TABLE, 'mask.npy', *(f'{name}.npy' for name in store.shapes)}
+    for id, segments in store.segments.items():
+        if id not in table['id']:
+            faults.append(f'{SEGMENTS}: id: {id!r} is no clip')
+        faults += [
+            f'{SEGMENTS}: {id}: {what}' for what in segment_faults(segments, store.info.classes)
+        ]
+    expected = {
+        INFO,
+        TABLE,
+        SEGMENTS,
+        STAMPS,
+        'mask.npy',
+        *(f'{name}.npy' for name in store.shapes),
+    }
     faults += [
         f'{file.name}: does not belong here'
         for file in sorted(path.iterdir())

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from bharnet_ros.layouts import DETECTOR_LAYOUTS
-from bharnet_ros.types import SECOND, Keypoints
+from bharnet_ros.types import NOBODY, PARTS, SECOND, Keypoints
 
+from ..datasets.segments import Segment
+from ..datasets.store import StoredDataset
 from ..errors import DataError
 from ..windows.clips import Clips, require_rate
 from ..windows.poses import RATE, Camera, Pose, poses, transition
@@ -17,6 +19,7 @@ KNOWN, IDLE, UNKNOWN = KINDS = ('known', 'idle', 'unknown')
 # Hands hanging down are below the picture, as in the clips of signers before a webcam.
 CAMERA = Camera(neck=(0.5, 0.346), shoulder_width=0.216)
 PERSON = 'person'
+WIDTH = 1280  # pixels of a picture whose size nobody knows: only its shape matters
 
 
 @dataclass(frozen=True)
@@ -37,13 +40,10 @@ class StitchConfig:
 
 
 @dataclass(frozen=True)
-class StreamSegment:
+class StreamSegment(Segment):
     """One clip within a stream. What lies between two segments is the transition."""
 
-    label: str
     kind: str  # one of KINDS
-    start: int  # stamp of its first frame, nanoseconds
-    stop: int  # stamp of the first frame after it
 
 
 @dataclass(frozen=True)
@@ -185,8 +185,46 @@ def stitch_stream(
     return LabelledStream(
         [CAMERA.frame(pose, stamp(t), PERSON) for t, pose in enumerate(sequence)],
         [
-            StreamSegment(label, kind, stamp(start), stamp(stop))
+            StreamSegment(label, stamp(start), stamp(stop), kind)
             for label, kind, start, stop in marks
         ],
         len(used) - len(set(used)),
     )
+
+
+def recorded(store: StoredDataset, index: int, known: Sequence[str]) -> LabelledStream:
+    """Return a stored recording as the robot would receive it, frame by frame, at its own stamps.
+
+    Frames that show nobody come without a body, as from a detector.
+
+    Args:
+        store: a data set of recordings with segments.
+        index: of the recording.
+        known: the words that a model knows; other actions are unknown.
+
+    """
+    id, track = str(store.table['id'][index]), store.tracks(index)[0]
+    if track.stamps is None or id not in store.segments:
+        raise DataError(f'{store.path}: {id!r} is no recording with stamps and segments')
+    height = round(WIDTH * float(store.table['aspect'][index]))
+    frames = []
+    for i, stamp in enumerate(track.stamps):
+        parts = {
+            name: np.asarray(getattr(track, name)[i], np.float32)
+            for part, name in enumerate(PARTS)
+            if track.mask[i, part] and track.mask[i, 0]
+        }
+        person = PERSON if parts else NOBODY
+        frames.append(
+            Keypoints(int(stamp), WIDTH, height, person, **parts, layout=store.layout.name)
+        )
+    segments = [
+        StreamSegment(
+            item.label,
+            item.start,
+            item.stop,
+            IDLE if item.label == store.info.idle else KNOWN if item.label in known else UNKNOWN,
+        )
+        for item in store.segments[id]
+    ]
+    return LabelledStream(frames, segments, 0)

@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 
+from ..datasets.labels import alias_of
+from ..datasets.store import StoredDataset
 from ..datasets.validate import find_faults
 from ..recipe import RunConfig, load_data
 from ..tools.plot import plot_clips
@@ -35,6 +37,35 @@ def describe(data: list[Path]) -> None:
             counts = [f'{value} ({column.count(value)})' for value in values]
             if counts:
                 print(f'  {name}: {", ".join(counts[:60])}')
+
+
+def labels(data: list[Path]) -> None:
+    """Print what the labels of data sets are called, and what was published under each name.
+
+    The table behind it is training/datasets/labels.csv.
+
+    Args:
+        data: folders of data sets.
+
+    """
+    rows: dict[str, list[tuple[str, str, str]]] = {}
+    for folder in data:
+        store = StoredDataset(folder)
+        if store.segments:
+            shown = {(item.label, '') for items in store.segments.values() for item in items}
+        else:
+            published = store.table.get('published_label', store.table['label'])
+            shown = set(zip(store.table['label'].tolist(), published.tolist(), strict=True))
+        for label, before in shown:
+            rows.setdefault(label, []).append((store.info.name, before, alias_of(label)))
+    for label, found in sorted(rows.items()):
+        group = found[0][2]
+        published = sorted({before for _, before, _ in found} - {'', label})
+        print(
+            f'{label:20} {", ".join(sorted({name for name, _, _ in found}))}'
+            + (f'; published as {", ".join(published)}' if published else '')
+            + (f'; the same sign as others of "{group}"' if group != label else '')
+        )
 
 
 def plot(recipe: RunConfig, to: Path, label: str | None = None, rows: int = 3) -> None:

@@ -10,7 +10,7 @@ from ..errors import DataError, ExportError
 from ..evaluation.calibrate import Calibration
 from ..evaluation.metrics import guessing
 from ..evaluation.report import read_report
-from ..export import export, make_contract
+from ..export import check_use, export, make_contract
 from ..guard import guard_of
 from ..preflight import find_doubts
 from ..recipe import RunConfig, load_data
@@ -67,6 +67,7 @@ def export_run(
     report: Path | None = None,
     precision: str = 'float32',
     allow_guessing: bool = False,
+    private: bool = False,
 ) -> None:
     """Export a trained run as one ONNX file.
 
@@ -78,12 +79,15 @@ def export_run(
             rejection threshold, all from people left out, go into the model.
         precision: float32, or float16 for GPUs (inputs and outputs stay float32).
         allow_guessing: export also a model whose report is no better than guessing.
+        private: the file is not passed on, so it may have learned from data for measuring only.
 
     """
     if precision not in ('float32', 'float16'):
         raise DataError(f'precision is float32 or float16, not {precision!r}')
     config = read_run(run)
     clips = load_data(config)
+    if not private:
+        check_use(clips)
     model = read_model(run, config, len(clips.class_names))
     metrics, calibration = {}, None
     if report is None:

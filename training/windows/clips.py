@@ -10,8 +10,10 @@ from bharnet_ros.layouts import BodyHandLayout
 from bharnet_ros.recognition.window import resample
 from bharnet_ros.types import PARTS, Clip
 
+from ..datasets.labels import without_language
 from ..datasets.store import DatasetInfo, StoredDataset
 from ..errors import DataError
+from .streams import Cut, as_clips
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,9 @@ class DatasetSource:
     without: list[str] = field(default_factory=list)  # ... but not these ids; 'prefix*' for many
     rate: float | None = None  # frames a second of clips whose table does not tell
     label: str | None = None  # take all clips as this class, whatever they show
+    language: str | None = None  # its labels lose their prefix: ksl:no is no where ksl is spoken
+    cut: Cut = field(default_factory=Cut)  # how streams become clips
+    faults: bool = False  # take also clips that `look` found at fault
     idle_hands: float = 1.0  # keep an idle clip if hands show in at most this share of its frames
 
     def __post_init__(self):
@@ -138,11 +143,16 @@ def _reach(seen: np.ndarray, first: float, last: float) -> tuple[int, int]:
 def load_clips(source: DatasetSource, idle: str) -> Clips:
     """Open one data set; see `DatasetSource`. Raises DataError with what to do.
 
-    Clips without a label, and clips that show a body in less than half of the frames, are left
-    out: on the robot such a window never reaches the network.
+    Clips without a label, those at fault, and those that show a body in less than half of the
+    frames, are left out: on the robot such a window never reaches the network. In a data set of
+    hands alone a hand has to be seen instead. Streams are cut.
     """
     store = StoredDataset(source.path)
+    if store.segments:
+        store = as_clips(store, source.cut)
     keep = store.table['label'] != ''
+    if 'fault' in store.table and not source.faults:
+        keep &= store.table['fault'] == ''
     for name, values in source.where.items():
         if missing := set(values) - set(store.column(name).tolist()):
             raise DataError(f'{source.path}: where: no clip has {name} {sorted(missing)}')
@@ -157,10 +167,12 @@ def load_clips(source: DatasetSource, idle: str) -> Clips:
     row, persons, frames, label = (
         store.table[name] for name in ('row', 'persons', 'frames', 'label')
     )
+    bodies = mask[:, 0].any()
     for i in np.flatnonzero(keep):
         size = persons[i] * frames[i]
         seen = mask[row[i] : row[i] + size].reshape(persons[i], frames[i], -1).any(0)
-        keep[i] = seen[:, 0].mean() >= 0.5 and (
+        shown = seen[:, 0] if bodies else seen.any(1)
+        keep[i] = shown.mean() >= 0.5 and (
             label[i] != idle or seen[:, 1:].any(1).mean() <= source.idle_hands
         )
     index = np.flatnonzero(keep)
@@ -169,6 +181,8 @@ def load_clips(source: DatasetSource, idle: str) -> Clips:
         names = tuple(name for name in names if name in source.where['label'])
     order = {name: k for k, name in enumerate(names)}
     label = np.array([order[label] for label in store.table['label'][index]], np.int64)
+    if source.language is not None:
+        names = tuple(without_language(name, source.language) for name in names)
     if source.label is not None:
         names, label = (source.label,), np.zeros(len(index), np.int64)
     rate = store.column('rate')[index].astype(np.float64)

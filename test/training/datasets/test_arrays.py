@@ -149,7 +149,7 @@ def test_hands_without_a_body_are_refused(data_dir, tmp_path):
             'x',
             'MIT',
             0.5625,
-            None,
+            0,
         )
 
 

@@ -10,6 +10,14 @@ from hypothesis import strategies as st
 torch = pytest.importorskip('torch', reason='training needs PyTorch')
 
 from bharnet_ros.layouts import MEDIAPIPE_HOLISTIC
+from bharnet_ros.training.datasets.segments import labels_at, segments_of
+from bharnet_ros.training.datasets.store import (
+    DatasetInfo,
+    DatasetWriter,
+    StoredDataset,
+    Track,
+)
+from bharnet_ros.training.datasets.table import ClipInfo
 from bharnet_ros.training.errors import DataError
 from bharnet_ros.training.online.metrics import StreamTruth
 from bharnet_ros.training.online.streams import (
@@ -21,6 +29,7 @@ from bharnet_ros.training.online.streams import (
     StitchConfig,
     halves,
     performance,
+    recorded,
     stitch_stream,
     usable,
 )
@@ -157,3 +166,27 @@ def test_a_stream_that_cannot_be_made_is_refused(clips):
     for bad in ({'minutes': 0}, {'transition': -0.1}, {'known': 0}):
         with pytest.raises(ValueError):
             StitchConfig(**bad)
+
+
+def test_a_recording_is_played_as_it_was(tmp_path):
+    info = DatasetInfo('real', 'mediapipe_holistic', ('-', 'wave', 'jump'), 'CC0', '-')
+    labels = np.repeat(['-', 'wave', 'jump'], 10)
+    stamps = np.cumsum(np.random.default_rng(0).integers(10, 60, 30)) * 1_000_000
+    mask = np.tile([True, False, False], (30, 1))
+    mask[5] = False
+    body = np.random.default_rng(1).random((30, 33, 4), np.float32) * mask[:, :1, None]
+    with DatasetWriter(tmp_path / 'real', info, hands=False, stamped=True) as writer:
+        track = Track(body, mask, stamps=stamps)
+        writer.add(ClipInfo('r', aspect=0.5625), [track], segments_of(labels, stamps))
+    stream = recorded(StoredDataset(tmp_path / 'real'), 0, ['wave'])
+    np.testing.assert_array_equal(stream.stamps, stamps)
+    for i, frame in enumerate(stream.frames):
+        frame.check()
+        assert frame.aspect == pytest.approx(0.5625) and (frame.body is None) == (i == 5)
+    np.testing.assert_array_equal(stream.frames[7].body, body[7])
+    assert [(s.label, s.kind) for s in stream.segments] == [
+        ('-', IDLE),
+        ('wave', KNOWN),
+        ('jump', UNKNOWN),
+    ]
+    np.testing.assert_array_equal(labels_at(stream.segments, stamps), labels)

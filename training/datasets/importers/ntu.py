@@ -188,7 +188,12 @@ def import_ntu(
         raise DataError(f'{source}: holds no .skeleton file')
     failures, count = [], 0
     info = DatasetInfo(
-        f'ntu{actions}', NTU_25.name, ACTIONS[:actions], 'research use only', source='NTU RGB+D'
+        f'ntu{actions}',
+        NTU_25.name,
+        ACTIONS[:actions],
+        'research use only',
+        source='NTU RGB+D',
+        use='measure',
     )
     with (
         ProcessPoolExecutor(jobs or None) as pool,

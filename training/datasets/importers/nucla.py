@@ -93,7 +93,12 @@ def import_nucla(source: Path, to: Path) -> int:
     if not files:
         raise DataError(f'{source}: holds no aNN_sNN_eNN_vNN.json')
     info = DatasetInfo(
-        'nucla', NUCLA_20.name, tuple(ACTIONS.values()), 'research use only', source=source.name
+        'nucla',
+        NUCLA_20.name,
+        tuple(ACTIONS.values()),
+        'research use only',
+        source=source.name,
+        use='measure',
     )
     failures: list[tuple[str, str]] = []
     count = 0

@@ -130,6 +130,7 @@ def import_pku(
         'research use only',
         BACKGROUND if background else None,
         'PKU-MMD phase 1',
+        use='measure',
     )
     failures, count = [], 0
     with DatasetWriter(to, info, hands=False, dtype=dtype) as writer:
