@@ -56,7 +56,7 @@ def test_real_signs_are_recognised_also_mirrored_and_from_afar(
     from bharnet_ros.training.windows.augment import mirror, zoom
     from bharnet_ros.training.windows.clips import DatasetSource, load_clips
 
-    import_arrays(data_dir / file, tmp_path / tmp_path / 'set', 'set', 'x', aspect, 0)
+    import_arrays(data_dir / file, tmp_path / 'set', 'set', 'x', aspect, 0)
     clips = load_clips(DatasetSource(tmp_path / 'set'), '-')
     recognizer = Model(ROOT / 'models' / f'{name}.onnx')
     labels = recognizer.contract.labels
