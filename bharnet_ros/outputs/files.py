@@ -91,6 +91,8 @@ class AnnotatedVideo:
         if codec == 'none':
             raise ValueError(f'{container.format.name} is no format of videos')
         stream = container.add_stream(codec, rate=Fraction(fps).limit_denominator(1000))
+        if not isinstance(stream, av.VideoStream):
+            raise ValueError(f'{codec} is no coding of videos')
         stream.width, stream.height = self._size
         stream.pix_fmt = 'yuv420p'
         stream.codec_context.time_base = Fraction(1, TICKS)

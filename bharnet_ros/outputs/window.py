@@ -38,13 +38,16 @@ class Window:
             stderr=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C is for the run, which closes the window itself
         )
+        images, answers, complaints = self._child.stdin, self._child.stdout, self._child.stderr
+        assert images and answers and complaints  # pipes, asked for above
+        self._images, self._answers, self._complaints = images, answers, complaints
         self._slot: Slot[np.ndarray] = Slot()  # an image that comes too soon replaces the last
         self._errors: list[bytes] = []
         self._reader = threading.Thread(target=self._read_errors, daemon=True)
         self._reader.start()
         late = threading.Timer(TIMEOUT, self._child.kill)
         late.start()
-        opened = self._child.stdout.read(1) == READY
+        opened = self._answers.read(1) == READY
         in_time = late.is_alive()
         late.cancel()
         if not opened:
@@ -78,21 +81,21 @@ class Window:
         self._slot.close()
         self._child.kill()  # it has nothing to complete
         self._child.wait()
-        for pipe in (self._child.stdin, self._child.stdout):
+        for pipe in (self._images, self._answers):
             with suppress(OSError):
                 pipe.close()
 
     def _send(self) -> None:
         with suppress(OSError, ValueError):  # `show` sees that the child is gone
             while (image := self._slot.take()) is not None:
-                self._child.stdin.write(HEADER.pack(*image.shape[:2]))
-                self._child.stdin.write(np.ascontiguousarray(image).data)
-                self._child.stdin.flush()
-                if self._child.stdout.read(1) != READY:
+                self._images.write(HEADER.pack(*image.shape[:2]))
+                self._images.write(np.ascontiguousarray(image).data)
+                self._images.flush()
+                if self._answers.read(1) != READY:
                     return
 
     def _read_errors(self) -> None:
-        with self._child.stderr as stream:
+        with self._complaints as stream:
             for line in stream:
                 self._errors = [*self._errors[-19:], line]
 

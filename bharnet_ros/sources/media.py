@@ -3,7 +3,10 @@
 import re
 import time
 from collections import deque
+from collections.abc import Mapping
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import av
@@ -89,11 +92,10 @@ class MediaReader:
 
     def _prepare(self) -> None:
         container = self._container
-        self._stream = stream = container.streams.best('video') or next(
-            iter(container.streams.video), None
-        )
-        if stream is None:
+        stream = container.streams.best('video') or next(iter(container.streams.video), None)
+        if not isinstance(stream, av.VideoStream):
             raise SourceError(f'{self._name} holds no video: is it a sound recording?')
+        self._stream = stream
         if stream.codec_context is None:  # PyAV would crash on it
             raise SourceError(
                 f'{self._name} is coded as {self._codec_without_decoder()}, which cannot be '
@@ -105,11 +107,11 @@ class MediaReader:
         stream.thread_type = 'SLICE' if self.live else 'AUTO'
         rate = stream.average_rate or stream.guessed_rate or 0
         self.fps = float(rate) if 0 < rate <= 1000 else 30.0
+        self._time_base = stream.time_base or Fraction(1, av.time_base)
         self._duration = self._find_duration()
         self.length = self._find_length()
         self._pixel_ratio = self._find_pixel_ratio()
         self._reformatter = VideoReformatter()
-        self._time_base = stream.time_base
         self._packets = container.demux(stream)
         self._decoded: deque[tuple[av.VideoFrame, int]] = deque()
         self._exhausted = False
@@ -139,7 +141,7 @@ class MediaReader:
         if kind == 'avi':  # of one that was cut, FFmpeg estimates the duration
             return stream.frames / self.fps
         if kind.startswith('mov'):
-            return float(stream.duration * stream.time_base) if stream.duration else None
+            return float(stream.duration * self._time_base) if stream.duration else None
         if kind.startswith('matroska'):
             tag = re.fullmatch(
                 r'(\d+):(\d\d):(\d\d(?:\.\d+)?)', stream.metadata.get('DURATION', '')
@@ -225,7 +227,8 @@ class MediaReader:
                 self._end = max(self._end or 0, packet.pts + (packet.duration or 0))
         try:
             for frame in packet.decode():
-                self._decoded.append((frame, arrival))
+                if isinstance(frame, av.VideoFrame):
+                    self._decoded.append((frame, arrival))
         except (av.FFmpegError, OSError):
             # Before the first image they are what a cut between two key frames leaves.
             self._damaged += self._frames > 0 or bool(self._decoded)
@@ -301,7 +304,8 @@ class MediaReader:
             frame, width, height, format='bgr24', interpolation='BILINEAR', threads=1
         )
         image = np.ascontiguousarray(padded.to_ndarray())
-        matrix = frame.side_data.get(SideData.DISPLAYMATRIX)
+        side_data: Mapping[Any, Any] = frame.side_data
+        matrix = side_data.get(SideData.DISPLAYMATRIX)
         return image if matrix is None else apply_display_matrix(image, bytes(matrix))
 
     def _square_size(self, width: int, height: int) -> tuple[int, int]:
