@@ -402,7 +402,6 @@ def test_a_full_disk_ends_a_run_with_one_line_and_keeps_what_was_written(
             video,
             '--model',
             model,
-            '--realtime',
             option,
             tmp_path / name,
             *QUICK,
