@@ -5,6 +5,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import cv2
@@ -509,15 +510,18 @@ def test_a_screen_that_is_not_there_leaves_nothing_behind(model, video, tmp_path
 
 
 def test_what_is_saved_of_a_file_in_real_time_takes_as_long(model, video, tmp_path):
+    began = time.monotonic()
     status, _, errors = bharnet(
         'run', '--source', video, '--model', model, '--realtime', '--save', tmp_path / 'a.mp4'
     )
+    took = time.monotonic() - began
     assert status == 0, errors
     with VideoReader(SourceConfig(str(tmp_path / 'a.mp4'))) as reader:
         stamps = [frame.stamp for frame in iter(reader.read, None)]
     dropped = int(re.search(r'(\d+) dropped', errors).group(1))
     assert len(stamps) == 58 - dropped
-    assert stamps[-1] / SECOND == pytest.approx(57 / 29.9, abs=0.3)
+    # Later than in the file where the machine is too slow to read it in time, never sooner.
+    assert 57 / 29.9 - 0.3 <= stamps[-1] / SECOND <= took
 
 
 def test_a_video_can_be_turned(model, data_dir, tmp_path):
