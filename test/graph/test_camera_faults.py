@@ -3,7 +3,7 @@
 import signal
 import threading
 from functools import partial
-from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import cv2
 import numpy as np
@@ -13,6 +13,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from bharnet_ros.msg import Action as ActionMsg
 from bharnet_ros.msg import Keypoints as KeypointsMsg
 from bharnet_ros.nodes.messages import to_time
+from support.cameras import MjpegServer
 from support.keypoints import write_model
 from support.ros import ERROR, OK, WARN, graph, stamp_of
 
@@ -254,71 +255,29 @@ def test_annotated_images_come_to_those_who_look(ros, data_dir):
 # A stream that comes, goes, and comes back.
 
 
-class MjpegServer:
-    """A camera on the network, on a port that stays the same over restarts."""
-
-    def __init__(self):
-        self._server, self.port = None, 0
-        image = np.random.default_rng(0).integers(0, 255, (120, 160, 3), np.uint8)
-        self._jpeg = cv2.imencode('.jpg', image)[1].tobytes()
-
-    def start(self) -> None:
-        """Serve until `stop`."""
-        stopping, jpeg = threading.Event(), self._jpeg
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                self.send_response(200)
-                self.send_header('Content-Type', 'multipart/x-mixed-replace; boundary=frame')
-                self.end_headers()
-                try:
-                    while not stopping.wait(0.05):
-                        self.wfile.write(
-                            b'--frame\r\nContent-Type: image/jpeg\r\nContent-Length: '
-                            b'%d\r\n\r\n%s\r\n' % (len(jpeg), jpeg)
-                        )
-                except OSError:
-                    pass
-
-            def log_message(self, *_):
-                pass
-
-        ThreadingHTTPServer.allow_reuse_address = True
-        self._stopping = stopping
-        self._server = ThreadingHTTPServer(('127.0.0.1', self.port), Handler)
-        self.port = self._server.server_port
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def stop(self) -> None:
-        """Vanish, with all connections."""
-        if self._server is not None:
-            self._stopping.set()
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
+NOISE = np.random.default_rng(0).integers(0, 255, (120, 160, 3), np.uint8)
 
 
 @pytest.fixture
 def network_camera():
-    server = MjpegServer()
-    server.start()
+    server = MjpegServer().start(NOISE)
     yield server
     server.stop()
 
 
 def test_a_stream_that_vanishes_and_returns_is_picked_up_again(ros, network_camera):
     network_camera.stop()  # not there yet when the node starts
-    address = f'http://127.0.0.1:{network_camera.port}/video.mjpg'
+    address = network_camera.url
     process = ros.start('camera_node', autostart=True, source=address, reconnect_seconds=0.2)
     keypoints = ros.collect(KeypointsMsg, 'keypoints')
     ros.next_diagnosis('camera_node', ERROR, f'cannot open stream {address}')
-    network_camera.start()
+    network_camera.start(NOISE)
     ros.next_diagnosis('camera_node', OK, 'detecting')
     for _ in range(2):
         network_camera.stop()
         ros.next_diagnosis('camera_node', ERROR, address)
         before = len(keypoints)
-        network_camera.start()
+        network_camera.start(NOISE)
         ros.next_diagnosis('camera_node', OK, 'detecting')
         ros.wait(lambda before=before: len(keypoints) > before + 5, 'keypoints of the stream')
     stamps = [stamp_of(message) for message in keypoints]

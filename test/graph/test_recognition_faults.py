@@ -12,7 +12,6 @@ from bharnet_ros.bags.bag import BagWriter, read_keypoints
 from bharnet_ros.msg import Action as ActionMsg
 from bharnet_ros.msg import Keypoints as KeypointsMsg
 from bharnet_ros.msg import Scores as ScoresMsg
-from bharnet_ros.nodes.diagnostics import Problems
 from bharnet_ros.nodes.messages import keypoints_to_msg
 from support.keypoints import nobody, person, write_model
 from support.paths import PEERS
@@ -437,12 +436,3 @@ def test_ages_make_sense_in_simulated_time(looped):
     for report in said:
         assert report.level != ERROR
         assert 0 <= float(value_of(report, 'latency_ms')) < 5000
-
-
-def test_problems_that_change_all_the_time_do_not_fill_the_log():
-    lines = []
-    problems = Problems(lines.append)
-    for number in range(1000):
-        problems.set('keypoints', f'problem {number}')
-    assert lines == [f'problem {number}' for number in range(Problems.LINES)]
-    assert str(problems) == problems.last == 'problem 999'

@@ -1,3 +1,5 @@
+"""From keypoints to actions, of several persons, whatever their clocks do."""
+
 from dataclasses import replace
 from itertools import groupby
 

@@ -1,11 +1,12 @@
+"""The guard that refuses hands of another shape."""
+
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-torch = pytest.importorskip('torch', reason='training needs PyTorch')
 
 from bharnet_ros.inference.model import Model
 from bharnet_ros.training import cli

@@ -9,7 +9,6 @@ import time
 import numpy as np
 import pytest
 
-pytest.importorskip('torch', reason='training needs PyTorch')
 pytest.importorskip('ray', reason='extraction needs Ray')
 
 from bharnet_ros.bags.bag import BagWriter
