@@ -17,6 +17,8 @@ from support.cameras import MjpegServer
 from support.keypoints import write_model
 from support.ros import ERROR, OK, WARN, graph, stamp_of
 
+pytestmark = pytest.mark.graph
+
 WIDTH, HEIGHT = 64, 48
 BGR = (200, 120, 40)
 

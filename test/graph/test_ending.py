@@ -13,6 +13,8 @@ from support.keypoints import write_model
 from support.ros import EXECUTABLES, graph
 from support.videos import make_video
 
+pytestmark = pytest.mark.graph
+
 CLI = ('-m', 'bharnet_ros.tools.cli')
 BENCH = ('--rounds', '1', '--rates', '30', '--seconds', '60', '--busy', '1')
 

@@ -21,6 +21,8 @@ from bharnet_ros.types import Frame
 from support.keypoints import contract_with, person, write_model
 from support.ros import SHARE, Graph, graph, stamp_of, value_of
 
+pytestmark = pytest.mark.graph
+
 NODES = ('camera_node', 'recognition_node')
 PARAMS_FILE = SHARE / 'config' / 'bharnet.yaml'
 ERROR = b'\x02'

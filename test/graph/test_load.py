@@ -22,6 +22,8 @@ from support.keypoints import person, write_model
 from support.paths import PEERS
 from support.ros import Graph, graph, value_of
 
+pytestmark = pytest.mark.graph
+
 COUNTS = ('images_received', 'images_detected', 'frames_dropped', 'images_lost', 'bad_images')
 SECONDS = 2.5
 IMAGE = np.zeros((48, 64, 3), np.uint8)

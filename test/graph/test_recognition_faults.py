@@ -27,6 +27,8 @@ from support.ros import (
     value_of,
 )
 
+pytestmark = pytest.mark.graph
+
 
 @pytest.fixture
 def ros():

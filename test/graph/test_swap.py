@@ -15,6 +15,8 @@ from bharnet_ros.system.procfs import Usage
 from support.keypoints import INPUT_SHAPES, STEPS, contract_with, write_model
 from support.ros import SHARE, Stage, graph, stamp_of, value_of
 
+pytestmark = pytest.mark.graph
+
 NODE = 'recognition_node'
 
 

@@ -22,17 +22,6 @@ from support.programs import QUICK, bharnet, refused
 
 
 @pytest.fixture(scope='module')
-def video(data_dir):
-    return data_dir / 'videos' / 'slp_pose_test_video.mp4'
-
-
-@pytest.fixture(scope='module')
-def model(tmp_path_factory):
-    """A model that calls everybody it sees an action."""
-    return write_model(tmp_path_factory.mktemp('model') / 'seen.onnx', part=0)
-
-
-@pytest.fixture(scope='module')
 def finished(video, model, tmp_path_factory):
     """A whole run with all its outputs."""
     folder = tmp_path_factory.mktemp('run')

@@ -7,6 +7,8 @@ import pytest
 
 from support.ros import graph
 
+pytestmark = pytest.mark.graph
+
 CLI = (sys.executable, '-m', 'bharnet_ros.tools.cli', 'soak')
 
 
