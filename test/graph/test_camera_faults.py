@@ -35,9 +35,9 @@ def ros():
 class ImageFeed:
     """A camera_node fed from a topic, raw or compressed, and what comes out of it."""
 
-    def __init__(self, ros):
+    def __init__(self, ros, start):
         self.ros, self.count, self.transport = ros, 0, None
-        self.process = ros.start('camera_node', source='topic', reliability='reliable')
+        self.process = start(source='topic', reliability='reliable')
         self.keypoints = ros.collect(KeypointsMsg, 'keypoints')
 
     def use(self, transport: str) -> None:
@@ -81,7 +81,7 @@ class ImageFeed:
 @pytest.fixture(scope='module')
 def feed():
     with graph() as g:
-        yield ImageFeed(g)
+        yield ImageFeed(g, g.start_camera)
 
 
 def raw_image(
@@ -270,7 +270,7 @@ def network_camera():
 def test_a_stream_that_vanishes_and_returns_is_picked_up_again(ros, network_camera):
     network_camera.stop()  # not there yet when the node starts
     address = network_camera.url
-    process = ros.start('camera_node', autostart=True, source=address, reconnect_seconds=0.2)
+    process = ros.start_camera(autostart=True, source=address, reconnect_seconds=0.2)
     keypoints = ros.collect(KeypointsMsg, 'keypoints')
     ros.next_diagnosis('camera_node', ERROR, f'cannot open stream {address}')
     network_camera.start(NOISE)
@@ -319,8 +319,8 @@ def test_a_file_that_breaks_off_ends_the_process_with_one_line_and_status_1(
     data = (data_dir / 'videos' / 'slp_pose_test_video.mp4').read_bytes()
     file = tmp_path / 'broken.mp4'
     file.write_bytes(data[: len(data) // 2])
-    process = ros.start(
-        'camera_node', autostart=True, source=file, realtime=False, wait_for_subscriber=0.0
+    process = ros.start_camera(
+        autostart=True, source=file, realtime=False, wait_for_subscriber=0.0
     )
     assert ros.wait_for_end(process) == 1
     assert len(process.errors()) == 1
@@ -329,7 +329,7 @@ def test_a_file_that_breaks_off_ends_the_process_with_one_line_and_status_1(
 
 
 def test_silence_is_told_with_where_to_look(ros, data_dir):
-    ros.start('camera_node', autostart=True, source='topic')
+    ros.start_camera(autostart=True, source='topic')
     ros.start('recognition_node', autostart=True)
     ros.next_diagnosis('camera_node', WARN, 'nobody publishes /image; start the camera driver')
     ros.publisher(Image, 'image')
@@ -353,8 +353,7 @@ def test_silence_is_told_with_where_to_look(ros, data_dir):
 
 def test_a_file_may_play_in_a_loop_and_time_goes_on(ros, data_dir):
     keypoints = ros.collect(KeypointsMsg, 'keypoints')
-    process = ros.start(
-        'camera_node',
+    process = ros.start_camera(
         autostart=True,
         at_end='loop',
         realtime=False,

@@ -26,6 +26,7 @@ pytestmark = pytest.mark.graph
 
 COUNTS = ('images_received', 'images_detected', 'frames_dropped', 'images_lost', 'bad_images')
 SECONDS = 2.5
+DETECT = 0.03  # seconds of computing an image, as MediaPipe takes
 IMAGE = np.zeros((48, 64, 3), np.uint8)
 SPIN = 'while True: pass'
 
@@ -48,8 +49,8 @@ class Camera:
 
     def __init__(self, ros: Graph):
         self.ros = ros
-        self.process = ros.start(
-            'camera_node', source='topic', reliability='reliable', autostart=True
+        self.process = ros.start_camera(
+            seconds=DETECT, source='topic', reliability='reliable', autostart=True
         )
         self.listener = ros.run([sys.executable, PEERS / 'age_peer.py'])
 
