@@ -223,6 +223,7 @@ def used(node, name: str) -> dict:
     }
 
 
+@pytest.mark.graph
 def test_the_policy_names_just_what_the_nodes_use(enclaves, tmp_path):
     policy = {
         node: rules

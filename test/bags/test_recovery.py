@@ -123,6 +123,7 @@ def one_line(error) -> str:
     return text
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(which=st.integers(0, 5), place=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255))
 @example(which=1, place=0.0, flip=1)

@@ -20,6 +20,8 @@ from bharnet_ros.types import SECOND
 from support.keypoints import CONTRACT, write_model
 from support.programs import QUICK, bharnet, refused
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope='module')
 def finished(video, model, tmp_path_factory):

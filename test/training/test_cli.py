@@ -21,6 +21,8 @@ from support.training import (
     write_recipe,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_run_goes_from_recipe_to_report(source, tmp_path, monkeypatch):
     recipe = write_recipe(

@@ -36,6 +36,8 @@ from support.training import (
     random_clip,
 )
 
+pytestmark = pytest.mark.slow
+
 LIMIT = TOLERANCE['float32']
 
 

@@ -10,6 +10,8 @@ from support.training import (
     config,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     'damage, says',

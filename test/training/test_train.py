@@ -22,6 +22,8 @@ from support.training import (
     write_recipe,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def weights(net):
     return torch.cat([p.detach().flatten() for p in net.state_dict().values()])

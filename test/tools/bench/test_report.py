@@ -132,6 +132,7 @@ def report(data_dir, tmp_path_factory):
         return json.loads((folder / 'bench.json').read_text()), folder / 'bench.png', process.log
 
 
+@pytest.mark.graph
 def test_the_graph_runs_the_model_where_the_stages_do_and_falling_back_is_a_warning(report):
     found, _, log = report
     assert found['precision'] == 'float32' and found['unfinished'] is None
@@ -146,6 +147,7 @@ def test_the_graph_runs_the_model_where_the_stages_do_and_falling_back_is_a_warn
         assert f'warning: {lack}' in log
 
 
+@pytest.mark.slow
 def test_a_provider_that_must_be_there_and_is_not_is_one_line(tmp_path):
     model = write_model(tmp_path / 'a.onnx')
     if Model(model, provider='auto').provider == 'tensorrt':
@@ -169,6 +171,7 @@ def test_a_provider_that_must_be_there_and_is_not_is_one_line(tmp_path):
     assert found.stderr.count('\n') == 1
 
 
+@pytest.mark.slow
 def test_videos_of_one_name_are_told_apart_and_the_mean_is_of_both(tmp_path):
     videos = []
     for folder in ('v1', 'v2'):
@@ -185,6 +188,7 @@ def test_videos_of_one_name_are_told_apart_and_the_mean_is_of_both(tmp_path):
     )
 
 
+@pytest.mark.graph
 def test_every_image_of_the_graph_is_detected_or_dropped(report):
     for rate in report[0]['rates']:
         counters = rate['counters']
@@ -201,6 +205,7 @@ def test_every_image_of_the_graph_is_detected_or_dropped(report):
     assert report[0]['rates'][1]['counters']['frames_dropped'] == 0
 
 
+@pytest.mark.graph
 def test_the_rate_that_was_delivered_is_told_beside_the_one_asked_for(report, capsys):
     for rate in report[0]['rates']:
         assert 0 < rate['delivered'] < 200
@@ -216,6 +221,7 @@ def test_the_rate_that_was_delivered_is_told_beside_the_one_asked_for(report, ca
     assert 'delivered' not in capsys.readouterr().out
 
 
+@pytest.mark.graph
 def test_keypoints_scores_and_actions_reach_another_process_in_this_order(report):
     fast, peak = report[0]['rates']
     for rate in (fast, peak):
@@ -229,6 +235,7 @@ def test_keypoints_scores_and_actions_reach_another_process_in_this_order(report
     assert [topic['age'] for topic in peak['topics'].values()] == [None] * 3
 
 
+@pytest.mark.graph
 def test_the_report_says_what_was_measured_where(report):
     found, plot, log = report
     assert found['model_id'] and found['machine']['cores'] >= 1 and found['machine']['mediapipe']
@@ -241,6 +248,7 @@ def test_the_report_says_what_was_measured_where(report):
     assert 'as fast as possible' in log and '120 Hz' in log
 
 
+@pytest.mark.graph
 def test_the_plot_does_without_topics_that_were_silent(report, tmp_path):
     found = copy.deepcopy(report[0])
     found['rates'][0]['topics']['actions']['age'] = {'n': 0}
@@ -248,6 +256,7 @@ def test_the_plot_does_without_topics_that_were_silent(report, tmp_path):
     assert cv2.imread(str(tmp_path / 'a.png')).std() > 5
 
 
+@pytest.mark.graph
 def test_the_plot_does_without_images_and_names_rates_that_were_not_reached(report, tmp_path):
     found = copy.deepcopy(report[0])
     found['rates'][0]['delivered'] = 0.0
@@ -260,6 +269,7 @@ def test_the_plot_does_without_images_and_names_rates_that_were_not_reached(repo
     assert '(was 0)' in (tmp_path / 'a.svg').read_text()
 
 
+@pytest.mark.graph
 def test_a_video_without_a_person_ends_in_one_line_and_the_stages_are_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(graph_bench, 'START_SECONDS', 8.0)  # a person would be there long before
     video, model = make_video(tmp_path / 'a.mp4'), write_model(tmp_path / 'a.onnx', part=0)
@@ -282,6 +292,7 @@ def test_a_video_without_a_person_ends_in_one_line_and_the_stages_are_kept(tmp_p
     assert 'person in the video' in found['unfinished']
 
 
+@pytest.mark.slow
 def test_a_single_image_is_no_video_and_those_before_it_are_kept(tmp_path):
     videos = (make_video(tmp_path / 'a.mp4'), make_video(tmp_path / 'b.mp4', count=1))
     with pytest.raises(SourceError, match='b.mp4 holds a single image'):
@@ -297,6 +308,7 @@ def test_a_single_image_is_no_video_and_those_before_it_are_kept(tmp_path):
     assert list(json.loads((tmp_path / 'a.json').read_text())['videos']) == ['a.mp4']
 
 
+@pytest.mark.slow
 def test_the_benchmark_measures_every_stage_and_the_bare_loop(model, video, tmp_path):
     report = tmp_path / 'bench.json'
     status, output, errors = bharnet(

@@ -20,6 +20,8 @@ from bharnet_ros.training.datasets.validate import find_faults
 from bharnet_ros.training.errors import DataError
 from support.keypoints import person
 
+pytestmark = pytest.mark.slow
+
 SHORT = 'slp_pose_test_video.mp4'
 
 

@@ -8,6 +8,8 @@ from support.training import (
     config,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def test_folds_test_on_what_was_left_out(clips):
     folds = list(cross_validate(config(), clips, leave_one_out(['made/0', 'made/1']), [0, 1]))

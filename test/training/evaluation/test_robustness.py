@@ -23,6 +23,8 @@ from bharnet_ros.training.networks.preprocess import PreprocessConfig
 from bharnet_ros.training.windows.clips import DatasetSource, load_clips
 from support.training import SMALL, STEPS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope='module')
 def curves(trained):

@@ -16,6 +16,8 @@ from bharnet_ros.training.online.streams import (
 from bharnet_ros.training.windows.clips import DatasetSource
 from support.training import command, config, write_recipe
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_model_that_knows_is_scored_as_one_that_knows(take):
     found = compute_online_metrics([take.run(DecisionConfig())])

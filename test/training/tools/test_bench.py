@@ -11,6 +11,8 @@ from support.training import (
     imported,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_guarded_model_is_measured_beside_the_same_guard_in_pytorch(guarded, data_dir):
     video = data_dir / 'videos' / 'slp_pose_test_video.mp4'

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from bharnet_ros.training import cli
 from bharnet_ros.training.export import Probabilities
 from bharnet_ros.training.tools import latency
@@ -9,6 +11,8 @@ from support.training import (
     config,
     imported,
 )
+
+pytestmark = pytest.mark.slow
 
 
 def test_latency_is_measured_against_pytorch(tmp_path, capsys):
