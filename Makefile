@@ -1,5 +1,7 @@
 # make demo   set everything up and run the real graph (SOURCE=0|FILE|URL to choose the input)
 # make test   set everything up and run all tests
+# make test-quick  only the tests that start no node and take no time, before each commit
+# make coverage    all tests, and which lines they reach
 # make docs   build the documentation into build/docs (needs no ROS)
 # make bench  measure on VIDEOS=...
 # make data   import the public data sets found under DATA=... into data/
@@ -31,7 +33,7 @@ TORCH := torch==2.13.0
 SETUP := export PATH="$(abspath $(VENV))/bin:$$PATH" AMENT_PREFIX_PATH="$(abspath $(VENV))"
 RUN := $(SETUP); set +u; source install/setup.bash; set -u
 
-.PHONY: demo test lint docs bench training data models reference build clean
+.PHONY: demo test test-quick coverage lint docs bench training data models reference build clean
 .DEFAULT_GOAL := demo
 
 $(VENV)/bin/python:
@@ -83,9 +85,16 @@ lint: $(VENV)/.dev
 
 # A file's tests stay together, because they share nodes and trained networks; every test with ROS
 # has a domain of its own. One thread a library: the workers fill the cores.
+PYTEST := export OMP_NUM_THREADS=1; python -m pytest -n auto --maxprocesses 4 --dist loadfile
 test: build $(VENV)/.dev lint
-	@$(RUN); export OMP_NUM_THREADS=1; \
-	python -m pytest -n auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
+	@$(RUN); $(PYTEST) $(PYTEST_ARGS)
+
+test-quick: build $(VENV)/.dev
+	@$(RUN); $(PYTEST) -m 'not graph and not slow' $(PYTEST_ARGS)
+
+# Apart from `test`: to count lines slows down what is measured in time.
+coverage: build $(VENV)/.dev
+	@$(RUN); $(PYTEST) --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
 
 # All of the lock file but ROS and colcon; an edit in this tree works at once.
 training: requirements/lock-dev.txt

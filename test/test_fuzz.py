@@ -6,10 +6,10 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from rclpy.serialization import deserialize_message, serialize_message
+from rclpy.serialization import serialize_message
 
 from bharnet_ros.bags.bag import read_keypoints
 from bharnet_ros.inference.model import Model
@@ -24,10 +24,9 @@ from bharnet_ros.recognition.decision import DecisionConfig
 from bharnet_ros.recognition.pipeline import ActionPipeline, PipelineConfig
 from bharnet_ros.types import SECOND, Action, KeypointsError, Phase, Scores
 from support.keypoints import person
+from support.messages import assert_plain, messages
 from support.paths import ROOT
 
-SIZES = {'body': 132, 'body_world': 99, 'left_hand': 63, 'right_hand': 63}
-SPECIAL = (float('nan'), float('inf'), float('-inf'), 3.4e38, -3.4e38, 1e-45, -0.0, 1000.0, 1001.0)
 FIRST = 6 * 30  # frames of the recording that hold its first word
 
 
@@ -39,111 +38,6 @@ def shipped() -> Model:
 @cache
 def recording() -> list:
     return list(read_keypoints(ROOT / 'models' / 'demo_keypoints'))[:FIRST]
-
-
-# Messages: mostly nearly right, because what is wrong everywhere is refused by the first check.
-
-seeds = st.integers(0, 2**32 - 1)
-texts = st.one_of(
-    st.sampled_from(['', 'ann', 'bob', 'mediapipe_holistic']),
-    st.text(max_size=20),
-    st.builds(
-        lambda text, times: text * times,
-        st.text(min_size=1, max_size=3),
-        st.integers(1000, 20_000),
-    ),
-)
-
-
-@st.composite
-def floats(draw, size: int) -> np.ndarray:
-    """Draw an array of this size, of nearly this size, or of none at all."""
-    size = draw(
-        st.one_of(
-            *[st.just(size)] * 4,
-            st.just(0),
-            st.integers(0, 2 * size),
-            st.sampled_from([size - 1, size + 1, 4096, 4097, 100_000]),
-        )
-    )
-    values = np.random.default_rng(draw(seeds)).random(size, np.float32)
-    values *= draw(st.sampled_from([1.0, 1.0, 1.0, 0.0, -1.0, 999.0, 1e6]))
-    if size and draw(st.integers(0, 5)) == 0:
-        values[draw(st.integers(0, size - 1))] = draw(st.sampled_from(SPECIAL))
-    return values
-
-
-@st.composite
-def messages(draw) -> KeypointsMsg:
-    """Draw a message as it comes off the wire."""
-    message = KeypointsMsg(
-        person_id=draw(st.one_of(st.sampled_from(['ann', 'bob', 'cem']), texts)),
-        layout=draw(st.one_of(*[st.just('mediapipe_holistic')] * 5, texts)),
-        image_width=draw(st.one_of(st.just(640), st.integers(0, 2**32 - 1))),
-        image_height=draw(st.one_of(st.just(480), st.integers(0, 2**32 - 1))),
-    )
-    for name, size in SIZES.items():
-        setattr(message, name, draw(floats(size)).tolist())
-    message.header.frame_id = draw(texts)
-    message.header.stamp.sec = draw(
-        st.one_of(st.integers(0, 100), st.integers(-(2**31), 2**31 - 1))
-    )
-    message.header.stamp.nanosec = draw(
-        st.one_of(st.integers(0, SECOND - 1), st.integers(0, 2**32 - 1))
-    )
-    return over_the_wire(message)
-
-
-def over_the_wire(message: KeypointsMsg) -> KeypointsMsg:
-    return deserialize_message(serialize_message(message), KeypointsMsg)
-
-
-def assert_plain(error: Exception) -> None:
-    text = str(error)
-    assert text and text.isprintable() and len(text) < 600, text[:600]
-
-
-@given(messages())
-@settings(max_examples=300)
-def test_a_message_is_refused_in_one_plain_line_or_holds_only_what_a_model_can_take(message):
-    try:
-        frame = keypoints_from_msg(message)
-        frame.check()
-    except KeypointsError as error:
-        assert_plain(error)
-        return
-    assert over_the_wire(keypoints_to_msg(frame)) == message
-    assert len(frame.person_id) <= 256 and frame.person_id.isprintable()
-    for points in (frame.body, frame.body_world, frame.left_hand, frame.right_hand):
-        assert points is None or (np.isfinite(points).all() and np.abs(points).max() <= 1000)
-
-
-@pytest.mark.parametrize(
-    ('changes', 'words'),
-    [
-        ({'layout': 'two\nlines'}, "'two\\nlines'"),
-        ({'layout': 'x' * 100_000}, 'unknown keypoint layout'),
-        ({'person_id': 'x' * 257}, 'a person_id of 257 characters'),
-        ({'person_id': 'red\x1b[31m'}, 'person_id with characters that do not print'),
-        ({'person_id': 'two\nlines'}, 'person_id with characters that do not print'),
-        ({'frame_id': 'x' * 5000}, 'frame_id of 5000 characters'),
-        ({'body': None}, 'hands without a body'),
-    ],
-    ids=str,
-)
-def test_texts_that_would_spoil_a_log_and_parts_of_nobody_are_refused(changes, words):
-    frame = replace(person(1, hand=True), **changes)
-    with pytest.raises(KeypointsError) as error:
-        keypoints_from_msg(over_the_wire(keypoints_to_msg(frame))).check()
-    assert words in str(error.value)
-    assert_plain(error.value)
-
-
-def test_a_stamp_that_is_no_time_is_refused():
-    message = keypoints_to_msg(person(1))
-    message.header.stamp.nanosec = SECOND
-    with pytest.raises(KeypointsError, match='stamp'):
-        keypoints_from_msg(message)
 
 
 # A pipeline in a storm.
@@ -311,7 +205,7 @@ class Storm(RuleBasedStateMachine):
 Storm.TestCase.settings = settings(
     max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
 )
-TestStorm = Storm.TestCase
+TestStorm = pytest.mark.slow(Storm.TestCase)
 
 
 def test_thousands_of_people_leave_nothing_behind():

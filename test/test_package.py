@@ -152,6 +152,7 @@ def pip_install(tmp_path: Path, messages: str) -> Path:
     return prefix
 
 
+@pytest.mark.slow
 def test_pip_install_without_messages_needs_no_ros_and_no_compiler(tmp_path):
     prefix = pip_install(tmp_path, messages='0')
     assert not list(prefix.rglob('*.so')) and not (prefix / 'lib' / 'bharnet_ros').exists()
@@ -179,6 +180,7 @@ def test_pip_install_without_messages_needs_no_ros_and_no_compiler(tmp_path):
     assert package == str(site / 'bharnet_ros/__init__.py')
 
 
+@pytest.mark.slow
 def test_pip_install_brings_messages_nodes_and_models(tmp_path):
     prefix = pip_install(tmp_path, messages='')
     site = next(prefix.glob('lib/python3*/site-packages'))

@@ -223,6 +223,7 @@ def used(node, name: str) -> dict:
     }
 
 
+@pytest.mark.graph
 def test_the_policy_names_just_what_the_nodes_use(enclaves, tmp_path):
     policy = {
         node: rules
@@ -230,7 +231,7 @@ def test_the_policy_names_just_what_the_nodes_use(enclaves, tmp_path):
         for node, rules in enclaves[f'/bharnet/{path}'].items()
     }
     with graph() as ros:
-        ros.start('camera_node', source='topic', use_sim_time=True)
+        ros.start_camera(source='topic', use_sim_time=True)
         ros.start('recognition_node', autostart=True, use_sim_time=True)
         ros.start('replay_node', bag=DEMO_BAG, loop=True, use_sim_time=True)
         ros.start('record_node', bag=tmp_path / 'bag', use_sim_time=True)

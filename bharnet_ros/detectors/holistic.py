@@ -130,6 +130,8 @@ class HolisticDetector:
     Takes images as the camera gives them, never mirrored: the hands' sides come from the pose.
     """
 
+    name = 'mediapipe holistic'
+
     def __init__(
         self,
         complexity: int = COMPLEXITY,

@@ -12,8 +12,8 @@ from rclpy.subscription import Subscription
 from rclpy.task import Future
 from sensor_msgs.msg import CompressedImage, Image
 
-from bharnet_ros.config import CameraConfig, Kind
-from bharnet_ros.detectors.holistic import HolisticDetector
+from bharnet_ros.config import CameraConfig, DetectorConfig, Kind
+from bharnet_ros.detectors.base import Detector, make_detector
 from bharnet_ros.detectors.posture import HeadstandWatch
 from bharnet_ros.msg import Keypoints as KeypointsMsg
 from bharnet_ros.nodes import messages
@@ -38,11 +38,18 @@ SILENT = 2.0  # seconds after which a node without images says why
 class CameraNode(ManagedNode):
     """Publishes `keypoints`, and `annotated` images while somebody looks at them."""
 
-    def __init__(self, done: Future | None = None, **kwargs):
+    def __init__(
+        self,
+        done: Future | None = None,
+        make_detector: Callable[[DetectorConfig], Detector] = make_detector,
+        **kwargs,
+    ):
+        """Args: done gets the exit status at the end of a file; make_detector, the detectors."""
         super().__init__('camera_node', CameraConfig, **kwargs)
+        self._make_detector = make_detector
         self._done = done or Future()
         self._configured = ExitStack()  # what `cleanup` frees, beside the detector
-        self._detector: HolisticDetector | None = None
+        self._detector: Detector | None = None
         self._subscription: Subscription | None = None
         self._capture: Capture | None = None
         self._worker: threading.Thread | None = None
@@ -54,7 +61,7 @@ class CameraNode(ManagedNode):
         if self._source.source != TOPIC and self._source.kind is Kind.FILE:
             # A file does not come by itself, a camera may: only a file fails the transition.
             VideoReader(self._source).close()
-        self._detector = self._make_detector()
+        self._detector = self._make_detector(self.config.detector)
         self._publisher = self._advertise(KeypointsMsg, 'keypoints', 10)
         self._annotated = self._advertise(Image, 'annotated', 1)
         self._annotated_jpeg = self._advertise(CompressedImage, 'annotated/compressed', 1)
@@ -64,16 +71,10 @@ class CameraNode(ManagedNode):
         self._configured.callback(self.destroy_lifecycle_publisher, publisher)
         return publisher
 
-    def _make_detector(self) -> HolisticDetector:
-        config = self.config.detector
-        return HolisticDetector(
-            min_detection=config.min_detection, min_tracking=config.min_tracking
-        )
-
     def activate(self) -> None:
         """Start to grab and to detect."""
         # There is none if the last one hung.
-        detector = self._detector = self._detector or self._make_detector()
+        detector = self._detector = self._detector or self._make_detector(self.config.detector)
         self._slot = Slot()
         self._problems = Problems(self.get_logger().error)
         self._bad_images, self._processed, self._last_image = 0, 0, time.monotonic()
@@ -185,7 +186,7 @@ class CameraNode(ManagedNode):
 
     # Detection.
 
-    def _work(self, capture: Capture | None, slot: Slot, detector: HolisticDetector) -> None:
+    def _work(self, capture: Capture | None, slot: Slot, detector: Detector) -> None:
         # Its own slot and detector: where it hangs, the node goes on with others.
         consume(slot, lambda item: self._handle(item, slot, detector), self._refuse)
         if slot.abandoned:
@@ -194,7 +195,7 @@ class CameraNode(ManagedNode):
             self._on_end(capture)
 
     def _handle(
-        self, item: Frame | Image | CompressedImage, slot: Slot, detector: HolisticDetector
+        self, item: Frame | Image | CompressedImage, slot: Slot, detector: Detector
     ) -> None:
         self._last_image = self._busy_since = time.monotonic()
         try:
@@ -204,7 +205,7 @@ class CameraNode(ManagedNode):
                 self._busy_since = None
 
     def _detect(
-        self, item: Frame | Image | CompressedImage, slot: Slot, detector: HolisticDetector
+        self, item: Frame | Image | CompressedImage, slot: Slot, detector: Detector
     ) -> None:
         frame = self._to_frame(item)
         began = time.perf_counter()
@@ -282,7 +283,7 @@ class CameraNode(ManagedNode):
             'detect_ms': self._detect_time * 1e3,
             'latency_ms': self._latency * 1e3,
             'seconds_since_image': silence,
-            'detector': 'mediapipe holistic',
+            'detector': self._detector.name if self._detector else 'none',
             'last_error': self._problems.last,
         }
         if problem := str(self._problems):

@@ -1,5 +1,6 @@
-"""`bharnet recover` on bags of any writer, damaged anywhere: all before the damage is saved."""
+"""`bharnet recover` on bags of any writer: all before the damage is saved, or it says why not."""
 
+import json
 import os
 import signal
 import struct
@@ -13,17 +14,26 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import lz4.frame
+import numpy as np
 import pytest
 from backports import zstd
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from rosbags.rosbag2 import Reader
+from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 
-from bharnet_ros.bags.bag import KEYPOINTS, BagError, BagWriter, read_keypoints, read_raw
+from bharnet_ros.bags.bag import (
+    KEYPOINTS,
+    BagError,
+    BagWriter,
+    read_keypoints,
+    read_raw,
+    typestore,
+)
 from bharnet_ros.bags.recovery import recover
+from support.bags import COUNT, contents, first, frame, python, refused, stamps
 from support.keypoints import nobody, person
 
-COUNT, OF_CHUNK = 12, 3  # messages of a bag, and of a chunk of it
+OF_CHUNK = 3  # messages of a chunk
 PACKERS = {'': bytes, 'lz4': lz4.frame.compress, 'zstd': zstd.compress}
 HEAD, CHUNK_HEAD = struct.Struct('<BQ'), struct.Struct('<QQQII')
 
@@ -113,6 +123,7 @@ def one_line(error) -> str:
     return text
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(which=st.integers(0, 5), place=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255))
 @example(which=1, place=0.0, flip=1)
@@ -372,3 +383,141 @@ def test_a_recovery_that_shall_outlive_its_terminal_does(large, tmp_path):
     process.send_signal(signal.SIGHUP)
     said = process.communicate(timeout=60)[0]
     assert process.returncode == 0 and '60000 messages' in said
+
+
+RECOVERED_ON_A_FULL_DISK = """
+import json, resource, sys
+from pathlib import Path
+from bharnet_ros.bags.bag import BagError
+from bharnet_ros.bags.recovery import recover
+bag, target, hard = Path(sys.argv[1]), Path(sys.argv[2]), resource.RLIM_INFINITY
+for limit in json.loads(sys.argv[3]):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    error = ''
+    try:
+        recover(bag, target)
+    except BagError as failure:
+        error = str(failure)
+    left = sorted(map(str, target.parent.rglob('*')))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    print(json.dumps([error, left]), flush=True)
+"""
+
+
+def test_no_room_for_the_recovered_bag_says_so_and_leaves_nothing_in_the_way(whole, tmp_path):
+    (whole.path / 'bag.mcap').write_bytes(whole.content)
+    before, target = contents(whole.path), tmp_path / 'new' / 'bag'
+    target.parent.mkdir()
+    enough = (recover(whole.path, tmp_path / 'other').path / 'other.mcap').stat().st_size
+    limits = [0, 30, 500, 5000, enough // 2, enough - 500, enough - 50]
+    with python(RECOVERED_ON_A_FULL_DISK, whole.path, target, json.dumps(limits)) as process:
+        results = [json.loads(line) for line in process.stdout]
+    assert process.returncode == 0 and len(results) == len(limits)
+    for error, left in results:
+        assert '\n' not in error and error.startswith(f'no room for the new bag {target} (')
+        assert f'"bharnet recover {whole.path} FOLDER"; {whole.path} is untouched' in error
+        assert 'record to a new folder' not in error
+        assert left == []
+    assert contents(whole.path) == before
+    assert stamps(recover(whole.path, target).path) == first(COUNT)
+
+
+def test_a_bag_that_is_there_already_is_not_removed(whole, tmp_path):
+    (whole.path / 'bag.mcap').write_bytes(whole.content)
+    recover(whole.path, tmp_path / 'new')
+    before = contents(tmp_path / 'new')
+    assert 'exists already' in refused(lambda: recover(whole.path, tmp_path / 'new'))
+    assert contents(tmp_path / 'new') == before
+
+
+def test_a_whole_bag_is_copied_as_it_is(tmp_path):
+    with BagWriter(tmp_path / 'bag') as bag:
+        for number in range(COUNT):
+            bag.write(frame(number))
+    found = recover(tmp_path / 'bag')
+    assert found.path == tmp_path / 'bag_recovered'
+    assert (found.messages, found.damaged) == ({'/keypoints': COUNT}, 0)
+    for one, other in zip(
+        read_keypoints(tmp_path / 'bag'), read_keypoints(found.path), strict=True
+    ):
+        assert one.stamp == other.stamp and one.person_id == other.person_id
+        np.testing.assert_array_equal(one.body, other.body)
+
+
+def test_messages_of_unknown_types_are_counted_and_left_out(tmp_path):
+    path, store = tmp_path / 'bag', typestore()
+    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as bag:
+        known = bag.add_connection('/keypoints', KEYPOINTS, typestore=store)
+        other = bag.add_connection('/other', 'their_msgs/msg/Odd', msgdef='int8 a\n', rihs01='x')
+        bag.write(other, 1, b'\0' * 5)
+        bag.write(known, 2, bytes(store.serialize_cdr(next(iter_messages(tmp_path)), KEYPOINTS)))
+    found = recover(path)
+    assert found.messages == {'/keypoints': 1} and found.foreign == {'their_msgs/msg/Odd': 1}
+    assert '1 messages of type their_msgs/msg/Odd' in found.describe()
+
+
+def iter_messages(folder: Path):
+    """Yield rosbags' objects of one recorded frame."""
+    from bharnet_ros.bags.bag import read_raw
+
+    with BagWriter(folder / 'one') as bag:
+        bag.write(frame(0))
+    for _, data in read_raw(folder / 'one'):
+        yield typestore().deserialize_cdr(data, KEYPOINTS)
+
+
+def test_a_bag_of_nothing_but_unknown_types_is_refused_and_names_them(tmp_path):
+    path = tmp_path / 'bag'
+    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as bag:
+        other = bag.add_connection('/other', 'their_msgs/msg/Odd', msgdef='int8 a\n', rihs01='x')
+        bag.write(other, 1, b'\0' * 5)
+    assert '1 of their_msgs/msg/Odd' in refused(lambda: recover(path))
+    assert not (tmp_path / 'bag_recovered').exists()
+
+
+def test_an_sqlite_bag_is_told_that_only_mcap_can_be_recovered(tmp_path):
+    path, store = tmp_path / 'bag', typestore()
+    with Writer(path, version=9, storage_plugin=StoragePlugin.SQLITE3) as bag:
+        known = bag.add_connection('/keypoints', KEYPOINTS, typestore=store)
+        bag.write(known, 2, bytes(store.serialize_cdr(next(iter_messages(tmp_path)), KEYPOINTS)))
+    for given_path in (path, path / 'bag.db3'):
+        said = refused(lambda given_path=given_path: recover(given_path))
+        assert str(given_path) in said and 'only MCAP' in said and '.db3' in said
+
+
+@pytest.mark.parametrize(
+    'make',
+    [
+        lambda path: None,
+        lambda path: path.mkdir(),
+        lambda path: path.write_text('hello'),
+        lambda path: path.write_bytes(b''),
+    ],
+    ids=['missing', 'empty folder', 'text', 'empty file'],
+)
+def test_what_is_no_bag_cannot_be_recovered(tmp_path, make):
+    make(tmp_path / 'bag')
+    assert str(tmp_path / 'bag') in refused(lambda: recover(tmp_path / 'bag'))
+    assert not (tmp_path / 'bag_recovered').exists()
+
+
+def test_the_command_writes_the_new_bag_beside_the_old(killed):
+    path, _, safe = killed
+    done = subprocess.run(
+        [sys.executable, '-m', 'bharnet_ros.tools.cli', 'recover', str(path)],
+        text=True,
+        capture_output=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    new = path.with_name('bag_recovered')
+    assert done.stdout.startswith(f'{new}: ') and '/keypoints' in done.stdout
+    assert len(stamps(new)) >= safe
+    again = subprocess.run(
+        [sys.executable, '-m', 'bharnet_ros.tools.cli', 'recover', str(path)],
+        text=True,
+        capture_output=True,
+        timeout=60,
+    )
+    assert again.returncode == 1 and again.stderr.count('\n') == 1
+    assert again.stderr.startswith(f'error: cannot write bag {new}')

@@ -3,7 +3,7 @@
 import signal
 import threading
 from functools import partial
-from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import cv2
 import numpy as np
@@ -13,8 +13,11 @@ from sensor_msgs.msg import CompressedImage, Image
 from bharnet_ros.msg import Action as ActionMsg
 from bharnet_ros.msg import Keypoints as KeypointsMsg
 from bharnet_ros.nodes.messages import to_time
+from support.cameras import MjpegServer
 from support.keypoints import write_model
 from support.ros import ERROR, OK, WARN, graph, stamp_of
+
+pytestmark = pytest.mark.graph
 
 WIDTH, HEIGHT = 64, 48
 BGR = (200, 120, 40)
@@ -32,9 +35,9 @@ def ros():
 class ImageFeed:
     """A camera_node fed from a topic, raw or compressed, and what comes out of it."""
 
-    def __init__(self, ros):
+    def __init__(self, ros, start):
         self.ros, self.count, self.transport = ros, 0, None
-        self.process = ros.start('camera_node', source='topic', reliability='reliable')
+        self.process = start(source='topic', reliability='reliable')
         self.keypoints = ros.collect(KeypointsMsg, 'keypoints')
 
     def use(self, transport: str) -> None:
@@ -78,7 +81,7 @@ class ImageFeed:
 @pytest.fixture(scope='module')
 def feed():
     with graph() as g:
-        yield ImageFeed(g)
+        yield ImageFeed(g, g.start_camera)
 
 
 def raw_image(
@@ -254,71 +257,29 @@ def test_annotated_images_come_to_those_who_look(ros, data_dir):
 # A stream that comes, goes, and comes back.
 
 
-class MjpegServer:
-    """A camera on the network, on a port that stays the same over restarts."""
-
-    def __init__(self):
-        self._server, self.port = None, 0
-        image = np.random.default_rng(0).integers(0, 255, (120, 160, 3), np.uint8)
-        self._jpeg = cv2.imencode('.jpg', image)[1].tobytes()
-
-    def start(self) -> None:
-        """Serve until `stop`."""
-        stopping, jpeg = threading.Event(), self._jpeg
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                self.send_response(200)
-                self.send_header('Content-Type', 'multipart/x-mixed-replace; boundary=frame')
-                self.end_headers()
-                try:
-                    while not stopping.wait(0.05):
-                        self.wfile.write(
-                            b'--frame\r\nContent-Type: image/jpeg\r\nContent-Length: '
-                            b'%d\r\n\r\n%s\r\n' % (len(jpeg), jpeg)
-                        )
-                except OSError:
-                    pass
-
-            def log_message(self, *_):
-                pass
-
-        ThreadingHTTPServer.allow_reuse_address = True
-        self._stopping = stopping
-        self._server = ThreadingHTTPServer(('127.0.0.1', self.port), Handler)
-        self.port = self._server.server_port
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def stop(self) -> None:
-        """Vanish, with all connections."""
-        if self._server is not None:
-            self._stopping.set()
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
+NOISE = np.random.default_rng(0).integers(0, 255, (120, 160, 3), np.uint8)
 
 
 @pytest.fixture
 def network_camera():
-    server = MjpegServer()
-    server.start()
+    server = MjpegServer().start(NOISE)
     yield server
     server.stop()
 
 
 def test_a_stream_that_vanishes_and_returns_is_picked_up_again(ros, network_camera):
     network_camera.stop()  # not there yet when the node starts
-    address = f'http://127.0.0.1:{network_camera.port}/video.mjpg'
-    process = ros.start('camera_node', autostart=True, source=address, reconnect_seconds=0.2)
+    address = network_camera.url
+    process = ros.start_camera(autostart=True, source=address, reconnect_seconds=0.2)
     keypoints = ros.collect(KeypointsMsg, 'keypoints')
     ros.next_diagnosis('camera_node', ERROR, f'cannot open stream {address}')
-    network_camera.start()
+    network_camera.start(NOISE)
     ros.next_diagnosis('camera_node', OK, 'detecting')
     for _ in range(2):
         network_camera.stop()
         ros.next_diagnosis('camera_node', ERROR, address)
         before = len(keypoints)
-        network_camera.start()
+        network_camera.start(NOISE)
         ros.next_diagnosis('camera_node', OK, 'detecting')
         ros.wait(lambda before=before: len(keypoints) > before + 5, 'keypoints of the stream')
     stamps = [stamp_of(message) for message in keypoints]
@@ -358,8 +319,8 @@ def test_a_file_that_breaks_off_ends_the_process_with_one_line_and_status_1(
     data = (data_dir / 'videos' / 'slp_pose_test_video.mp4').read_bytes()
     file = tmp_path / 'broken.mp4'
     file.write_bytes(data[: len(data) // 2])
-    process = ros.start(
-        'camera_node', autostart=True, source=file, realtime=False, wait_for_subscriber=0.0
+    process = ros.start_camera(
+        autostart=True, source=file, realtime=False, wait_for_subscriber=0.0
     )
     assert ros.wait_for_end(process) == 1
     assert len(process.errors()) == 1
@@ -368,7 +329,7 @@ def test_a_file_that_breaks_off_ends_the_process_with_one_line_and_status_1(
 
 
 def test_silence_is_told_with_where_to_look(ros, data_dir):
-    ros.start('camera_node', autostart=True, source='topic')
+    ros.start_camera(autostart=True, source='topic')
     ros.start('recognition_node', autostart=True)
     ros.next_diagnosis('camera_node', WARN, 'nobody publishes /image; start the camera driver')
     ros.publisher(Image, 'image')
@@ -392,8 +353,7 @@ def test_silence_is_told_with_where_to_look(ros, data_dir):
 
 def test_a_file_may_play_in_a_loop_and_time_goes_on(ros, data_dir):
     keypoints = ros.collect(KeypointsMsg, 'keypoints')
-    process = ros.start(
-        'camera_node',
+    process = ros.start_camera(
         autostart=True,
         at_end='loop',
         realtime=False,

@@ -13,6 +13,8 @@ from bharnet_ros.msg import Scores as ScoresMsg
 from support.keypoints import contract_with, write_model
 from support.ros import LATCHED, Graph, Stage, graph, stamp_of
 
+pytestmark = pytest.mark.graph
+
 NODE = 'recognition_node'
 QUICK = {'min_duration': 0.2, 'hold': 0.2, 'smoothing': 0.0}
 STATES = {

@@ -29,6 +29,8 @@ from support.ros import (
     stamp_of,
 )
 
+pytestmark = pytest.mark.graph
+
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 EASY = {'threshold': 0.3, 'exit_threshold': 0.2}  # what matters here is not how sure the model is
 CYCLONE_CONFIG = """<CycloneDDS><Domain id="any">

@@ -16,6 +16,8 @@ from support.keypoints import person, write_model
 from support.paths import PEERS
 from support.ros import ERROR, WARN, graph, value_of
 
+pytestmark = pytest.mark.graph
+
 PEER = PEERS / 'hanging_peer.py'
 IMAGE = np.zeros((48, 64, 3), np.uint8)
 

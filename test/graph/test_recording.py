@@ -15,6 +15,8 @@ from bharnet_ros.nodes.messages import keypoints_to_msg
 from support.keypoints import person
 from support.ros import OK, WARN, graph, stamp_of, value_of
 
+pytestmark = pytest.mark.graph
+
 
 @pytest.fixture
 def ros():

@@ -16,6 +16,8 @@ from bharnet_ros.types import SECOND
 from support.keypoints import person
 from support.ros import graph, stamp_of
 
+pytestmark = pytest.mark.graph
+
 LENGTH, RATE = 2.0, 30  # of each recording: seconds, and messages in each of them
 FRAMES = int(LENGTH * RATE)
 NOW = 1_700_000_000.0  # seconds; when the recordings were made

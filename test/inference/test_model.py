@@ -1,44 +1,16 @@
-import json
-from dataclasses import MISSING, asdict, fields, replace
+"""Models: those that are refused, and what the shipped ones answer."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bharnet_ros.inference.contract import METADATA_KEY, Contract, ContractError
 from bharnet_ros.inference.model import Model, ModelError, find_model
 from bharnet_ros.types import Clip
-from support.keypoints import CONTRACT, INPUT_SHAPES, STEPS, contract_with, write_model
-from support.paths import ROOT
-
-SHIPPED = ROOT / 'models' / 'asl_words.onnx'
-
-
-@pytest.fixture(scope='module')
-def shipped():
-    return Model(SHIPPED)
-
-
-def random_clips(count, steps, seed=0):
-    rng = np.random.default_rng(seed)
-    for _ in range(count):
-        mask = (rng.random((steps, 3)) < 0.7).astype(np.float32)
-        parts = [
-            rng.random((steps, *shape), np.float32) * mask[:, i, None, None]
-            for i, shape in enumerate(((33, 4), (21, 3), (21, 3)))
-        ]
-        yield Clip(*parts, mask=mask, aspect=float(rng.uniform(0.5, 1.8)))
-
-
-def refusal(model, **options):
-    """Return the text with which loading is refused: one line that names the file."""
-    with pytest.raises(ModelError) as error:
-        Model(model, **options)
-    text = str(error.value)
-    assert text.strip() and '\n' not in text
-    assert str(model) in text or 'provider' in text
-    return text
+from support.keypoints import INPUT_SHAPES, STEPS, contract_with, write_model
+from support.models import SHIPPED, random_clips, refusal
 
 
 def test_a_missing_model_is_named_with_those_there_are(tmp_path):
@@ -84,53 +56,6 @@ def test_a_model_of_somebody_else_is_told_from_ours(tmp_path):
     assert 'contract' in refusal(write_model(tmp_path / 'other.onnx', contract=None))
 
 
-BAD_CONTRACTS = {
-    'not json': ('{"schema_version": 1,', 'damaged'),
-    'not an object': ('[1, 2]', 'damaged'),
-    'no version': ('{}', 'damaged'),
-    'another version': (contract_with(schema_version=2), 'schema version 2'),
-    'too little': ('{"schema_version": 1}', 'label'),
-    'a label twice': (contract_with(labels=('-', '-')), 'twice'),
-    'no labels': (contract_with(labels=()), 'no labels'),
-    'an empty label': (contract_with(labels=('-', '')), 'no labels'),
-    'labels as numbers': (contract_with(labels=(0, 1), idle=None), 'no labels'),
-    'a text for labels': (contract_with(labels='ab', idle=None), 'labels'),
-    'another idle': (contract_with(idle='rest'), "'rest'"),
-    'another unknown': (contract_with(unknown='what'), "'what'"),
-    'idle as unknown': (contract_with(unknown='-'), "'-'"),
-    'nothing to tell': (contract_with(labels=('-',)), 'no action'),
-    'another layout': (contract_with(layout='openpose_25'), "'openpose_25'"),
-    'no time': (contract_with(window_seconds=0.0), 'window'),
-    'endless time': (contract_with(window_seconds=1e6), 'window'),
-    'time in words': (contract_with(window_seconds='long'), 'window'),
-    'half steps': (contract_with(window_steps=8.0), 'window'),
-    'a yes for steps': (contract_with(window_steps=True), 'window'),
-    'a number for a name': (contract_with(name=5), 'name'),
-    'one step': (contract_with(window_steps=1), 'window'),
-    'too many steps': (contract_with(window_steps=100_000), 'window'),
-}
-
-
-@pytest.mark.parametrize(('contract', 'says'), BAD_CONTRACTS.values(), ids=BAD_CONTRACTS)
-def test_a_bad_contract_is_refused_with_its_reason(tmp_path, contract, says):
-    assert says in refusal(write_model(tmp_path / 'model.onnx', contract))
-
-
-@pytest.mark.parametrize(
-    'key',
-    [item.name for item in fields(Contract) if item.default is item.default_factory is MISSING],
-)
-def test_an_incomplete_contract_names_what_it_lacks(tmp_path, key):
-    data = asdict(CONTRACT)
-    del data[key]
-    assert key in refusal(write_model(tmp_path / 'model.onnx', json.dumps(data)))
-
-
-def test_fields_of_a_later_writer_are_ignored():
-    data = asdict(CONTRACT) | {'mood': 'good'}
-    assert Contract.from_metadata({METADATA_KEY: json.dumps(data)}) == CONTRACT
-
-
 BAD_GRAPHS = {
     'other steps than the contract': (
         {'contract': contract_with(window_steps=STEPS + 1)},
@@ -157,26 +82,6 @@ def test_a_graph_that_breaks_its_contract_is_refused(tmp_path, changes, says):
 def test_an_unknown_provider_is_refused():
     text = refusal(SHIPPED, provider='tpu')
     assert "'tpu'" in text and 'cpu' in text and 'cuda' in text
-
-
-def test_an_accelerator_that_is_not_there_falls_back_to_the_cpu(shipped):
-    recognizer = Model(SHIPPED, provider='cuda')
-    assert recognizer.provider in ('cpu', 'cuda')
-    clips = list(random_clips(3, shipped.contract.window_steps))
-    np.testing.assert_allclose(recognizer.infer(clips), shipped.infer(clips), atol=2e-3)
-
-
-def test_the_contract_survives_the_file(tmp_path):
-    full = contract_with(notes=['naïve “words” – ツ'], metrics={'a': [0.5, None]})
-    assert Model(write_model(tmp_path / 'model.onnx', full)).contract == full
-    assert full.idle_id == 0 and replace(full, idle=None).idle_id == -1
-    assert full.unknown_id == -1
-
-
-def test_a_contract_is_checked_before_it_is_written():
-    CONTRACT.check()
-    with pytest.raises(ContractError):
-        contract_with(idle='rest').check()
 
 
 def test_probabilities_are_probabilities(shipped):

@@ -11,9 +11,7 @@ from bharnet_ros.inference.model import Model, ModelError
 from bharnet_ros.inference.providers import EXECUTION, dependencies, order, tensorrt_version
 from bharnet_ros.system.onnxruntime import ort
 from support.keypoints import contract_with, write_model
-from support.paths import ROOT
-
-SHIPPED = ROOT / 'models' / 'asl_words.onnx'
+from support.models import SHIPPED, random_clips
 
 
 @pytest.fixture(scope='module')
@@ -115,3 +113,10 @@ def test_missing_libraries_are_named_by_the_loader():
     assert tensorrt_version({'libnvinfer.so.10': ''}) == 'unknown'
     libc = next(path for name, path in found.items() if name.startswith('libc.so'))
     assert tensorrt_version({'libnvinfer.so.10': libc}) == 'unknown'  # another library
+
+
+def test_an_accelerator_that_is_not_there_falls_back_to_the_cpu(shipped):
+    recognizer = Model(SHIPPED, provider='cuda')
+    assert recognizer.provider in ('cpu', 'cuda')
+    clips = list(random_clips(3, shipped.contract.window_steps))
+    np.testing.assert_allclose(recognizer.infer(clips), shipped.infer(clips), atol=2e-3)

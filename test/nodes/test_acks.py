@@ -11,6 +11,8 @@ from bharnet_ros.msg import Keypoints as KeypointsMsg
 from bharnet_ros.nodes.acks import wait_for_all_acked
 from support.ros import graph
 
+pytestmark = pytest.mark.graph
+
 LISTENER = """
 import rclpy
 from bharnet_ros.msg import Keypoints

@@ -1,9 +1,21 @@
 """What a node says of itself, and how often."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bharnet_ros.nodes import diagnostics
-from bharnet_ros.nodes.diagnostics import ERROR, OK, WARN, Rate, Report, WarningLog
+from bharnet_ros.nodes.diagnostics import (
+    ERROR,
+    OK,
+    WARN,
+    Losses,
+    Problems,
+    Rate,
+    Report,
+    WarningLog,
+    value_to_text,
+)
 
 
 @pytest.fixture
@@ -56,3 +68,35 @@ def test_another_warning_is_news():
         for _ in range(5):
             log(Report(WARN, text))
     assert lines == ['no image for 3 s', 'only 3 of 23 images']
+
+
+@given(st.floats(1e-3, 1e12))
+def test_numbers_in_diagnostics_can_be_read_without_a_calculator(number):
+    said = value_to_text(number)
+    assert 'e' not in said
+    assert float(said) == pytest.approx(number, rel=6e-3)
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=50))
+def test_lost_messages_are_those_whose_numbers_are_missing(arrived):
+    losses = Losses()
+    numbers = [number for number, came in enumerate(arrived) if came]
+    for number in numbers:
+        losses(number)
+    assert losses.total == (numbers[-1] - numbers[0] + 1 - len(numbers) if numbers else 0)
+
+
+def test_a_publisher_that_starts_again_or_has_no_numbers_lost_nothing():
+    losses = Losses()
+    for number in (7, 8, 1, 2, None, 90, 91, None, None):
+        losses(number)
+    assert losses.total == 0
+
+
+def test_problems_that_change_all_the_time_do_not_fill_the_log():
+    lines = []
+    problems = Problems(lines.append)
+    for number in range(1000):
+        problems.set('keypoints', f'problem {number}')
+    assert lines == [f'problem {number}' for number in range(Problems.LINES)]
+    assert str(problems) == problems.last == 'problem 999'

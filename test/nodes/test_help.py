@@ -10,6 +10,8 @@ from bharnet_ros.nodes.parameters import default_for_ros
 from bharnet_ros.system.settings import settings_of
 from support.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 NODES = {
     'camera_node': [CameraConfig],
     'recognition_node': [RecognitionConfig],

@@ -2,15 +2,19 @@
 
 import time
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bharnet_ros.config import RunOptions, SourceConfig
+from bharnet_ros.outputs import files as outputs
 from bharnet_ros.outputs.draw import draw_caption, drawable
 from bharnet_ros.outputs.files import AnnotatedVideo, OutputError
-from bharnet_ros.sources.video import SourceConfig, SourceError, VideoReader
-from bharnet_ros.types import SECOND
+from bharnet_ros.sources.video import SourceError, VideoReader
+from bharnet_ros.tools.run import Outputs
+from bharnet_ros.types import SECOND, Frame
 
 
 def image(level=90, width=320, height=240):
@@ -99,3 +103,19 @@ def test_a_caption_costs_little():
     for _ in range(20):
         draw_caption(canvas, '안녕하세요 93%')
     assert (time.perf_counter() - began) / 20 < 0.02
+
+
+def test_a_video_ends_before_the_disk_is_so_full_that_it_cannot_be_completed(
+    tmp_path, monkeypatch
+):
+    path, image = tmp_path / 'a.mp4', np.full((240, 320, 3), 90, np.uint8)
+    with (
+        pytest.raises(OSError, match='ends after 60 frames, while it can still be completed'),
+        Outputs(RunOptions(SourceConfig('0'), 'any', save=path)) as out,
+    ):
+        for count in range(100):
+            if count == 31:
+                monkeypatch.setattr(outputs, 'MIN_FREE', 1 << 62)  # no disk has as much
+            out.frame(Frame(image, count * SECOND // 30), [])
+    reader = cv2.VideoCapture(str(path))
+    assert sum(iter(reader.grab, False)) == 60

@@ -1,3 +1,5 @@
+"""From probabilities to actions that start and end."""
+
 from dataclasses import replace
 from itertools import groupby
 

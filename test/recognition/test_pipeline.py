@@ -1,3 +1,5 @@
+"""From keypoints to actions, of several persons, whatever their clocks do."""
+
 from dataclasses import replace
 from itertools import groupby
 
@@ -283,6 +285,7 @@ def test_new_thresholds_hold_from_the_next_decision_on(hand_up):
     assert story(play(pipe, hand_up, standing(2, 3, hand=True))) == ANN[:2]
 
 
+@pytest.mark.slow
 @given(st.floats(10, 120), st.floats(1, 30), st.randoms(use_true_random=False))
 def test_decisions_come_at_the_asked_rate_whatever_the_camera(source, rate, random):
     """On average, with jitter of a quarter frame; a slow camera gives one a frame."""
@@ -305,6 +308,7 @@ def test_the_default_rate_holds_at_usual_cameras(source):
     assert rate == pytest.approx(PipelineConfig().rate, rel=0.03)
 
 
+@pytest.mark.slow
 @given(st.floats(0.01, 0.5), st.integers(1, 4))
 def test_decisions_come_less_often_if_they_cost_too_much(cost, persons):
     pipe = pipeline(rate=7.5, max_load=0.5)

@@ -1,3 +1,5 @@
+"""How often decisions come."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

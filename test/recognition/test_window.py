@@ -1,3 +1,5 @@
+"""The sliding window, and how it is sampled."""
+
 from dataclasses import replace
 
 import numpy as np

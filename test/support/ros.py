@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -39,6 +40,7 @@ from bharnet_ros.msg import Scores as ScoresMsg
 from bharnet_ros.nodes.messages import keypoints_to_msg
 from bharnet_ros.system.procfs import Usage, usage
 from support.keypoints import person
+from support.paths import PEERS
 
 # Nothing of a test leaves the machine, nothing else on the network reaches it.
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
@@ -76,6 +78,13 @@ def yaml_value(value: object) -> str:
     if isinstance(value, (str, Path)):
         return f"'{value}'"
     return str(value)
+
+
+def _parameters(params: dict[str, object]) -> list[str]:
+    """Return ROS arguments that set parameters."""
+    return [
+        word for name, value in params.items() for word in ('-p', f'{name}:={yaml_value(value)}')
+    ]
 
 
 class Process:
@@ -185,9 +194,13 @@ class Graph:
 
     def start(self, executable: str, *arguments: str, **params: object) -> Process:
         """Start one of the package's nodes with parameters."""
-        for name, value in params.items():
-            arguments = (*arguments, '-p', f'{name}:={yaml_value(value)}')
-        return self.run([sys.executable, EXECUTABLES / executable, '--ros-args', *arguments])
+        program = [sys.executable, EXECUTABLES / executable, '--ros-args']
+        return self.run([*program, *arguments, *_parameters(params)])
+
+    def start_camera(self, *arguments: str, seconds: float = 0.0, **params: object) -> Process:
+        """Start a camera_node whose detector is a stub that computes so long for an image."""
+        peer = [sys.executable, PEERS / 'stub_camera.py', seconds, '--ros-args']
+        return self.run([*peer, *arguments, *_parameters(params)])
 
     def run(self, command: list) -> Process:
         """Start any program in this domain."""
@@ -383,6 +396,15 @@ class Stage:
     def started(self, label: str) -> list[ActionMsg]:
         """Return the starts of actions of a label."""
         return [a for a in self.actions if (a.phase, a.label) == (ActionMsg.STARTED, label)]
+
+
+def growth_a_round(rounds: list[Usage]) -> float:
+    """Return by how many MB memory grows in a round of the same work, in the median.
+
+    What is kept of each round shows in all of them. A busy machine, or an allocator that takes
+    some more for once, shows in one or two.
+    """
+    return statistics.median(b.rss_mb - a.rss_mb for a, b in itertools.pairwise(rounds))
 
 
 def stamp_of(message: object) -> int:

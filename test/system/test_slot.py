@@ -1,3 +1,5 @@
+"""The slot that holds the newest item."""
+
 import threading
 
 from hypothesis import given

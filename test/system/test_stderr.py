@@ -112,6 +112,7 @@ detector.close()
 """
 
 
+@pytest.mark.slow
 def test_mediapipe_does_not_talk_to_itself_on_stderr(data_dir):
     video = data_dir / 'videos' / 'mmaction2_demo.mp4'
     done = subprocess.run(

@@ -1,5 +1,6 @@
+"""`bharnet run` on real videos, and the one line of what cannot work."""
+
 import json
-import os
 import re
 import resource
 import signal
@@ -14,36 +15,13 @@ import pytest
 
 from bharnet_ros.bags.bag import BagWriter, read_keypoints
 from bharnet_ros.bags.recovery import recover
-from bharnet_ros.config import RunOptions, SourceConfig
-from bharnet_ros.outputs import files as outputs
+from bharnet_ros.config import SourceConfig
 from bharnet_ros.sources.video import VideoReader
-from bharnet_ros.tools.run import Outputs
-from bharnet_ros.types import SECOND, Frame, State
-from support.keypoints import CONTRACT, nobody, person, write_model
+from bharnet_ros.types import SECOND
+from support.keypoints import CONTRACT, write_model
+from support.programs import QUICK, bharnet, refused
 
-QUICK = ('--threshold', '0.5', '--min-duration', '0', '--hold', '0', '--smoothing', '0')
-
-
-def bharnet(*args):
-    """Run the command line; return status, output, and error output without MediaPipe's notes."""
-    done = subprocess.run(
-        [sys.executable, '-m', 'bharnet_ros.tools.cli', *map(str, args)],
-        text=True,
-        capture_output=True,
-        timeout=200,
-    )
-    return done.returncode, done.stdout, done.stderr
-
-
-@pytest.fixture(scope='module')
-def video(data_dir):
-    return data_dir / 'videos' / 'slp_pose_test_video.mp4'
-
-
-@pytest.fixture(scope='module')
-def model(tmp_path_factory):
-    """A model that calls everybody it sees an action."""
-    return write_model(tmp_path_factory.mktemp('model') / 'seen.onnx', part=0)
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope='module')
@@ -168,16 +146,6 @@ def test_ctrl_c_ends_a_run_and_completes_its_files(model, data_dir, tmp_path):
     assert 0 < len(list(read_keypoints(tmp_path / 'bag'))) < 195
 
 
-def refused(*args):
-    """Run what cannot work; return the one line that says why."""
-    status, output, errors = bharnet(*args)
-    assert status not in (0, None) and status > 0, 'it should fail, and not by a signal'
-    assert 'Traceback' not in errors and 'Traceback' not in output
-    lines = [line for line in errors.splitlines() if 'error:' in line]
-    assert len(lines) == 1, errors
-    return lines[0]
-
-
 def test_a_missing_video_is_named(model, tmp_path):
     line = refused('run', '--source', tmp_path / 'nothing.mp4', '--model', model)
     assert line == f'error: no such video file: {tmp_path / "nothing.mp4"}'
@@ -270,24 +238,6 @@ def test_nothing_is_left_behind_by_a_run_that_cannot_write_its_video(model, vide
     )
     assert str(tmp_path / name) in line and 'end like a video' in line
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_command_line_without_a_command_shows_those_there_are():
-    refused()
-    assert '{run,bench,soak,recover,info}' in bharnet()[2]
-
-
-def test_info_prints_the_contract_as_json(model):
-    status, output, _ = bharnet('info', model)
-    assert status == 0
-    found = json.loads(output)
-    assert found['labels'] == ['-', 'hand_up'] and found['file'] == str(model)
-    assert found['window_seconds'] == 1.0
-
-
-def test_info_refuses_what_is_no_model(tmp_path):
-    (tmp_path / 'a.onnx').write_bytes(b'')
-    assert 'a.onnx' in refused('info', tmp_path / 'a.onnx')
 
 
 @pytest.mark.parametrize(('option', 'name'), [('--json', 'events.jsonl'), ('--save', 'a.mp4')])
@@ -430,72 +380,9 @@ def test_a_full_disk_ends_a_run_with_one_line_and_keeps_what_was_written(
         assert kept < written and 'is the disk full' in lines[0]
 
 
-def test_a_video_ends_before_the_disk_is_so_full_that_it_cannot_be_completed(
-    tmp_path, monkeypatch
-):
-    path, image = tmp_path / 'a.mp4', np.full((240, 320, 3), 90, np.uint8)
-    with (
-        pytest.raises(OSError, match='ends after 60 frames, while it can still be completed'),
-        Outputs(RunOptions(SourceConfig('0'), 'any', save=path)) as out,
-    ):
-        for count in range(100):
-            if count == 31:
-                monkeypatch.setattr(outputs, 'MIN_FREE', 1 << 62)  # no disk has as much
-            out.frame(Frame(image, count * SECOND // 30), [])
-    reader = cv2.VideoCapture(str(path))
-    assert sum(iter(reader.grab, False)) == 60
-
-
 @pytest.mark.parametrize('source', ['99999999999', '\u00b2', '/dev/video99'])
 def test_a_camera_that_cannot_be_is_one_line(model, source):
     refused('run', '--source', source, '--model', model)
-
-
-def test_shipped_models_are_found_without_a_ros_environment():
-    env = {name: value for name, value in os.environ.items() if name != 'AMENT_PREFIX_PATH'}
-    code = 'from bharnet_ros.inference.model import find_model; print(find_model("asl_words"))'
-    done = subprocess.run([sys.executable, '-c', code], env=env, text=True, capture_output=True)
-    assert done.stdout.strip().endswith('models/asl_words.onnx'), done.stderr
-
-
-def test_the_benchmark_measures_every_stage_and_the_bare_loop(model, video, tmp_path):
-    report = tmp_path / 'bench.json'
-    status, output, errors = bharnet(
-        'bench', video, '--model', model, '--rounds', '2', '--seconds', '0', '--json', report
-    )
-    assert status == 0, errors
-    found = json.loads(report.read_text())
-    measured = found['videos'][video.name]
-    stages = measured['stages_ms']
-    assert list(stages) == ['grab', 'detect', 'window', 'infer', 'publish', 'end to end']
-    bare = measured['bare']['bare loop']
-    assert stages['end to end']['n'] == bare['stages_ms']['end to end']['n'] == 2 * 57
-    assert 0 < stages['infer']['n'] == bare['stages_ms']['infer']['n'] < 2 * 57
-    for row in stages.values():
-        assert 0 < row['p50'] <= row['p95'] <= row['p99']
-    assert stages['detect']['p50'] < stages['end to end']['p50']
-    assert found['ratio_to_bare_geometric_mean'] == measured['ratio_to_bare']
-    assert measured['ratio_to_bare'] == pytest.approx(
-        measured['frames_per_second'] / bare['frames_per_second'], rel=0.01
-    )
-    assert video.name in output and 'bare loop' in output
-
-
-def test_somebody_who_does_something_unknown_is_marked_in_the_picture(tmp_path):
-    path, grey = tmp_path / 'a.mp4', np.full((240, 320, 3), 90, np.uint8)
-    unseen = person(0, body=np.zeros((33, 4), np.float32))  # of no visibility: not drawn
-    with Outputs(RunOptions(SourceConfig('0'), 'any', save=path)) as out:
-        for state, who in (
-            (State.IDLE, unseen),
-            (State.UNKNOWN, unseen),
-            (State.UNKNOWN, nobody(0)),
-            (State.CANDIDATE, unseen),
-        ):
-            out.state(state)
-            out.frame(Frame(grey, 0), [who])
-    reader = cv2.VideoCapture(str(path))
-    corners = [reader.read()[1][200:, :60] for _ in range(4)]
-    assert [bool(corner.max() > 200) for corner in corners] == [False, True, False, False]
 
 
 def test_a_screen_that_is_not_there_leaves_nothing_behind(model, video, tmp_path, monkeypatch):

@@ -1,16 +1,16 @@
+"""Exported models: the same answers, and a contract that fits."""
+
 import json
 from dataclasses import replace
 
 import numpy as np
 import onnx
 import pytest
-
-from bharnet_ros.system.onnxruntime import ort
-
-torch = pytest.importorskip('torch', reason='training needs PyTorch')
+import torch
 
 from bharnet_ros.inference.contract import METADATA_KEY, ContractError
 from bharnet_ros.inference.model import Model, ModelError
+from bharnet_ros.system.onnxruntime import ort
 from bharnet_ros.training import cli
 from bharnet_ros.training.datasets.store import DatasetInfo, DatasetWriter, Track
 from bharnet_ros.training.datasets.table import ClipInfo
@@ -33,16 +33,12 @@ from support.training import (
     batch,
     config,
     imported,
-    made_clips,
     random_clip,
 )
 
+pytestmark = pytest.mark.slow
+
 LIMIT = TOLERANCE['float32']
-
-
-@pytest.fixture(scope='module')
-def clips(tmp_path_factory):
-    return made_clips(tmp_path_factory.mktemp('data'))
 
 
 def model(seed=0, **changes):
@@ -279,46 +275,6 @@ def test_a_model_no_better_than_guessing_is_exported_on_demand_only(tmp_path, cl
     assert 'note: the report is no better than guessing' in capsys.readouterr().out
     cli.export_run(tmp_path / 'run', 'x', to, good)
     assert 'guessing' not in capsys.readouterr().out
-
-
-def test_latency_is_measured_against_pytorch(tmp_path, capsys):
-    cli.train(config(sources=[imported(tmp_path)], out=tmp_path / 'run'))
-    cli.export_run(tmp_path / 'run', 'tiny', tmp_path / 'tiny.onnx')
-    capsys.readouterr()
-    cli.measure_latency(tmp_path / 'run', tmp_path / 'tiny.onnx', 1, 0.1, tmp_path / 'l.json')
-    rows = json.loads((tmp_path / 'l.json').read_text())['milliseconds']
-    assert [row['name'] for row in rows] == ['ONNX Runtime', 'PyTorch eager'] * 2
-    assert all(0 < row['p50'] <= row['p90'] <= row['p99'] for row in rows)
-    assert capsys.readouterr().out.count('p50') == 4
-
-
-def test_the_benchmark_measures_pytorch_beside_onnx_runtime(tmp_path, data_dir, capsys):
-    cli.train(config(sources=[imported(tmp_path)], out=tmp_path / 'run'))
-    cli.export_run(tmp_path / 'run', 'tiny', tmp_path / 'tiny.onnx')
-    video = data_dir / 'videos' / 'slp_pose_test_video.mp4'
-    cli.benchmark(
-        tmp_path / 'run',
-        tmp_path / 'tiny.onnx',
-        [video],
-        rounds=1,
-        seconds=0,
-        report=tmp_path / 'b.json',
-    )
-    bare = json.loads((tmp_path / 'b.json').read_text())['videos'][video.name]['bare']
-    assert list(bare) == ['bare loop', 'bare loop, torch eager']
-    assert bare['bare loop, torch eager']['stages_ms']['infer']['n'] > 0
-    assert 'bare loop, torch eager: infer' in capsys.readouterr().out
-
-    weights = torch.load(tmp_path / 'run' / 'weights.pt', weights_only=True)
-    torch.save(
-        {
-            name: value + 0.1 if value.is_floating_point() else value
-            for name, value in weights.items()
-        },
-        tmp_path / 'run' / 'weights.pt',
-    )
-    with pytest.raises(ValueError, match='not exported from this run'):
-        cli.benchmark(tmp_path / 'run', tmp_path / 'tiny.onnx', [video])
 
 
 def test_what_learned_from_data_for_measuring_is_not_exported_unasked(tmp_path):

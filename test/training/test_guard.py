@@ -1,11 +1,12 @@
+"""The guard that refuses hands of another shape."""
+
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-torch = pytest.importorskip('torch', reason='training needs PyTorch')
 
 from bharnet_ros.inference.model import Model
 from bharnet_ros.training import cli
@@ -150,6 +151,7 @@ def test_probabilities_stay_probabilities_whatever_the_window(guard, seed, seen)
     assert found[UNKNOWN] >= p[UNKNOWN] - 1e-6 and (found[:UNKNOWN] <= p[:UNKNOWN] + 1e-6).all()
 
 
+@pytest.mark.slow
 def test_the_exported_model_refuses_as_the_guard_does(clips, guard, tmp_path):
     torch.manual_seed(1)
     net = build(SMALL, 4).eval()
@@ -166,6 +168,7 @@ def test_the_exported_model_refuses_as_the_guard_does(clips, guard, tmp_path):
         assert shy[row, own] > 0.95 * plain[row, own]
 
 
+@pytest.mark.slow
 def test_a_recipe_guards_what_the_robot_runs(tmp_path):
     source = imported(tmp_path / 'data', **arrays())
     assert guard_of(config(), load_data(config(sources=[source]))) is None

@@ -3,8 +3,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-pytest.importorskip('torch', reason='training needs PyTorch')
-
 from bharnet_ros.training.errors import TrainingError
 from bharnet_ros.training.preflight import find_doubts, require_two_classes, steps_of
 from bharnet_ros.training.recipe import OptimConfig

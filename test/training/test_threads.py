@@ -1,8 +1,7 @@
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
-
-torch = pytest.importorskip('torch', reason='training needs PyTorch')
 
 from bharnet_ros.training import threads
 from bharnet_ros.training.threads import choose_threads, fewest_of_the_fast, measure_threads

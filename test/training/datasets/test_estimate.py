@@ -5,8 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-pytest.importorskip('torch', reason='training needs PyTorch')
-
 from bharnet_ros.training.datasets.estimate import (
     ENOUGH_HANDS,
     RHYTHM,

@@ -9,7 +9,6 @@ import time
 import numpy as np
 import pytest
 
-pytest.importorskip('torch', reason='training needs PyTorch')
 pytest.importorskip('ray', reason='extraction needs Ray')
 
 from bharnet_ros.bags.bag import BagWriter
@@ -20,6 +19,8 @@ from bharnet_ros.training.datasets.store import StoredDataset
 from bharnet_ros.training.datasets.validate import find_faults
 from bharnet_ros.training.errors import DataError
 from support.keypoints import person
+
+pytestmark = pytest.mark.slow
 
 SHORT = 'slp_pose_test_video.mp4'
 

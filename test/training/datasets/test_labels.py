@@ -7,8 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-pytest.importorskip('torch', reason='training needs PyTorch')
-
 from bharnet_ros.training.datasets.labels import (
     TABLE,
     alias_of,

@@ -5,8 +5,6 @@ import json
 import numpy as np
 import pytest
 
-pytest.importorskip('torch', reason='training needs PyTorch')
-
 from bharnet_ros.training import cli
 from bharnet_ros.training.datasets.importers.arrays import import_arrays
 from bharnet_ros.training.datasets.look import copies, look_at

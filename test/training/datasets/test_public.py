@@ -6,8 +6,6 @@ import time
 import numpy as np
 import pytest
 
-pytest.importorskip('torch', reason='training needs PyTorch')
-
 from bharnet_ros.training.datasets.importers.arrays import import_arrays
 from bharnet_ros.training.datasets.importers.licences import read_licences
 from bharnet_ros.training.datasets.importers.public import import_public, read_manifest

@@ -10,8 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-pytest.importorskip('torch', reason='training needs PyTorch')
-
 from bharnet_ros.training.datasets.store import DatasetWriter, StoredDataset, Track
 from bharnet_ros.training.datasets.table import ClipInfo
 from bharnet_ros.training.datasets.validate import find_faults

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from bharnet_ros.training.datasets.videos import find_videos, printable, read_segments
 from bharnet_ros.training.errors import DataError
 
+pytestmark = pytest.mark.slow
+
 
 def fill(folder, *names):
     for name in names:

@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
-torch = pytest.importorskip('torch', reason='training needs PyTorch')
+import torch
 
 from bharnet_ros.training.networks.bharnet import ModelConfig, build
 from bharnet_ros.training.networks.preprocess import (

@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
-
-torch = pytest.importorskip('torch', reason='training needs PyTorch')
 
 from bharnet_ros.training.networks.bharnet import Ensemble
 from bharnet_ros.training.networks.fusion import noisy_or

@@ -4,10 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
-
-torch = pytest.importorskip('torch', reason='training needs PyTorch')
 
 from bharnet_ros.layouts import LAYOUTS, MEDIAPIPE_POSE
 from bharnet_ros.training.networks.preprocess import Preprocess, PreprocessConfig

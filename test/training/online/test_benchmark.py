@@ -1,63 +1,22 @@
-"""The online benchmark through the runtime, and its command."""
+"""The online benchmark and its command."""
 
 import json
 from dataclasses import replace
 
 import cv2
-import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-torch = pytest.importorskip('torch', reason='training needs PyTorch')
-
-from bharnet_ros.inference.model import Model
 from bharnet_ros.recognition.decision import DecisionConfig
 from bharnet_ros.training import cli
 from bharnet_ros.training.errors import DataError
-from bharnet_ros.training.online.metrics import StreamAnswer, compute_online_metrics
-from bharnet_ros.training.online.playback import play, record, replay
+from bharnet_ros.training.online.metrics import compute_online_metrics
 from bharnet_ros.training.online.streams import (
     KNOWN,
-    StitchConfig,
-    stitch_stream,
 )
-from bharnet_ros.training.online.tuning import candidates, objective, tune
 from bharnet_ros.training.windows.clips import DatasetSource
-from support.keypoints import contract_with, write_model
-from support.streams import TRUTH
-from support.training import command, config, imported, made_clips, raw, write_recipe
+from support.training import command, config, write_recipe
 
-SHORT = StitchConfig(minutes=0.5)
-
-
-@pytest.fixture(scope='module')
-def source(tmp_path_factory):
-    return imported(tmp_path_factory.mktemp('data'))
-
-
-# Through the runtime
-
-WORDS = ('-', 'hand_up', 'other')
-
-
-@pytest.fixture(scope='module')
-def left_hand(tmp_path_factory):
-    """A model that is as sure of 'hand_up' as the left hand is seen; only then is it shown."""
-    folder = tmp_path_factory.mktemp('hand_up')
-    arrays = raw(frames=30)
-    arrays['left_hand'] = np.zeros_like(arrays['left_hand'])
-    arrays['left_hand'][arrays['label'] == 1] = np.random.default_rng(0).random((21, 3)) / 10 + 0.4
-    clips = made_clips(folder, **arrays | {'class_names': np.array(WORDS)})
-    return Model(write_model(folder / 'm.onnx', contract_with(), part=1)), clips
-
-
-@pytest.fixture(scope='module')
-def take(left_hand):
-    recognizer, clips = left_hand
-    return play(
-        recognizer, stitch_stream(clips, ['hand_up'], ['other'], '-', replace(SHORT, minutes=1), 0)
-    )
+pytestmark = pytest.mark.slow
 
 
 def test_a_model_that_knows_is_scored_as_one_that_knows(take):
@@ -69,62 +28,6 @@ def test_a_model_that_knows_is_scored_as_one_that_knows(take):
     deaf = compute_online_metrics([take.run(DecisionConfig(threshold=1.0, smoothing=0.5))])
     assert deaf.missed == 1 and deaf.f1[50] == 0
     assert found.told_unknown[KNOWN] < 0.1 < 0.5 < deaf.told_unknown[KNOWN], 'seen, not known'
-
-
-decisions = st.builds(
-    lambda threshold, share, *rest: DecisionConfig(threshold, threshold * share, *rest),
-    st.floats(0.05, 1),
-    st.floats(0.1, 1),
-    *[st.floats(0, 1)] * 3,
-    st.floats(0.01, 1),
-)
-
-
-@settings(max_examples=12)
-@given(decisions, st.integers(0, 3))
-def test_replayed_scores_give_what_the_runtime_gave(left_hand, take, decision, seed):
-    recognizer, clips = left_hand
-    made = stitch_stream(clips, ['hand_up', 'other'], [], '-', replace(SHORT, minutes=0.2), seed)
-    recording, live = record(recognizer, made.frames, decision)
-    assert [at for at, _ in live.states] == recording.stamps.tolist()
-    assert replay(recording, decision) == live
-    assert replay(recording, decision) == live, 'a replay leaves something behind'
-
-
-def test_frames_before_the_first_decision_are_idle(take):
-    scores = take.scores.at(take.truth.stamps)
-    assert scores.shape == (len(take.truth.stamps), 2)
-    first = int((take.truth.stamps < take.scores.stamps[0]).sum())
-    assert first > 0 and (scores[:first] == [1, 0]).all()
-    assert len(np.unique(take.scores.probabilities, axis=0)) > 4
-    for at, p in zip(take.scores.stamps, take.scores.probabilities, strict=True):
-        np.testing.assert_array_equal(scores[take.truth.stamps.searchsorted(at)], p)
-    np.testing.assert_array_equal(scores[-1], take.scores.probabilities[-1])
-
-
-def test_tuning_takes_the_best_setting_there_is(take):
-    slow, deaf = DecisionConfig(min_duration=1.0), DecisionConfig(threshold=1.0)
-    quick = DecisionConfig(min_duration=0.0, hold=0.1, smoothing=0.0)
-    chosen, metrics = tune([take], [slow, deaf, DecisionConfig(), quick])
-    assert chosen == DecisionConfig(), 'it meets all goals; the quick one does no better'
-    assert metrics == compute_online_metrics([take.run(chosen)])
-    for worse in (slow, deaf):
-        assert objective(metrics) > objective(compute_online_metrics([take.run(worse)]))
-    assert 500 < len(set(candidates())) < 2000
-    assert next(candidates()) == DecisionConfig()
-
-
-def test_the_objective_counts_the_goals():
-    base = compute_online_metrics([(TRUTH, StreamAnswer([]))])
-    assert objective(replace(base, f1={50: 0.9}, false_per_minute=1.0, delay_p50=0.7)) == 0.9
-    assert objective(
-        replace(base, f1={50: 0.9}, false_per_minute=3.0, delay_p50=1.05)
-    ) == pytest.approx(0.9 / 3 / 1.5)
-    assert objective(replace(base, f1={50: 0.9}, false_per_minute=0.1, delay_p50=0.1)) == 0.9
-    assert objective(replace(base, f1={50: 0.0}, false_per_minute=None, delay_p50=None)) == 0
-
-
-# The command
 
 
 def test_the_command_trains_streams_tunes_and_reports(source, tmp_path):

@@ -5,8 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-torch = pytest.importorskip('torch', reason='training needs PyTorch')
-
 from bharnet_ros.training.online.metrics import (
     BACKGROUND,
     OVERLAPS,

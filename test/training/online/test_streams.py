@@ -7,8 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-torch = pytest.importorskip('torch', reason='training needs PyTorch')
-
 from bharnet_ros.layouts import MEDIAPIPE_HOLISTIC
 from bharnet_ros.training.datasets.segments import labels_at, segments_of
 from bharnet_ros.training.datasets.store import (
@@ -37,15 +35,10 @@ from bharnet_ros.training.recipe import load_data
 from bharnet_ros.training.windows.augment import pair
 from bharnet_ros.training.windows.poses import poses
 from bharnet_ros.types import PARTS, SECOND
-from support.training import config, imported, made_clips, raw
+from support.training import config, made_clips, raw
 
 SHORT = StitchConfig(minutes=0.5)
 SHOULDERS = pair('shoulder', MEDIAPIPE_HOLISTIC)
-
-
-@pytest.fixture(scope='module')
-def source(tmp_path_factory):
-    return imported(tmp_path_factory.mktemp('data'))
 
 
 @pytest.fixture(scope='module')

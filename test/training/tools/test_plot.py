@@ -2,8 +2,6 @@ import cv2
 import numpy as np
 import pytest
 
-pytest.importorskip('torch', reason='training needs PyTorch')
-
 from bharnet_ros.training.errors import DataError
 from bharnet_ros.training.tools import plot
 from bharnet_ros.training.tools.plot import plot_clips

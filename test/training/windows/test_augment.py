@@ -1,9 +1,9 @@
+"""Augmentation: it follows its seed and invents nothing."""
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-pytest.importorskip('torch', reason='training needs PyTorch')
 
 from bharnet_ros.layouts import DATA_LAYOUTS, MEDIAPIPE_HAND, MEDIAPIPE_POSE
 from bharnet_ros.training.windows import augment as aug

@@ -1,4 +1,4 @@
-"""Clips: how they are read, chosen, joined, sampled and drawn."""
+"""Clips: how they are read, chosen and sampled."""
 
 from dataclasses import replace
 
@@ -7,26 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-torch = pytest.importorskip('torch', reason='training needs PyTorch')
-
-from torch.utils.data import DataLoader
-
-from bharnet_ros.bags.bag import read_keypoints
 from bharnet_ros.recognition.window import resample
 from bharnet_ros.training.datasets.store import DatasetInfo, DatasetWriter, StoredDataset, Track
 from bharnet_ros.training.datasets.table import ClipInfo
 from bharnet_ros.training.errors import DataError
-from bharnet_ros.training.tools.prototypes import write_recording
 from bharnet_ros.training.windows.clips import DatasetSource, load_clips, merge
-from bharnet_ros.training.windows.dataset import ClipDataset, to_tensors
-from bharnet_ros.training.windows.sampler import EpochSampler
+from bharnet_ros.training.windows.dataset import ClipDataset
 from bharnet_ros.types import PARTS
 from support.training import CLASSES, STEPS, assert_sound, imported, made_clips, raw
-
-
-@pytest.fixture(scope='module')
-def clips(tmp_path_factory):
-    return made_clips(tmp_path_factory.mktemp('data'))
 
 
 def test_a_part_that_is_all_zero_is_missing(clips):
@@ -170,51 +158,3 @@ def test_a_source_may_say_how_fast_its_clips_are_and_what_they_count_as(tmp_path
 def test_a_rate_that_is_none_is_refused(tmp_path, rate):
     with pytest.raises(ValueError, match='rate is frames a second, above 0'):
         DatasetSource(tmp_path, rate=rate)
-
-
-def test_a_dataset_without_augmentation_gives_whole_clips(clips):
-    data = ClipDataset(clips, STEPS)
-    inputs, label = data[7]
-    assert len(data) == 24 and label == clips.label[7]
-    for a, b in zip(inputs, to_tensors([clips.clip(7, 0.0, 1.0, STEPS)]), strict=True):
-        torch.testing.assert_close(a, b)
-
-
-@pytest.mark.parametrize('workers', [0, 2])
-def test_an_augmented_clip_depends_on_seed_and_draw_alone(clips, workers):
-    from bharnet_ros.training.windows.augment import AugmentConfig
-
-    def once(seed):
-        sampler = EpochSampler(clips.label, 3, True, seed)
-        sampler.set_epoch(4)
-        data = ClipDataset(clips, STEPS, 0, AugmentConfig(), seed)
-        return torch.cat(
-            [x[0] for x, _ in DataLoader(data, 5, sampler=sampler, num_workers=workers)]
-        )
-
-    alone = EpochSampler(clips.label, 3, True, 1)
-    alone.set_epoch(4)
-    data = ClipDataset(clips, STEPS, 0, AugmentConfig(), 1)
-    expected = torch.stack([data[key][0][0] for key in alone])
-    torch.testing.assert_close(once(1), expected)
-    assert not torch.equal(once(2), expected)
-
-
-def test_balanced_draws_give_every_class_its_share():
-    label = np.array([0] * 90 + [1] * 10)
-    sampler = EpochSampler(label, 2, True, 0, repeat=20)
-    drawn = [label[i] for _, i in sampler]
-    assert len(drawn) == 2000 and 0.4 < np.mean(drawn) < 0.6
-    plain = sorted(i for _, i in EpochSampler(label, 2, False, 0))
-    assert plain == list(range(100))
-    numbers = [n for n, _ in sampler]
-    sampler.set_epoch(1)
-    assert not set(numbers) & {n for n, _ in sampler}, 'no draw number comes twice'
-
-
-def test_a_recording_of_prototypes_is_sound(clips, tmp_path):
-    count = write_recording(clips, ['up', 'down'], '-', tmp_path / 'bag', seconds=1.0)
-    frames = list(read_keypoints(tmp_path / 'bag'))
-    assert len(frames) == count > 60
-    for frame in frames:
-        frame.check()

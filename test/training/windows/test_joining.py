@@ -1,9 +1,9 @@
+"""Windows that lead from one clip to another."""
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-pytest.importorskip('torch', reason='training needs PyTorch')
 
 from bharnet_ros.training.datasets.store import DatasetInfo, DatasetWriter, Track
 from bharnet_ros.training.datasets.table import ClipInfo
@@ -13,7 +13,7 @@ from bharnet_ros.training.windows.clips import DatasetSource, load_clips
 from bharnet_ros.training.windows.dataset import ClipDataset
 from bharnet_ros.training.windows.joining import Joiner, join, plan_join
 from bharnet_ros.types import PARTS
-from support.training import STEPS, assert_sound, imported, made_clips, random_clip
+from support.training import STEPS, assert_sound, made_clips, random_clip
 
 
 @given(
@@ -71,12 +71,6 @@ def test_clips_that_lose_the_body_are_not_joined():
     good, bad = random_clip(0, seen=1.0), random_clip(1, seen=1.0)
     bad.mask[3, 0] = 0
     assert join(good, bad, 2, (4, 4)) is None and join(bad, good, 2, (4, 4)) is None
-
-
-@pytest.fixture(scope='module')
-def clips(tmp_path_factory):
-    source = imported(tmp_path_factory.mktemp('joining'))
-    return load_clips(source, '-')
 
 
 def test_a_window_is_called_what_it_shows_at_its_end(clips):

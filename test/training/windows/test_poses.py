@@ -7,8 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-torch = pytest.importorskip('torch', reason='training needs PyTorch')
-
 from bharnet_ros.layouts import MEDIAPIPE_HOLISTIC
 from bharnet_ros.training.online.streams import CAMERA
 from bharnet_ros.training.windows.augment import pair

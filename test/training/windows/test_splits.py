@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 
-pytest.importorskip('torch', reason='training needs PyTorch')
-
 from bharnet_ros.training.errors import DataError
 from bharnet_ros.training.windows.clips import DatasetSource, load_clips
 from bharnet_ros.training.windows.splits import (

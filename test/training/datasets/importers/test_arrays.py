@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 
-pytest.importorskip('torch', reason='training needs PyTorch')
-
 from bharnet_ros.training.datasets.importers.arrays import import_arrays
 from bharnet_ros.training.datasets.store import StoredDataset
 from bharnet_ros.training.datasets.validate import find_faults

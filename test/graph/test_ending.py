@@ -3,18 +3,17 @@
 import json
 import os
 import signal
-import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from bharnet_ros.system import child
-from bharnet_ros.tools import graph as processes
 from support.keypoints import write_model
 from support.ros import EXECUTABLES, graph
 from support.videos import make_video
+
+pytestmark = pytest.mark.graph
 
 CLI = ('-m', 'bharnet_ros.tools.cli')
 BENCH = ('--rounds', '1', '--rates', '30', '--seconds', '60', '--busy', '1')
@@ -173,127 +172,3 @@ def test_what_nohup_protects_goes_on(ros, scratch):
     ros.wait(lambda: 'started' in process.log, 'the first action')
     process.signal(signal.SIGTERM)
     assert process.wait() == 128 + signal.SIGTERM
-
-
-@pytest.mark.parametrize(
-    ('program', 'complaints'),
-    [
-        (
-            'import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); ',
-            ['node was killed: it did not end within 1 s'],
-        ),
-        (
-            'import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(3)); ',
-            ['node ended with status 3 when stopped'],
-        ),
-        ('import time; ', []),  # SIGTERM ends it before it has a handler
-    ],
-)
-def test_a_node_that_does_not_end_in_order_is_told_of(monkeypatch, program, complaints):
-    monkeypatch.setattr(processes, 'STOP_SECONDS', 1.0)
-    node = subprocess.Popen(
-        [sys.executable, '-c', f'{program}print(flush=True); time.sleep(60)'],
-        stdout=subprocess.PIPE,
-        start_new_session=True,
-    )
-    assert node.stdout.readline()  # it has its handler
-    assert processes.stop({'node': node}) == complaints
-    assert node.poll() is not None
-
-
-SLOW = """
-import signal, sys, time
-def end(*_):
-    print('ending', flush=True)
-    sys.stdin.readline()
-    sys.exit()
-signal.signal(signal.SIGTERM, end)
-print('ready', flush=True)
-signal.pause()
-"""
-DYING = """
-import signal, sys
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-sys.stdin.readline()
-print('dying', flush=True)
-sys.exit(3)
-"""
-
-
-def test_a_node_that_dies_while_another_is_stopped_is_told_of(monkeypatch):
-    """The slow one ends when the other dies, and that one dies when the slow one is told to."""
-    monkeypatch.setattr(processes, 'STOP_SECONDS', 60.0)
-    slow = subprocess.Popen(
-        [sys.executable, '-c', SLOW],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        start_new_session=True,
-    )
-    assert slow.stdout.readline()
-    dying = subprocess.Popen(
-        [sys.executable, '-c', DYING], stdin=slow.stdout, stdout=slow.stdin, start_new_session=True
-    )
-    assert processes.stop({'dying': dying, 'slow': slow}) == [
-        'dying ended with status 3 when stopped'
-    ]
-    assert slow.returncode == 0
-
-
-def test_a_node_that_has_ended_by_itself_is_nothing_to_stop():
-    gone = subprocess.Popen([sys.executable, '-c', 'raise SystemExit(3)'], start_new_session=True)
-    gone.wait()
-    assert processes.stop({'node': gone}) == []
-
-
-def test_a_child_of_somebody_who_is_gone_does_not_start():
-    gone = subprocess.Popen([sys.executable, '-c', ''])
-    gone.wait()
-    command = child.command(['-c', 'print("hello")'])
-    assert subprocess.run(command, capture_output=True, check=True).stdout == b'hello\n'
-    command[command.index(str(os.getpid()))] = str(gone.pid)
-    assert subprocess.run(command, capture_output=True, check=True).stdout == b''
-
-
-def test_a_reader_that_has_seen_enough_ends_the_command_without_a_word():
-    read, write = os.pipe()
-    os.close(read)
-    found = subprocess.run(
-        [sys.executable, *CLI, 'info'], stdout=write, stderr=subprocess.PIPE, check=False
-    )
-    os.close(write)
-    assert (found.returncode, found.stderr) == (128 + signal.SIGPIPE, b'')
-
-
-def test_a_command_works_without_an_output():
-    found = subprocess.run(
-        ['sh', '-c', '"$0" -m bharnet_ros.tools.cli info >&-', sys.executable],
-        stderr=subprocess.PIPE,
-        check=False,
-    )
-    assert (found.returncode, found.stderr) == (0, b'')
-
-
-LOST = """
-import os, signal, time
-from bharnet_ros.system import signals
-signals.DEAF_SECONDS = 0.2
-class Doomed:
-    def __del__(self):
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(0.05)
-with signals.ended_by_signals():
-    Doomed()
-    print('lived on', flush=True)
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(0.3)
-    print('and on', flush=True)
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(60)
-"""
-
-
-def test_a_signal_that_was_lost_in_a_destructor_is_not_the_last():
-    done = subprocess.run([sys.executable, '-c', LOST], text=True, capture_output=True, timeout=50)
-    assert done.stdout.split('\n')[:2] == ['lived on', 'and on']
-    assert done.returncode == 128 + signal.SIGTERM
-    assert done.stderr.splitlines()[-1] == 'ended by SIGTERM'

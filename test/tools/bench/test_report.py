@@ -9,88 +9,21 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from rclpy.serialization import serialize_message
 
-from bharnet_ros.config import BenchOptions, RuntimeConfig, SourceConfig
+from bharnet_ros.config import BenchOptions, RuntimeConfig
 from bharnet_ros.inference.model import Model
-from bharnet_ros.nodes.messages import keypoints_to_msg
-from bharnet_ros.outputs import files as outputs
-from bharnet_ros.outputs.files import OutputError
-from bharnet_ros.sources.video import SourceError, VideoReader
+from bharnet_ros.sources.video import SourceError
 from bharnet_ros.system.gpu import NO_GPU, gpu_name
 from bharnet_ros.tools.bench import graph as graph_bench
-from bharnet_ros.tools.bench.graph import TOPICS, rate_of, summarise, write_at_rate
+from bharnet_ros.tools.bench.graph import TOPICS
 from bharnet_ros.tools.bench.plot import write_plot
 from bharnet_ros.tools.bench.report import bench, check_bench, print_rate
-from bharnet_ros.tools.bench.stages import quantiles
-from support.keypoints import person, write_model
+from support.keypoints import write_model
+from support.programs import bharnet
 from support.ros import graph, own_domain
 from support.videos import FPS, make_video
 
 CLI = (sys.executable, '-m', 'bharnet_ros.tools.cli', 'bench')
-
-
-@pytest.mark.parametrize('rate', [5.0, 10.0, 15.0, 60.0, 120.0])
-def test_a_video_at_another_rate_shows_the_same_at_the_same_time(tmp_path, rate):
-    write_at_rate(make_video(tmp_path / 'a.mp4'), rate, tmp_path / 'b.mp4')
-    with VideoReader(SourceConfig(str(tmp_path / 'b.mp4'), realtime=False)) as reader:
-        frames = list(iter(reader.read, None))
-        assert reader.fps == rate
-    assert len(frames) == pytest.approx(rate, abs=1)
-    for number, frame in enumerate(frames):
-        bars = frame.image.reshape(48, FPS, -1).mean((0, 2))
-        assert bars.argmax() == int(number / rate * FPS + 1e-6)
-
-
-def test_a_video_of_few_frames_far_apart_does_not_become_a_long_one(tmp_path, monkeypatch):
-    monkeypatch.setattr(graph_bench, 'LONGEST', 2.0)
-    write_at_rate(make_video(tmp_path / 'a.mp4', count=3, fps=0.1), 60.0, tmp_path / 'b.mp4')
-    with VideoReader(SourceConfig(str(tmp_path / 'b.mp4'), realtime=False)) as reader:
-        assert len(list(iter(reader.read, None))) == 120
-
-
-def test_a_video_that_cannot_be_written_at_another_rate_is_one_plain_line(tmp_path, monkeypatch):
-    video = make_video(tmp_path / 'a.mp4')
-    with pytest.raises(OutputError, match='cannot write video'):
-        write_at_rate(video, 30, tmp_path / 'nowhere' / 'b.mp4')
-    monkeypatch.setattr(outputs, 'MIN_FREE', 1 << 62)  # no disk has as much
-    with pytest.raises(OSError, match='make room'):
-        write_at_rate(video, 30, tmp_path / 'b.mp4')
-
-
-def arrivals(stamps, delays):
-    """Keypoints messages with stamps in seconds, which came so many milliseconds later."""
-    return [
-        (round(stamp * 1e9 + delay * 1e6), serialize_message(keypoints_to_msg(person(stamp))))
-        for stamp, delay in zip(stamps, delays, strict=True)
-    ]
-
-
-def test_ages_are_from_the_stamp_of_the_image_to_the_arrival():
-    stamps = [100 + i / 10 for i in range(11)]
-    found = summarise({'keypoints': arrivals(stamps, range(20, 31))}, aged=True)['keypoints']
-    assert found.age == {'p50': 25.0, 'p95': 29.5, 'p99': 29.9, 'n': 11}
-    assert found.interval['p50'] == pytest.approx(101) and found.interval['n'] == 10
-    assert found.jitter == pytest.approx(0, abs=1e-3)
-
-
-@given(st.lists(st.floats(0, 50), min_size=3, max_size=20))
-def test_jitter_is_the_spread_of_the_intervals(delays):
-    stamps = [i / 10 for i in range(1, len(delays) + 1)]
-    found = summarise({'keypoints': arrivals(stamps, delays)}, aged=False)['keypoints']
-    assert found.age is None
-    assert found.jitter == pytest.approx(np.std(100 + np.diff(delays)), abs=0.01)
-
-
-def test_a_topic_without_messages_has_no_numbers():
-    found = summarise({'keypoints': []}, aged=True)['keypoints']
-    assert found.age == found.interval == {'n': 0} and found.jitter is None
-
-
-def test_quantiles_name_their_count():
-    assert quantiles([1.0, 2.0, 3.0]) == {'p50': 2.0, 'p95': 2.9, 'p99': 2.98, 'n': 3}
 
 
 @pytest.mark.parametrize(
@@ -158,12 +91,6 @@ def test_looking_whether_a_report_can_be_written_changes_nothing(tmp_path):
     assert old.read_text() == '{}' and not new.exists()
 
 
-def test_a_plot_is_refused_before_anything_runs_where_nothing_can_draw_it(monkeypatch):
-    monkeypatch.setattr('bharnet_ros.tools.bench.plot.find_spec', lambda name: None)
-    with pytest.raises(ValueError, match='pip install matplotlib'):
-        check_bench(BenchOptions((Path('a.mp4'),), plot=Path('a.png')))
-
-
 @pytest.fixture(scope='module')
 def report(data_dir, tmp_path_factory):
     """What the command writes: two rates, with a model that calls everybody an action."""
@@ -205,6 +132,7 @@ def report(data_dir, tmp_path_factory):
         return json.loads((folder / 'bench.json').read_text()), folder / 'bench.png', process.log
 
 
+@pytest.mark.graph
 def test_the_graph_runs_the_model_where_the_stages_do_and_falling_back_is_a_warning(report):
     found, _, log = report
     assert found['precision'] == 'float32' and found['unfinished'] is None
@@ -219,6 +147,7 @@ def test_the_graph_runs_the_model_where_the_stages_do_and_falling_back_is_a_warn
         assert f'warning: {lack}' in log
 
 
+@pytest.mark.slow
 def test_a_provider_that_must_be_there_and_is_not_is_one_line(tmp_path):
     model = write_model(tmp_path / 'a.onnx')
     if Model(model, provider='auto').provider == 'tensorrt':
@@ -242,6 +171,7 @@ def test_a_provider_that_must_be_there_and_is_not_is_one_line(tmp_path):
     assert found.stderr.count('\n') == 1
 
 
+@pytest.mark.slow
 def test_videos_of_one_name_are_told_apart_and_the_mean_is_of_both(tmp_path):
     videos = []
     for folder in ('v1', 'v2'):
@@ -258,6 +188,7 @@ def test_videos_of_one_name_are_told_apart_and_the_mean_is_of_both(tmp_path):
     )
 
 
+@pytest.mark.graph
 def test_every_image_of_the_graph_is_detected_or_dropped(report):
     for rate in report[0]['rates']:
         counters = rate['counters']
@@ -274,6 +205,7 @@ def test_every_image_of_the_graph_is_detected_or_dropped(report):
     assert report[0]['rates'][1]['counters']['frames_dropped'] == 0
 
 
+@pytest.mark.graph
 def test_the_rate_that_was_delivered_is_told_beside_the_one_asked_for(report, capsys):
     for rate in report[0]['rates']:
         assert 0 < rate['delivered'] < 200
@@ -289,11 +221,7 @@ def test_the_rate_that_was_delivered_is_told_beside_the_one_asked_for(report, ca
     assert 'delivered' not in capsys.readouterr().out
 
 
-def test_a_rate_is_a_count_by_the_time_between_the_counts():
-    assert rate_of(90, 3 * 10**9) == 30.0
-    assert rate_of(0, 10**9) == 0.0 and rate_of(5, 0) is None
-
-
+@pytest.mark.graph
 def test_keypoints_scores_and_actions_reach_another_process_in_this_order(report):
     fast, peak = report[0]['rates']
     for rate in (fast, peak):
@@ -307,6 +235,7 @@ def test_keypoints_scores_and_actions_reach_another_process_in_this_order(report
     assert [topic['age'] for topic in peak['topics'].values()] == [None] * 3
 
 
+@pytest.mark.graph
 def test_the_report_says_what_was_measured_where(report):
     found, plot, log = report
     assert found['model_id'] and found['machine']['cores'] >= 1 and found['machine']['mediapipe']
@@ -319,6 +248,7 @@ def test_the_report_says_what_was_measured_where(report):
     assert 'as fast as possible' in log and '120 Hz' in log
 
 
+@pytest.mark.graph
 def test_the_plot_does_without_topics_that_were_silent(report, tmp_path):
     found = copy.deepcopy(report[0])
     found['rates'][0]['topics']['actions']['age'] = {'n': 0}
@@ -326,6 +256,7 @@ def test_the_plot_does_without_topics_that_were_silent(report, tmp_path):
     assert cv2.imread(str(tmp_path / 'a.png')).std() > 5
 
 
+@pytest.mark.graph
 def test_the_plot_does_without_images_and_names_rates_that_were_not_reached(report, tmp_path):
     found = copy.deepcopy(report[0])
     found['rates'][0]['delivered'] = 0.0
@@ -338,6 +269,7 @@ def test_the_plot_does_without_images_and_names_rates_that_were_not_reached(repo
     assert '(was 0)' in (tmp_path / 'a.svg').read_text()
 
 
+@pytest.mark.graph
 def test_a_video_without_a_person_ends_in_one_line_and_the_stages_are_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(graph_bench, 'START_SECONDS', 8.0)  # a person would be there long before
     video, model = make_video(tmp_path / 'a.mp4'), write_model(tmp_path / 'a.onnx', part=0)
@@ -360,6 +292,7 @@ def test_a_video_without_a_person_ends_in_one_line_and_the_stages_are_kept(tmp_p
     assert 'person in the video' in found['unfinished']
 
 
+@pytest.mark.slow
 def test_a_single_image_is_no_video_and_those_before_it_are_kept(tmp_path):
     videos = (make_video(tmp_path / 'a.mp4'), make_video(tmp_path / 'b.mp4', count=1))
     with pytest.raises(SourceError, match='b.mp4 holds a single image'):
@@ -373,3 +306,27 @@ def test_a_single_image_is_no_video_and_those_before_it_are_kept(tmp_path):
             )
         )
     assert list(json.loads((tmp_path / 'a.json').read_text())['videos']) == ['a.mp4']
+
+
+@pytest.mark.slow
+def test_the_benchmark_measures_every_stage_and_the_bare_loop(model, video, tmp_path):
+    report = tmp_path / 'bench.json'
+    status, output, errors = bharnet(
+        'bench', video, '--model', model, '--rounds', '2', '--seconds', '0', '--json', report
+    )
+    assert status == 0, errors
+    found = json.loads(report.read_text())
+    measured = found['videos'][video.name]
+    stages = measured['stages_ms']
+    assert list(stages) == ['grab', 'detect', 'window', 'infer', 'publish', 'end to end']
+    bare = measured['bare']['bare loop']
+    assert stages['end to end']['n'] == bare['stages_ms']['end to end']['n'] == 2 * 57
+    assert 0 < stages['infer']['n'] == bare['stages_ms']['infer']['n'] < 2 * 57
+    for row in stages.values():
+        assert 0 < row['p50'] <= row['p95'] <= row['p99']
+    assert stages['detect']['p50'] < stages['end to end']['p50']
+    assert found['ratio_to_bare_geometric_mean'] == measured['ratio_to_bare']
+    assert measured['ratio_to_bare'] == pytest.approx(
+        measured['frames_per_second'] / bare['frames_per_second'], rel=0.01
+    )
+    assert video.name in output and 'bare loop' in output

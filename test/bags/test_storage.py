@@ -2,9 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,34 +11,6 @@ from bharnet_ros.bags.recovery import recover
 from support.bags import contents, first, frame, python, refused, stamps
 
 # A recorder that is killed.
-
-KILLED = """
-import sys, time
-from pathlib import Path
-from support.bags import frame
-from bharnet_ros.bags.bag import BagWriter
-bag, number = BagWriter(Path(sys.argv[1])), 0
-while True:
-    bag.write(frame(number))
-    number += 1
-    print(number, bag.safe, flush=True)
-    time.sleep(0.01)
-"""
-
-
-@pytest.fixture(scope='module')
-def killed(tmp_path_factory):
-    """A bag whose writer got SIGKILL, and how many messages it had taken and seen to disk."""
-    path = tmp_path_factory.mktemp('killed') / 'bag'
-    with python(KILLED, path) as writer:
-        said, deadline = writer.stdout.readline(), time.monotonic() + 2.6
-        while time.monotonic() < deadline:
-            said += writer.stdout.readline()
-        writer.kill()
-        said += writer.stdout.read()  # what it wrote between the look at the clock and its end
-    last = said[: said.rindex('\n')].splitlines()[-1]  # a line may be torn too
-    taken, safe = map(int, last.split())
-    return path, taken, safe
 
 
 def test_a_bag_whose_recorder_was_killed_says_how_to_save_it(killed):
@@ -59,28 +28,6 @@ def test_a_killed_recorder_loses_a_second_at_most(killed, tmp_path):
     # It sleeps 10 ms after each, so of one second, and the message that ends it, these are most.
     assert -1 <= taken - found.messages['/keypoints'] <= 101
     assert contents(path) == before
-
-
-def test_the_command_writes_the_new_bag_beside_the_old(killed):
-    path, _, safe = killed
-    done = subprocess.run(
-        [sys.executable, '-m', 'bharnet_ros.tools.cli', 'recover', str(path)],
-        text=True,
-        capture_output=True,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    new = path.with_name('bag_recovered')
-    assert done.stdout.startswith(f'{new}: ') and '/keypoints' in done.stdout
-    assert len(stamps(new)) >= safe
-    again = subprocess.run(
-        [sys.executable, '-m', 'bharnet_ros.tools.cli', 'recover', str(path)],
-        text=True,
-        capture_output=True,
-        timeout=60,
-    )
-    assert again.returncode == 1 and again.stderr.count('\n') == 1
-    assert again.stderr.startswith(f'error: cannot write bag {new}')
 
 
 def test_a_completed_bag_is_on_the_disk_with_all_its_names(tmp_path, monkeypatch):
