@@ -15,7 +15,7 @@ def ten_hertz(seconds, segments):
     return StreamTruth(
         np.array([stamp(k / 10) for k in range(round(seconds * 10))]),
         [
-            StreamSegment(label, kind, stamp(start), stamp(stop))
+            StreamSegment(label, stamp(start), stamp(stop), kind)
             for label, kind, start, stop in segments
         ],
         ('-', 'a', 'b'),
