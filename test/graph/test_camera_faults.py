@@ -231,7 +231,7 @@ def test_annotated_images_come_to_those_who_look(ros, data_dir):
     image = cv2.resize(image, None, fx=480 / image.shape[0], fy=480 / image.shape[0])
     height, width = image.shape[:2]
     message = CompressedImage(format='jpeg', data=list(cv2.imencode('.jpg', image)[1].tobytes()))
-    feed = ImageFeed(ros)
+    feed = ImageFeed(ros, partial(ros.start, 'camera_node'))
     feed.use('compressed')
     person_there = feed.send_and_wait(message)
     assert person_there.person_id
@@ -382,7 +382,7 @@ def test_a_camera_that_hangs_upside_down_is_noticed_and_can_be_turned(ros, data_
 
 
 def test_images_of_a_topic_are_turned_too(ros):
-    feed = ImageFeed(ros)
+    feed = ImageFeed(ros, ros.start_camera)
     assert ros.set('camera_node', rotate=90).successful
     feed.use('raw')
     keypoints = feed.send_good()
@@ -390,7 +390,7 @@ def test_images_of_a_topic_are_turned_too(ros):
 
 
 def test_a_turn_that_is_none_fails_the_configuration_with_one_line(ros):
-    process = ros.start('camera_node', source='topic', rotate=45)
+    process = ros.start_camera(source='topic', rotate=45)
     assert not ros.change_state('camera_node', 'configure')
     assert 'rotate: one of 0, 90, 180, 270, not 45' in process.log
 

@@ -8,10 +8,13 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import rclpy
 from rclpy.duration import Duration
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # `import support`
 
 from bharnet_ros.msg import Keypoints as KeypointsMsg
 from bharnet_ros.nodes.messages import keypoints_to_msg

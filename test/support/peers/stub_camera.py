@@ -9,7 +9,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # `import support`
 
-from bharnet_ros.config import CameraConfig
 from bharnet_ros.nodes.camera_node import CameraNode
 from bharnet_ros.nodes.program import run_program
 from support.detectors import StubDetector
@@ -17,11 +16,7 @@ from support.detectors import StubDetector
 
 def main() -> None:
     make_detector = partial(StubDetector, seconds=float(sys.argv.pop(1)))
-    run_program(
-        'stub_camera',
-        {'camera_node': CameraConfig},
-        lambda done: [CameraNode(done, make_detector)],
-    )
+    run_program(lambda done: [CameraNode(done, make_detector)])
 
 
 if __name__ == '__main__':
