@@ -116,5 +116,6 @@ def test_errors_are_one_plain_line(tmp_path, source):
     ):
         result = command(*arguments)
         said = (result.stderr + result.stdout).strip()
-        assert result.returncode == 1 and says in said
-        assert 'Traceback' not in said and len(said.splitlines()) == 1, said
+        errors = [line for line in said.splitlines() if not line.startswith('note: ')]
+        assert result.returncode == 1 and len(errors) == 1, said
+        assert errors[0].startswith('error: ') and says in errors[0]
