@@ -18,6 +18,7 @@ from rclpy.task import Future
 
 from bharnet_ros.errors import BharnetError
 from bharnet_ros.nodes.help import asks_for_help, print_help
+from bharnet_ros.system.places import settle_ros_logs
 from bharnet_ros.system.signals import at_signals
 
 # What rcl says of arguments that are no YAML, with places in its own source.
@@ -76,6 +77,8 @@ def run(make_nodes: Callable[[Future], Sequence[Node]], args: list[str] | None =
 
 def init(args: list[str] | None = None) -> None:
     """Start ROS; ArgumentsError in one line if it cannot read its arguments."""
+    if (folder := settle_ros_logs()) is not None:
+        print(f'no home to write to: logs of ROS are in {folder}', file=sys.stderr, flush=True)
     set_logger_level('rcl', LoggingSeverity.FATAL)  # it would print a line beside ours
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)

@@ -13,9 +13,9 @@ from typing import Any
 import rclpy
 from ament_index_python.packages import get_package_prefix
 from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 
 from bharnet_ros.errors import BharnetError
+from bharnet_ros.nodes.program import init
 from bharnet_ros.system.child import command
 from bharnet_ros.system.resources import share_dir
 
@@ -33,7 +33,7 @@ def ros() -> Iterator[None]:
     Only for this machine, unless the environment says otherwise: ROS looks at that here.
     """
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    init()
     try:
         yield
     finally:
