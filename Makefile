@@ -20,10 +20,20 @@ SOURCE ?=
 DATA ?= ../shared/data
 VIDEOS ?= $(wildcard $(DATA)/videos/*.mp4)
 
+# Said now, not after minutes: CMake files of ROS and lists such as PATH do not quote their paths.
+ifneq ($(words $(CURDIR) $(VENV)),2)
+$(error A ROS workspace cannot live in a path with spaces: move '$(CURDIR)', or VENV, elsewhere)
+endif
+ifneq ($(findstring :,$(CURDIR)$(VENV)),)
+$(error A ROS workspace cannot live in a path with a colon: move '$(CURDIR)', or VENV, elsewhere)
+endif
+
 # Nothing of another ROS install, or of the caller's Python, may leak in.
 unexport PYTHONPATH PYTHONHOME AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH
 unexport LD_LIBRARY_PATH ROS_DISTRO RMW_IMPLEMENTATION
 export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
+# Recipes take it from there: in their text a shell would read its quotes.
+export SOURCE
 DOCS_VENV := .venv-docs
 TRAINING_VENV := .venv-training
 PIP := -m pip install --disable-pip-version-check --no-input --progress-bar off
@@ -73,7 +83,7 @@ build: $(VENV)/.runtime
 
 demo: build
 	@$(RUN); python install/bharnet_ros/lib/bharnet_ros/demo --page build/demo/demo.html \
-	  $(if $(SOURCE),--source '$(SOURCE)')
+	  $(if $(SOURCE),--source "$$SOURCE")
 
 docs: $(DOCS_VENV)/.done
 	@NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build --strict

@@ -150,7 +150,7 @@ class DecisionConfig(Checked):
     threshold: float = setting(
         0.0,
         'Least probability with which an action starts; what is most probable and below it is '
-        "unknown. 0 takes the model's own threshold (rejection_threshold in bharnet info), or "
+        "unknown. 0 takes the model's own threshold (bharnet info tells it), or "
         '0.6 if it has none.',
         low=0,
         high=1,
@@ -449,9 +449,10 @@ class RecoverOptions(Checked):
 
 @dataclass(frozen=True)
 class InfoOptions(Checked):
-    """Print the contract of a model."""
+    """Say what a model knows, needs and was measured at."""
 
     model: str = like(RecognitionConfig, 'model', positional=True, metavar='MODEL')
+    json: bool = setting(False, 'Print the whole contract as JSON, for programs.')
 
 
 @dataclass(frozen=True)

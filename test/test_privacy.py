@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
 
@@ -15,11 +15,8 @@ from support.ros import EXECUTABLES, own_domain
 pytestmark = [pytest.mark.graph, pytest.mark.slow]
 
 CLI = [sys.executable, '-m', 'bharnet_ros.tools.cli']
-# All that may be written below HOME, and by whom; docs/security.md names the same.
-MAY_WRITE = re.compile(
-    r'\.ros/log/[^/]+\.log$'  # every ROS node's log
-    r'|\.cache/matplotlib/fontlist-[^/]+\.json$'  # MediaPipe imports it
-)
+# All that may be written below HOME; docs/security.md says by whom.
+WRITTEN = ('.ros/log/*.log', '.cache/matplotlib/fontlist-*.json')
 # Within the machine: Fast DDS announces itself to its own addresses, by multicast on loopback.
 LOCAL = re.compile(r'^(connect|sendto|sendmsg) (239\.255\.0\.1|::ffff:127\.|fe80::)')
 
@@ -83,7 +80,9 @@ class Watch:
         found = {
             str(path.relative_to(self.home)) for path in self.home.rglob('*') if not path.is_dir()
         }
-        return {path for path in found if not MAY_WRITE.match(path)}
+        return {
+            path for path in found if not any(PurePath(path).match(known) for known in WRITTEN)
+        }
 
 
 @pytest.fixture
@@ -107,6 +106,12 @@ def test_the_watch_sees_lookups_connections_and_files(watch):
     )
     assert watch.asked == {'lookup telemetry.example', 'connect 192.0.2.7', 'sendto 192.0.2.8'}
     assert watch.written == {'deviceid'}
+
+
+def test_the_list_is_that_of_the_documentation():
+    page = (ROOT / 'docs' / 'security.md').read_text()
+    section = page.split('## What is written and whom it asks')[1].split('\n## ')[0]
+    assert all(f'| `{known}` |' in section for known in WRITTEN)
 
 
 def test_recognising_asks_nobody_and_leaves_nothing(watch, data_dir):

@@ -97,7 +97,7 @@ def test_arrays_are_recognised():
 
 
 def test_info_tells_of_a_shipped_model():
-    done = bharnet('info', 'ksl')
+    done = bharnet('info', 'ksl', '--json')
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)['file'] == str(ROOT / 'models' / 'ksl.onnx')
 

@@ -16,6 +16,7 @@ from bharnet_ros.inference.contract import INPUTS, METADATA_KEY, OUTPUT, Contrac
 from bharnet_ros.inference.model import Model
 from bharnet_ros.layouts import DETECTOR_LAYOUTS
 from bharnet_ros.system.onnxruntime import ort
+from bharnet_ros.system.writing import whole_file
 
 from .errors import DataError, ExportError
 from .evaluation.calibrate import Calibration
@@ -230,10 +231,9 @@ def export(
     strip(proto)
     onnx.helper.set_model_props(proto, {METADATA_KEY: contract.to_json()})
     onnx.checker.check_model(proto)
-    partial = path.with_suffix('.partial.onnx')
     path.parent.mkdir(parents=True, exist_ok=True)
-    onnx.save(proto, partial)
-    try:
+    with whole_file(path) as partial:
+        onnx.save(proto, partial)
         session = ort.InferenceSession(partial, providers=['CPUExecutionProvider'])
         found = session.run(
             [OUTPUT], {name: part.numpy() for name, part in zip(INPUTS, inputs, strict=True)}
@@ -247,7 +247,4 @@ def export(
             )
         if contract.layout in DETECTOR_LAYOUTS and contract.persons == 1:
             Model(partial)  # the robot accepts it
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
     return difference

@@ -1,5 +1,6 @@
 """The folder of a trained run: its recipe and its weights."""
 
+import io
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -9,6 +10,7 @@ from jsonargparse import ArgumentParser
 from torch import nn
 
 from bharnet_ros.errors import reason_of
+from bharnet_ros.system.writing import whole_file, write_text
 
 from .errors import DataError, TrainingError
 from .recipe import RunConfig
@@ -26,13 +28,16 @@ def begin_run(recipe: RunConfig, resume: bool) -> None:
             'resume with the same, or choose another folder'
         )
     recipe.out.mkdir(parents=True, exist_ok=True)
-    begun.write_text(text)
+    write_text(begun, text)
 
 
 def write_run(recipe: RunConfig, model: nn.Module) -> None:
     """Write a trained network and its recipe to the run's folder."""
-    torch.save(model.state_dict(), recipe.out / WEIGHTS)
-    (recipe.out / RUN).write_text(_text(recipe))
+    weights = io.BytesIO()  # PyTorch does not say which file had no room
+    torch.save(model.state_dict(), weights)
+    with whole_file(recipe.out / WEIGHTS) as partial:
+        partial.write_bytes(weights.getvalue())
+    write_text(recipe.out / RUN, _text(recipe))
 
 
 def _text(recipe: RunConfig) -> str:

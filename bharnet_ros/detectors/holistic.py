@@ -9,6 +9,9 @@ os.environ.setdefault('GLOG_minloglevel', '2')
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
 from bharnet_ros.system.opencv import cv2  # isort: skip - before MediaPipe, which imports it too
+from bharnet_ros.system.places import matplotlib_environment  # isort: skip - as is that
+
+os.environ.update(matplotlib_environment())
 
 import mediapipe as mp
 import numpy as np

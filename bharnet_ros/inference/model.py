@@ -12,6 +12,7 @@ from bharnet_ros.errors import BharnetError, reason_of
 from bharnet_ros.inference.contract import INPUTS, METADATA_KEY, OUTPUT, Contract, ContractError
 from bharnet_ros.inference.model_file import ModelFileError, read_metadata
 from bharnet_ros.inference.providers import RequiredProviderError, open_session
+from bharnet_ros.inference.versions import too_old
 from bharnet_ros.layouts import DETECTOR_LAYOUTS
 from bharnet_ros.system.onnxruntime import ort
 from bharnet_ros.system.resources import share_dir
@@ -118,6 +119,8 @@ class Model:
         except RequiredProviderError as error:
             raise ModelError(str(error)) from error
         except Exception as error:
+            if lack := too_old(str(error), ort.__version__):
+                raise ModelError(f'{self.path} {lack}') from error
             raise ModelError(
                 f'{self.path} is not a model that ONNX Runtime can load and run, or '
                 f'is truncated: {reason_of(error, 160)}'

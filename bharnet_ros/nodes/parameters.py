@@ -1,16 +1,26 @@
 """ROS parameters of a node, made of the dataclass that holds its settings."""
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from bharnet_ros.errors import BharnetError
 from bharnet_ros.system.settings import Setting, build, settings_of
 
 T = TypeVar('T')
+KINDS = {bool: 'true or false', int: 'a whole number', float: 'a number', str: 'text'}
+# rclpy's exception says what was given in its text alone.
+GIVEN = re.compile(r"to '(?P<value>.*)' of type '(?P<type>\w+)', expecting", re.S)
+
+
+class ParameterTypeError(BharnetError):
+    """A parameter of another type than its own; the text says how to write it."""
 
 
 def value_for_ros(setting: Setting) -> Any:
@@ -56,6 +66,40 @@ def descriptor_of(setting: Setting) -> ParameterDescriptor:
     return descriptor
 
 
+def type_advice(setting: Setting, refusal: str) -> str:
+    """Return what is wrong with the type of a parameter's value and how to write it, in one line.
+
+    Values are read as YAML, which makes numbers and booleans of much that people mean as text.
+    `refusal` is what rclpy says.
+    """
+    found = GIVEN.search(refusal)
+    if found is None:
+        return refusal
+    value, kind = found['value'], found['type'].lower().replace('_', ' ')
+    told = (
+        f'{setting.name}: {"a list of texts" if setting.many else KINDS[setting.kind]} is needed'
+    )
+    said = f"YAML reads '{value}' as {kind}"
+    if setting.kind is not str:
+        written = f'; write {value}.0' if setting.kind is float and kind == 'integer' else ''
+        return f'{told}, {said}{written}'
+    if setting.many:
+        given = value.strip('[]').split(', ') if kind.endswith('array') else [value]
+        quoted = f'[{", ".join(_quoted(item) for item in given)}]'
+        advice = 'quote each of its entries'
+    else:
+        quoted, advice = _quoted(value), 'quote it'
+    return (
+        f'{told}, {said}; {advice}: -p {setting.name}:="{quoted}", or in a params file '
+        f'{setting.name}: {quoted}'
+    )
+
+
+def _quoted(value: str) -> str:
+    # What was yes, on or true in the YAML is not known any more; yes is what labels are called.
+    return f"'{ {'True': 'yes', 'False': 'no'}.get(value, value) }'"
+
+
 class ParamTable:
     """The parameters of one node."""
 
@@ -64,7 +108,12 @@ class ParamTable:
         self._node = node
         self._settings = {setting.name: setting for setting in settings_of(config)}
         for setting in self._settings.values():
-            node.declare_parameter(setting.name, value_for_ros(setting), descriptor_of(setting))
+            try:
+                node.declare_parameter(
+                    setting.name, value_for_ros(setting), descriptor_of(setting)
+                )
+            except InvalidParameterTypeException as error:
+                raise ParameterTypeError(type_advice(setting, str(error))) from error
 
     def read(self, config: type[T], changes: Iterable[Parameter] = ()) -> T:
         """Return the dataclass that the parameters describe, or would after `changes`.

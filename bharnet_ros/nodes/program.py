@@ -1,5 +1,6 @@
 """Running nodes as a process: start, spin until done or told to stop, shut down in order."""
 
+import re
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -10,13 +11,24 @@ import rclpy
 from rclpy.exceptions import ParameterException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
+from rclpy.logging import LoggingSeverity, set_logger_level
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
 from bharnet_ros.errors import BharnetError
 from bharnet_ros.nodes.help import asks_for_help, print_help
+from bharnet_ros.system.places import settle_ros_logs
 from bharnet_ros.system.signals import at_signals
+
+# What rcl says of arguments that are no YAML, with places in its own source.
+UNREADABLE = re.compile(
+    r"Couldn't parse [\w ]+: '(?P<what>.*)'\. Error: (?P<why>.*?)(?=, at /|$)", re.S
+)
+
+
+class ArgumentsError(BharnetError):
+    """ROS arguments that cannot be read; the text says which."""
 
 
 def run(make_nodes: Callable[[Future], Sequence[Node]], args: list[str] | None = None) -> int:
@@ -27,7 +39,7 @@ def run(make_nodes: Callable[[Future], Sequence[Node]], args: list[str] | None =
     so that their last messages go out. Lifecycle nodes whose parameter `autostart` is true are
     configured and activated first; if that fails the process ends with status 1.
     """
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    init(args)
     done = Future()
 
     def stop(*_: object) -> None:
@@ -61,6 +73,27 @@ def run(make_nodes: Callable[[Future], Sequence[Node]], args: list[str] | None =
         finally:
             rclpy.try_shutdown()
     return status
+
+
+def init(args: list[str] | None = None) -> None:
+    """Start ROS; ArgumentsError in one line if it cannot read its arguments."""
+    if (folder := settle_ros_logs()) is not None:
+        print(f'no home to write to: logs of ROS are in {folder}', file=sys.stderr, flush=True)
+    set_logger_level('rcl', LoggingSeverity.FATAL)  # it would print a line beside ours
+    try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:
+        found = UNREADABLE.search(str(error))
+        if found is None:
+            raise
+        advice = ''
+        if 'same type' in found['why']:
+            advice = "; the entries of a list must be of one type: quote texts, ['hello', '1']"
+        elif found['what'].startswith('-p'):
+            advice = '; quote text that is no plain word: -p source:="\'0\'"'
+        raise ArgumentsError(f'cannot read {found["what"]}: {found["why"]}{advice}') from error
+    finally:
+        set_logger_level('rcl', LoggingSeverity.UNSET)
 
 
 def _destroy(nodes: Sequence[Node]) -> None:

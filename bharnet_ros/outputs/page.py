@@ -13,6 +13,7 @@ import numpy as np
 
 from bharnet_ros.errors import BharnetError
 from bharnet_ros.layouts import DETECTOR_LAYOUTS
+from bharnet_ros.system.writing import WriteError, write_text
 from bharnet_ros.types import PARTS, SECOND, Action, Keypoints, Phase
 
 FPS = 12  # pictures a second; more would only make the file larger
@@ -71,7 +72,9 @@ class RunPage:
         text = self.picture() if path.suffix.lower() == '.svg' else self.page()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding='utf-8')
+            write_text(path, text)
+        except WriteError as error:
+            raise PageError(str(error)) from error
         except OSError as error:
             raise PageError(f'cannot write {path}: {error.strerror}') from error
 

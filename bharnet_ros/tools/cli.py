@@ -2,7 +2,6 @@
 
 import argparse
 import io
-import json
 import os
 import signal
 import sys
@@ -98,15 +97,10 @@ def _run_command(args: argparse.Namespace) -> None:
                 sys.exit(f'error: {"; ".join(faults)}')
         elif isinstance(config, InfoOptions):
             from bharnet_ros.inference.model import Model
+            from bharnet_ros.tools.info import as_json, as_page
 
             model = Model(config.model)
-            print(
-                json.dumps(
-                    {'file': str(model.path), 'model_id': model.model_id}
-                    | json.loads(model.contract.to_json()),
-                    indent=1,
-                )
-            )
+            print(as_json(model) if config.json else as_page(model))
     except BrokenPipeError:
         raise  # it is no error of ours, see `main`
     except (BharnetError, ValueError, OSError) as error:

@@ -1,5 +1,6 @@
 """The graph in processes of its own, for programs that start it: demo, soak and bench."""
 
+import json
 import os
 import signal
 import subprocess
@@ -12,9 +13,9 @@ from typing import Any
 import rclpy
 from ament_index_python.packages import get_package_prefix
 from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 
 from bharnet_ros.errors import BharnetError
+from bharnet_ros.nodes.program import init
 from bharnet_ros.system.child import command
 from bharnet_ros.system.resources import share_dir
 
@@ -32,7 +33,7 @@ def ros() -> Iterator[None]:
     Only for this machine, unless the environment says otherwise: ROS looks at that here.
     """
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    init()
     try:
         yield
     finally:
@@ -49,8 +50,16 @@ def start(executable: str, namespace: str = '', **params: object) -> subprocess.
     if namespace:
         args += ['-r', f'__ns:=/{namespace}']
     for name, value in params.items():
-        args += ['-p', f'{name}:={str(value).lower() if isinstance(value, bool) else value}']
+        args += ['-p', f'{name}:={yaml_value(value)}']
     return subprocess.Popen(command([str(path), *args]), start_new_session=True)
+
+
+def yaml_value(value: object) -> str:
+    """Return a parameter's value as ROS reads it; text stays text, whatever is in it."""
+    if isinstance(value, (bool, int, float)):
+        return json.dumps(value)
+    plain = (c if c.isprintable() and c not in '"\\' else f'\\U{ord(c):08x}' for c in str(value))
+    return f'"{"".join(plain)}"'
 
 
 def start_graph(source: str, model: str, loop: bool = False) -> dict[str, subprocess.Popen]:
@@ -69,7 +78,7 @@ def start_graph(source: str, model: str, loop: bool = False) -> dict[str, subpro
         processes['camera_node'] = start(
             'camera_node',
             autostart=True,
-            source=f"'{source}'",
+            source=source,
             at_end='loop' if loop else 'exit',
             **listeners,
         )

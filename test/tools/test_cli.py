@@ -36,7 +36,7 @@ def test_a_command_line_without_a_command_shows_those_there_are():
 
 
 def test_info_prints_the_contract_as_json(model):
-    status, output, _ = bharnet('info', model)
+    status, output, _ = bharnet('info', model, '--json')
     assert status == 0
     found = json.loads(output)
     assert found['labels'] == ['-', 'hand_up'] and found['file'] == str(model)

@@ -1,11 +1,14 @@
 """Stopping nodes in order, and telling of those that do not end so."""
 
+import os
+import re
 import subprocess
 import sys
 
 import pytest
 
 from bharnet_ros.tools import graph as processes
+from support.ros import EXECUTABLES, own_domain
 
 
 @pytest.mark.parametrize(
@@ -78,3 +81,30 @@ def test_a_node_that_has_ended_by_itself_is_nothing_to_stop():
     gone = subprocess.Popen([sys.executable, '-c', 'raise SystemExit(3)'], start_new_session=True)
     gone.wait()
     assert processes.stop({'node': gone}) == []
+
+
+@pytest.mark.graph
+def test_a_demo_runs_without_a_home_in_a_long_temporary_folder_from_a_quoted_file(
+    data_dir, tmp_path
+):
+    video = tmp_path / """it's the "best" one, 100 % #1: yes.mp4"""
+    video.symlink_to(data_dir / 'videos' / 'slp_pose_test_video.mp4')
+    deep = tmp_path / ('long' * 50)
+    deep.mkdir()
+    own = {name: value for name, value in os.environ.items() if name != 'ROS_LOG_DIR'}
+    with own_domain() as domain:
+        done = subprocess.run(
+            [sys.executable, EXECUTABLES / 'demo', '--source', video],
+            env=own | {'HOME': '/proc/nowhere', 'TMPDIR': str(deep), 'ROS_DOMAIN_ID': str(domain)},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=200,
+        )
+    assert done.returncode == 0, done.stderr
+    assert re.search(r'[1-9]\d* frames of keypoints', done.stdout)
+    folder = deep / f'bharnet_ros-{os.geteuid()}' / 'ros_log'
+    # The nodes may warn that nothing comes yet where the machine is busy.
+    said = [line for line in done.stderr.splitlines() if not line.startswith('[WARN]')]
+    assert said == [f'no home to write to: logs of ROS are in {folder}']
+    assert list(folder.glob('*.log'))

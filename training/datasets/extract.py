@@ -1,129 +1,63 @@
 """From videos to a data set, with the robot's own detector, on all cores or a Ray cluster."""
 
-import hashlib
-import json
 import os
 import shutil
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 from rich.progress import Progress
 
-from bharnet_ros.bags.bag import read_keypoints
-from bharnet_ros.detectors.holistic import HolisticDetector
-from bharnet_ros.errors import one_line, reason_of
 from bharnet_ros.layouts import MEDIAPIPE_HOLISTIC
-from bharnet_ros.sources.video import SourceConfig, VideoReader
-from bharnet_ros.types import BODY_CHANNELS, PARTS, SECOND, Keypoints
+from bharnet_ros.types import PARTS, SECOND
 
 from ..errors import DataError
+from .cluster import extract_on_cluster
+from .detection import part_name
 from .importers.failures import failures_file, report_failures
-from .store import HAND_CHANNELS, DatasetInfo, DatasetWriter, Track
+from .store import DatasetInfo, DatasetWriter, Track
 from .table import ClipInfo
 from .videos import KNOWN, FoundVideos, VideoSegment, find_videos, is_bag, printable, read_segments
+from .workers import WorkerDiedError, ask_workers
 
-PART_VERSION = 2  # raised when the same video would give other keypoints
+DETECTION = 'bharnet_ros.training.datasets.detection'  # the module that its processes run
 SHOWN = 5  # losses of each kind that are printed; the list in the file is complete
-LONGEST_STEM = 60  # characters of a file's name in the name of its part; names end at 255 bytes
-
-
-def part_name(file: Path) -> str:
-    """Return the name of the part that holds a file's keypoints: another if the file changes."""
-    stats = [part.stat() for part in (sorted(file.iterdir()) if file.is_dir() else [file])]
-    size, changed = sum(s.st_size for s in stats), max(s.st_mtime_ns for s in stats)
-    key = [str(file.absolute()), size, changed, PART_VERSION]
-    stem = file.stem
-    if len(os.fsencode(stem)) > LONGEST_STEM:
-        stem = stem.encode('ascii', 'replace').decode().replace('?', '_')[:LONGEST_STEM]
-    return f'{stem}-{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12]}.npz'
-
-
-def frames_of(file: Path) -> Iterator[Keypoints]:
-    """Yield the keypoints of each frame: detected in a video, or read from a recording."""
-    if is_bag(file):
-        yield from read_keypoints(file)
-        return
-    detector = HolisticDetector()
-    try:
-        with VideoReader(SourceConfig(str(file), realtime=False)) as video:
-            while (frame := video.read()) is not None:
-                yield from detector.detect(frame)
-    finally:
-        detector.close()
-
-
-def extract_file(file: Path, part: Path) -> str:
-    """Write the keypoints of one file as `part`, or return why not in one line."""
-    hand = (len(MEDIAPIPE_HOLISTIC.hand), HAND_CHANNELS)
-    shapes = dict(
-        zip(PARTS, ((len(MEDIAPIPE_HOLISTIC.body), BODY_CHANNELS), hand, hand), strict=True)
-    )
-    try:
-        frames = list(frames_of(file))
-        if not frames:
-            return 'holds no frames'
-        if len({(frame.width, frame.height) for frame in frames}) > 1:
-            return 'its image size changes'
-        for frame in frames:
-            frame.check()
-    except Exception as error:  # whatever a codec or a bag makes of a damaged file, it fails alone
-        return reason_of(error)
-    values = {
-        name: np.stack(
-            [
-                np.zeros(shape) if getattr(frame, name) is None else getattr(frame, name)
-                for frame in frames
-            ]
-        ).astype(np.float32)
-        for name, shape in shapes.items()
-    }
-    mask = np.array([[getattr(frame, name) is not None for name in PARTS] for frame in frames])
-    # Written under another name first: what is there under its own name is whole.
-    handle, partial = tempfile.mkstemp(dir=part.parent, suffix='.partial')
-    with os.fdopen(handle, 'wb') as stream:
-        np.savez_compressed(
-            stream,
-            mask=mask,
-            stamp=np.array([f.stamp for f in frames]),
-            size=np.array([frames[0].width, frames[0].height]),
-            **values,
-        )
-    Path(partial).replace(part)
-    return ''
 
 
 def run_all(todo: dict[Path, Path], address: str | None, jobs: int) -> dict[Path, str]:
-    """Extract files (file -> part) on Ray; return file -> error, '' where it went well.
+    """Extract files (file -> part); return file -> error, '' where it went well.
 
-    Without an `address` Ray runs on this machine, also where RAY_ADDRESS names a cluster.
+    By `jobs` processes of this machine, 0 for one a core, or by the Ray cluster at `address`.
+    What keeps parts from being written at all is raised: those that are there stay.
     """
-    os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')
-    import ray  # slow to load: only where it is needed
-
-    settings = {} if address else {'num_cpus': jobs or None, 'include_dashboard': False}
-    ray.init(address or 'local', log_to_driver=False, logging_level='ERROR', **settings)
+    answers = (
+        extract_on_cluster(todo, address)
+        if address
+        else _extract_here(todo, jobs or len(os.sched_getaffinity(0)))
+    )
     results = {}
-    try:
-        # A worker that dies (out of memory, a crash inside a codec) fails its video only.
-        task = ray.remote(num_cpus=1, max_retries=1, max_calls=16)(extract_file)
-        waiting = {
-            task.remote(file.absolute(), part.absolute()): file for file, part in todo.items()
-        }
-        with Progress() as bar:
-            shown = bar.add_task('extracting', total=len(waiting))
-            while waiting:
-                ready, _ = ray.wait(list(waiting), num_returns=1)
-                file = waiting.pop(ready[0])
-                try:
-                    results[file] = ray.get(ready[0])
-                except ray.exceptions.RayError as error:
-                    results[file] = f'its worker died: {one_line(str(error), 150)}'
-                bar.advance(shown)
-    finally:
-        ray.shutdown()
+    with Progress() as bar, closing(answers):
+        shown = bar.add_task('extracting', total=len(todo))
+        for file, error in answers:
+            results[file] = error
+            bar.advance(shown)
     return results
+
+
+def _extract_here(todo: dict[Path, Path], jobs: int) -> Generator[tuple[Path, str], None, None]:
+    requests = {
+        file: {'file': str(file.absolute()), 'part': str(part.absolute())}
+        for file, part in todo.items()
+    }
+    with closing(ask_workers(DETECTION, requests, jobs)) as answers:
+        for file, found in answers:
+            if isinstance(found, WorkerDiedError):
+                yield file, str(found)
+            elif 'fatal' in found:
+                raise DataError(f'{found["fatal"]}; what is extracted stays for the next start')
+            else:
+                yield file, found['error']
 
 
 def to_clip(segment: VideoSegment, data: dict[str, np.ndarray]) -> tuple[ClipInfo, Track, str]:
@@ -188,7 +122,8 @@ def extract(
         idle: the class of people who do nothing known.
         subject: regular expression with named groups that finds columns in the file names, such
             as '(?P<subject>[a-z]+)_(?P<session>[0-9]+)', or in the path below the class folder.
-        address: of a Ray cluster, or 'auto'. It must see the same folders. null: this machine.
+        address: of a Ray cluster, or 'auto'. It must see the same folders. null: this machine,
+            without Ray.
         jobs: processes on this machine; 0: one a core.
         update: write TO anew if it is there already.
 

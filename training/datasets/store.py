@@ -4,12 +4,14 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
 
 from bharnet_ros.layouts import DATA_LAYOUTS, BodyHandLayout
+from bharnet_ros.system.writing import explained
 from bharnet_ros.types import PARTS
 
 from ..errors import DataError
@@ -83,6 +85,11 @@ class _Column:
         self.file.flush()
         os.fsync(self.file.fileno())
         self.file.close()
+
+    def give_up(self) -> None:
+        """Close the file as it is; nothing happens if it is closed already."""
+        with suppress(OSError):  # what is still buffered has no room
+            self.file.close()
 
 
 class DatasetWriter:
@@ -186,9 +193,10 @@ class DatasetWriter:
         if taken := set(extra) & set(COLUMNS):
             refuse(f'extra columns must not be called {sorted(taken)}')
         # Nothing is refused from here on: a refused clip must leave no rows behind.
-        for row in rows:
-            for name, values in row.items():
-                self.columns[name].append(values)
+        with explained(self.path):
+            for row in rows:
+                for name, values in row.items():
+                    self.columns[name].append(values)
         self.ids.add(clip.id)
         self.segments[clip.id] = segments
         self.table.append(
@@ -215,13 +223,20 @@ class DatasetWriter:
         return empty
 
     def __exit__(self, kind: type | None, *_: object) -> None:
+        try:
+            if kind is None:
+                if not self.table:
+                    raise DataError(f'{self.path}: no clip to write')
+                with explained(self.path):
+                    self._complete()
+        finally:
+            for column in self.columns.values():
+                column.give_up()
+            shutil.rmtree(self.partial, ignore_errors=True)
+
+    def _complete(self) -> None:
         for column in self.columns.values():
             column.close()
-        if kind is not None or not self.table:
-            shutil.rmtree(self.partial)
-            if kind is None:
-                raise DataError(f'{self.path}: no clip to write')
-            return
         write_table(self.partial, self.table)
         write_segments(self.partial, self.segments)
         text = json.dumps(

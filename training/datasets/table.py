@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from bharnet_ros.system.writing import whole_file
+
 from ..errors import DataError
 
 TABLE = 'clips.csv'
@@ -86,9 +88,7 @@ def set_column(path: Path, name: str, values: Sequence[str]) -> None:
         names, rows = list(reader.fieldnames or ()), list(reader)
     if name in COLUMNS or len(values) != len(rows):
         raise DataError(f'{file}: {len(values)} values of {name!r} for {len(rows)} clips')
-    partial = file.with_name(TABLE + '.partial')
-    with partial.open('w', newline='', encoding='utf-8') as stream:
+    with whole_file(file) as partial, partial.open('w', newline='', encoding='utf-8') as stream:
         writer = csv.DictWriter(stream, [*dict.fromkeys([*names, name])])
         writer.writeheader()
         writer.writerows(row | {name: value} for row, value in zip(rows, values, strict=True))
-    partial.replace(file)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from bharnet_ros.system.writing import write_text
+
 from .figures import draw_comparison
 from .predictions import STREAMS
 from .report import read_report
@@ -46,6 +48,6 @@ def compare_reports(folders: Sequence[Path], to: Path) -> str:
         ['report', *splits, 'mean', 'body alone', 'hand alone', 'fused below a stream'], rows
     )
     to.mkdir(parents=True, exist_ok=True)
-    (to / 'compare.md').write_text(text)
+    write_text(to / 'compare.md', text)
     draw_comparison(reports, to / 'compare.png')
     return text

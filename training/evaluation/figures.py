@@ -7,6 +7,8 @@ from typing import Any
 import matplotlib
 import numpy as np
 
+from bharnet_ros.system.writing import whole_file
+
 from ..lettering import readable
 from .calibrate import Calibration
 from .metrics import BINS, Metrics
@@ -105,5 +107,6 @@ def draw_comparison(reports: dict[str, dict[str, Any]], path: Path) -> None:
 def save_figure(figure: plt.Figure, path: Path) -> None:
     """Write a figure to a file and forget it."""
     figure.tight_layout()
-    figure.savefig(path, dpi=110)
+    with whole_file(path) as partial:
+        figure.savefig(partial, dpi=110)
     plt.close(figure)

@@ -10,6 +10,8 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
+from bharnet_ros.system.writing import whole_file
+
 from ..errors import DataError
 from ..threads import choose_threads
 from ..windows.clips import Clips
@@ -55,13 +57,14 @@ class Predictions:
 
     def save(self, path: Path) -> None:
         """Write to a .npz file."""
-        np.savez_compressed(
-            path,
-            **self.streams,
-            label=self.label,
-            group=self.group,
-            class_names=np.array(self.class_names),
-        )
+        with whole_file(path) as partial:
+            np.savez_compressed(
+                partial,
+                **self.streams,
+                label=self.label,
+                group=self.group,
+                class_names=np.array(self.class_names),
+            )
 
     @classmethod
     def load(cls, path: Path) -> 'Predictions':

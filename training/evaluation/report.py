@@ -6,6 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from bharnet_ros.system.writing import write_text
+
 from ..errors import DataError
 from .calibrate import Calibration
 from .figures import draw_confusion, draw_curves, draw_reliability
@@ -48,13 +50,13 @@ def write_report(
         'robustness': [asdict(curve) for curve in curves],
         'subsets': subsets or {},
     }
-    (folder / REPORT).write_text(json.dumps(data, indent=1) + '\n')
+    write_text(folder / REPORT, json.dumps(data, indent=1) + '\n')
     predictions.save(folder / PREDICTIONS)
     draw_confusion(metrics, folder / 'confusion.png')
     draw_reliability(seen, calibration, folder / 'reliability.png')
     if curves:
         draw_curves(curves, folder / 'robustness.png')
-    (folder / PAGE).write_text(_page(data, metrics))
+    write_text(folder / PAGE, _page(data, metrics))
     return metrics
 
 

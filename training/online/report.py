@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from bharnet_ros.recognition.decision import DecisionConfig
+from bharnet_ros.system.writing import write_text
 
 from ..evaluation.report import PAGE, REPORT
 from ..evaluation.tables import markdown_table
@@ -114,8 +115,8 @@ def write_online_report(
         ],
         'pictures': pictures,
     }
-    (folder / REPORT).write_text(json.dumps(data, indent=1) + '\n')
-    (folder / PAGE).write_text(page(data, folds, settings))
+    write_text(folder / REPORT, json.dumps(data, indent=1) + '\n')
+    write_text(folder / PAGE, page(data, folds, settings))
     return settings
 
 

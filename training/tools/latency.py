@@ -13,6 +13,7 @@ from torch import nn
 
 from bharnet_ros.inference.contract import INPUTS, OUTPUT
 from bharnet_ros.system.onnxruntime import ort
+from bharnet_ros.system.writing import write_text
 
 from ..export import Probabilities
 from ..networks.shape_guard import ShapeGuard
@@ -78,7 +79,8 @@ def latency(
         ]
     if report:
         report.parent.mkdir(parents=True, exist_ok=True)
-        report.write_text(
+        write_text(
+            report,
             json.dumps(
                 {
                     'machine': platform.processor() or platform.machine(),
@@ -88,6 +90,6 @@ def latency(
                 },
                 indent=1,
             )
-            + '\n'
+            + '\n',
         )
     return results

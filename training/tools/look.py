@@ -14,6 +14,8 @@ import matplotlib
 import numpy as np
 from rich.progress import track as progress
 
+from bharnet_ros.system.writing import write_text
+
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
@@ -75,7 +77,8 @@ def look(data: list[Path], report: Path, mark: bool = False) -> None:
     by_set = [[x for x in looks if x.dataset == store.info.name] for store in stores]
     sets = [_summary(store, seen) for store, seen in zip(stores, by_set, strict=True)]
     report.mkdir(parents=True, exist_ok=True)
-    (report / JSON).write_text(
+    write_text(
+        report / JSON,
         json.dumps(
             {
                 'sets': [asdict(item) for item in sets],
@@ -85,9 +88,8 @@ def look(data: list[Path], report: Path, mark: bool = False) -> None:
             indent=1,
         )
         + '\n',
-        encoding='utf-8',
     )
-    (report / PAGE).write_text(_page(stores, by_set, sets), encoding='utf-8')
+    write_text(report / PAGE, _page(stores, by_set, sets))
     for item in sets:
         told = ', '.join(f'{count} {kind}' for kind, count in item.faults.items()) or 'no fault'
         print(

@@ -5,6 +5,8 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
+from bharnet_ros.system.writing import whole_file
+
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt
 
@@ -67,5 +69,6 @@ def plot_clips(clips: Clips, path: Path, label: str | None, rows: int) -> None:
     figure.subplots_adjust(0, 0, 1, 1, hspace=0.1)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Tight: the picture grows to the left as far as the longest name needs.
-    figure.savefig(path, dpi=110, bbox_inches='tight', pad_inches=0.1)
+    with whole_file(path) as partial:
+        figure.savefig(partial, dpi=110, bbox_inches='tight', pad_inches=0.1)
     plt.close(figure)

@@ -3,6 +3,8 @@
 from importlib.util import find_spec
 from pathlib import Path
 
+from bharnet_ros.system.writing import whole_file
+
 KEPT_UP = 0.95  # share of the rate asked for; below it a rate is not what it says
 PICTURES = ('.png', '.svg', '.pdf')
 COLOURS = {'keypoints': 'tab:blue', 'scores': 'tab:orange', 'actions': 'tab:green'}
@@ -75,6 +77,7 @@ def write_plot(result: dict, path: Path) -> None:
     images.set_xticks(places, [label_of(found) for found in rates])
     images.legend(fontsize=8)
     try:
-        figure.savefig(path, dpi=120)
+        with whole_file(path) as partial:
+            figure.savefig(partial, dpi=120)
     finally:
         plt.close(figure)

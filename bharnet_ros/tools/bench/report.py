@@ -14,6 +14,7 @@ from bharnet_ros.inference.model import Model, load_model
 from bharnet_ros.sources.video import SourceError, VideoReader
 from bharnet_ros.system.checks import check_writable
 from bharnet_ros.system.machine import machine
+from bharnet_ros.system.writing import write_text
 from bharnet_ros.tools.bench.plot import check_plot, fell_short, write_plot
 from bharnet_ros.tools.bench.stages import QUANTILES, Publisher, Timing, measure_bare, measure_ours
 
@@ -88,7 +89,7 @@ def bench(config: BenchOptions, rivals: Mapping[str, Infer] | None = None) -> di
         raise
     finally:  # minutes of measuring, whatever went wrong with the rest
         if config.json:
-            config.json.write_text(json.dumps(result, indent=1))
+            write_text(config.json, json.dumps(result, indent=1))
             print(f'wrote {config.json}' + (', unfinished' if result['unfinished'] else ''))
     if config.plot:
         write_plot(result, config.plot)

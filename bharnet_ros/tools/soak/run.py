@@ -17,6 +17,7 @@ from bharnet_ros.system.checks import check_writable
 from bharnet_ros.system.machine import machine
 from bharnet_ros.system.procfs import Usage, usage
 from bharnet_ros.system.signals import Ended
+from bharnet_ros.system.writing import write_text
 from bharnet_ros.tools.graph import ProcessDiedError, ros, spin_until, start_graph, stop
 from bharnet_ros.tools.soak.verdict import (
     MB_PER_HOUR,
@@ -178,7 +179,8 @@ def write_report(
     asked: dict[str, object],
 ) -> None:
     """Write everything as JSON."""
-    report.write_text(
+    write_text(
+        report,
         json.dumps(
             asked
             | {
@@ -202,6 +204,6 @@ def write_report(
                 },
             },
             indent=1,
-        )
+        ),
     )
     print(f'wrote {report}')

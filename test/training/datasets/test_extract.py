@@ -5,20 +5,23 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-pytest.importorskip('ray', reason='extraction needs Ray')
-
 from bharnet_ros.bags.bag import BagWriter
 from bharnet_ros.detectors.holistic import HolisticDetector
 from bharnet_ros.sources.video import SourceConfig, VideoReader
-from bharnet_ros.training.datasets.extract import extract, extract_file, run_all
+from bharnet_ros.system.parts import MissingPartError
+from bharnet_ros.training.datasets import extract as module
+from bharnet_ros.training.datasets.detection import extract_file
+from bharnet_ros.training.datasets.extract import extract, run_all
 from bharnet_ros.training.datasets.store import StoredDataset
 from bharnet_ros.training.datasets.validate import find_faults
 from bharnet_ros.training.errors import DataError
 from support.keypoints import person
+from support.paths import ROOT
 
 pytestmark = pytest.mark.slow
 
@@ -104,8 +107,6 @@ def test_an_existing_data_set_is_not_overwritten(videos, extracted):
 
 def test_only_what_is_new_is_extracted(videos, extracted, monkeypatch):
     to, _ = extracted
-    import bharnet_ros.training.datasets.extract as module
-
     asked = []
     monkeypatch.setattr(
         module, 'run_all', lambda todo, *_: asked.extend(todo) or dict.fromkeys(todo, 'not again')
@@ -219,4 +220,90 @@ def test_a_cluster_in_the_environment_does_not_capture_a_local_run(tmp_path, mon
     monkeypatch.setenv('RAY_ADDRESS', '127.0.0.1:1')  # nobody answers there
     (tmp_path / 'a.mp4').write_bytes(b'no video')
     found = run_all({tmp_path / 'a.mp4': tmp_path / 'a.npz'}, None, 1)
-    assert list(found) == [tmp_path / 'a.mp4'] and 'worker' not in found[tmp_path / 'a.mp4']
+    assert list(found) == [tmp_path / 'a.mp4'] and 'cannot open' in found[tmp_path / 'a.mp4']
+    assert 'ray' not in sys.modules
+
+
+def record(folder, seconds=1.0):
+    with BagWriter(folder) as bag:
+        for t in range(round(seconds * 10)):
+            bag.write(person(t / 10))
+
+
+def test_a_video_that_crashes_its_reader_costs_no_other(tmp_path, monkeypatch, capsys):
+    """A process that dies of SIGSEGV, as codecs and MediaPipe have let it."""
+    monkeypatch.setenv('PYTHONPATH', str(ROOT / 'test'), prepend=os.pathsep)
+    monkeypatch.setattr(module, 'DETECTION', 'support.crashing_detection')
+    names = ('a', 'b', 'crash', 'c', 'd')
+    for name in names:
+        record(tmp_path / 'in' / 'wave' / name)
+    assert extract(tmp_path / 'in', tmp_path / 'out', 'x', 'CC0', jobs=2) == 4
+    ids = StoredDataset(tmp_path / 'out').column('id').tolist()
+    assert sorted(ids) == [f'wave/{name}' for name in names if name != 'crash']
+    rows = list(csv.DictReader((tmp_path / 'out.failures.csv').open()))
+    assert [row['file'] for row in rows] == [str(tmp_path / 'in' / 'wave' / 'crash')]
+    assert rows[0]['error'] == 'the process that read it died of SIGSEGV'
+    assert 'died of SIGSEGV' in capsys.readouterr().out
+
+
+def test_a_full_disk_ends_an_extraction_in_one_line(tmp_path):
+    for name in ('a', 'b', 'c'):
+        record(tmp_path / 'in' / 'wave' / name)
+    code = (
+        'import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))\n'
+        'from pathlib import Path; from bharnet_ros.training.datasets.extract import extract\n'
+        'extract(Path("in"), Path("out"), "x", "CC0", jobs=1)'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert 'cannot write' in last and str(tmp_path / 'out.work') in last and 'too large' in last
+    assert not (tmp_path / 'out').exists() and not list((tmp_path / 'out.work').iterdir())
+    assert extract(tmp_path / 'in', tmp_path / 'out', 'x', 'CC0', jobs=1) == 3
+
+
+def test_an_extraction_that_is_interrupted_leaves_no_process(data_dir, tmp_path):
+    (tmp_path / 'in' / 'a').mkdir(parents=True)
+    for i in range(4):
+        (tmp_path / 'in' / 'a' / f'{i}.mp4').symlink_to(data_dir / 'videos' / SHORT)
+    code = (
+        'from pathlib import Path; from bharnet_ros.training.datasets.extract import extract\n'
+        'extract(Path("in"), Path("out"), "x", "CC0", jobs=2)'
+    )
+    run = subprocess.Popen(
+        [sys.executable, '-c', code],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    stop = time.monotonic() + 120
+    while not list((tmp_path / 'out.work').glob('*.npz')) and time.monotonic() < stop:
+        time.sleep(0.05)
+    workers = children(run.pid)
+    assert len(workers) == 2
+    run.send_signal(signal.SIGINT)
+    assert run.wait(30) != 0
+    assert not any(Path(f'/proc/{worker}').exists() for worker in workers)
+
+
+def children(pid):
+    return [int(child) for child in Path(f'/proc/{pid}/task/{pid}/children').read_text().split()]
+
+
+def test_a_cluster_is_asked_where_there_is_one(tmp_path):
+    pytest.importorskip('ray', reason='a cluster needs Ray')
+    record(tmp_path / 'bag')
+    (tmp_path / 'a.mp4').write_bytes(b'no video')
+    found = run_all(
+        {tmp_path / name: tmp_path / f'{name}.npz' for name in ('bag', 'a.mp4')}, 'local', 0
+    )
+    assert found[tmp_path / 'bag'] == '' and (tmp_path / 'bag.npz').exists()
+    assert found[tmp_path / 'a.mp4']
+
+
+def test_without_ray_a_cluster_is_refused_in_one_line(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'ray', None)
+    with pytest.raises(MissingPartError, match=r'Ray is not installed.*\[cluster\]'):
+        run_all({tmp_path / 'a.mp4': tmp_path / 'a.npz'}, 'auto', 0)

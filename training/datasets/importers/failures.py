@@ -3,6 +3,8 @@
 import csv
 from pathlib import Path
 
+from bharnet_ros.system.writing import whole_file
+
 
 def failures_file(to: Path) -> Path:
     """Return the file that lists what did not get into the data set `to`."""
@@ -14,6 +16,9 @@ def report_failures(to: Path, failures: list[tuple[str, str]]) -> None:
     file = failures_file(to)
     file.unlink(missing_ok=True)
     if failures:
-        with file.open('w', newline='', encoding='utf-8') as stream:
+        with (
+            whole_file(file) as partial,
+            partial.open('w', newline='', encoding='utf-8') as stream,
+        ):
             csv.writer(stream).writerows([('file', 'error'), *failures])
         print(f'{len(failures)} left out or not whole, see {file}')

@@ -1,0 +1,61 @@
+"""The page about a model is for people: short, wrapped, and true to the contract."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bharnet_ros.inference.model import Model
+from bharnet_ros.tools.info import WIDTH, as_page
+from support.keypoints import CONTRACT
+from support.programs import bharnet
+
+
+class Loaded:
+    """What the page asks of a model, with any contract."""
+
+    path, model_id = Path('/models/a.onnx'), '0123456789ab'
+
+    def __init__(self, contract):
+        self.contract = contract
+
+
+def test_the_page_of_a_shipped_model_tells_what_people_ask():
+    status, page, _ = bharnet('info', 'asl_words')
+    model = Model('asl_words')
+    lines = page.splitlines()
+    assert status == 0 and len(lines) < 40
+    assert all(len(line) <= WIDTH for line in lines if str(model.path) not in line)
+    flat = ' '.join(page.split())
+    for told in (
+        model.contract.name,
+        model.model_id,
+        str(model.path),
+        *model.contract.actions,
+        f'{model.contract.window_seconds:g} s in {model.contract.window_steps} steps',
+        f'{model.contract.rejection_threshold:.2f}',
+        f'on {model.contract.metrics["clips"]} clips: top-1 {model.contract.metrics["top1"]:.3f}',
+        *(f'{source["name"]} ({source["license"]})' for source in training_data(model)),
+        *model.contract.notes,
+    ):
+        assert told in flat, told
+
+
+def training_data(model):
+    return model.contract.training['sources']
+
+
+def test_people_are_told_where_the_contract_says_how_many():
+    people = {'hand_up': 3, '-': 9}
+    page = as_page(Loaded(replace(CONTRACT, training={'people': people})))
+    assert 'hand_up (3)' in page and "'-' is rest" in page
+    assert 'people' not in as_page(Loaded(CONTRACT))
+
+
+@pytest.mark.parametrize('odd', [{}, {'sources': 3, 'people': [1]}, {'sources': [None, {}]}])
+def test_what_another_program_wrote_into_a_contract_stops_no_page(odd):
+    metrics = {'top1': 'good', 'folds': [None, {'accuracy': 2}]}
+    page = as_page(
+        Loaded(replace(CONTRACT, training=odd, metrics=metrics, notes=['\x1b[31m red', 5]))
+    )
+    assert 'exported without a report' in page and '\x1b' not in page

@@ -1,0 +1,109 @@
+"""From one video to its keypoints, kept as a part: what a process of an extraction does.
+
+As a program: requests as JSON, one a line, on stdin; answers on stdout in the same order.
+"""
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from bharnet_ros.bags.bag import read_keypoints
+from bharnet_ros.detectors.holistic import HolisticDetector
+from bharnet_ros.errors import reason_of
+from bharnet_ros.layouts import MEDIAPIPE_HOLISTIC
+from bharnet_ros.sources.video import SourceConfig, VideoReader
+from bharnet_ros.system.writing import WriteError, whole_file
+from bharnet_ros.types import BODY_CHANNELS, PARTS, Keypoints
+
+from .store import HAND_CHANNELS
+from .videos import is_bag
+
+PART_VERSION = 2  # raised when the same video would give other keypoints
+LONGEST_STEM = 60  # characters of a file's name in the name of its part; names end at 255 bytes
+
+
+def part_name(file: Path) -> str:
+    """Return the name of the part that holds a file's keypoints: another if the file changes."""
+    stats = [part.stat() for part in (sorted(file.iterdir()) if file.is_dir() else [file])]
+    size, changed = sum(s.st_size for s in stats), max(s.st_mtime_ns for s in stats)
+    key = [str(file.absolute()), size, changed, PART_VERSION]
+    stem = file.stem
+    if len(os.fsencode(stem)) > LONGEST_STEM:
+        stem = stem.encode('ascii', 'replace').decode().replace('?', '_')[:LONGEST_STEM]
+    return f'{stem}-{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12]}.npz'
+
+
+def frames_of(file: Path) -> Iterator[Keypoints]:
+    """Yield the keypoints of each frame: detected in a video, or read from a recording."""
+    if is_bag(file):
+        yield from read_keypoints(file)
+        return
+    detector = HolisticDetector()
+    try:
+        with VideoReader(SourceConfig(str(file), realtime=False)) as video:
+            while (frame := video.read()) is not None:
+                yield from detector.detect(frame)
+    finally:
+        detector.close()
+
+
+def extract_file(file: Path, part: Path) -> str:
+    """Write the keypoints of one file as `part`, or return why not in one line.
+
+    WriteError if it is the part that cannot be written: no other file would fare better.
+    """
+    hand = (len(MEDIAPIPE_HOLISTIC.hand), HAND_CHANNELS)
+    shapes = dict(
+        zip(PARTS, ((len(MEDIAPIPE_HOLISTIC.body), BODY_CHANNELS), hand, hand), strict=True)
+    )
+    try:
+        frames = list(frames_of(file))
+        if not frames:
+            return 'holds no frames'
+        if len({(frame.width, frame.height) for frame in frames}) > 1:
+            return 'its image size changes'
+        for frame in frames:
+            frame.check()
+    except Exception as error:  # whatever a codec or a bag makes of a damaged file, it fails alone
+        return reason_of(error)
+    values = {
+        name: np.stack(
+            [
+                np.zeros(shape) if getattr(frame, name) is None else getattr(frame, name)
+                for frame in frames
+            ]
+        ).astype(np.float32)
+        for name, shape in shapes.items()
+    }
+    mask = np.array([[getattr(frame, name) is not None for name in PARTS] for frame in frames])
+    with whole_file(part) as partial, partial.open('wb') as stream:
+        np.savez_compressed(
+            stream,
+            mask=mask,
+            stamp=np.array([f.stamp for f in frames]),
+            size=np.array([frames[0].width, frames[0].height]),
+            **values,
+        )
+    return ''
+
+
+def main() -> None:
+    """Answer each request, {file, part}, with {error} or {fatal}: what ends the extraction."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), 'w', buffering=1)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # nobody else's words among the answers
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            answer = {'error': extract_file(Path(request['file']), Path(request['part']))}
+        except WriteError as error:
+            answer = {'fatal': str(error)}
+        print(json.dumps(answer), file=answers)
+
+
+if __name__ == '__main__':
+    main()
