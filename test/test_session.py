@@ -266,6 +266,7 @@ def test_a_file_is_read_to_its_end(model, detector, tmp_path, as_type):
     assert phases(moments) == ['STARTED', 'ENDED']
 
 
+@pytest.mark.slow
 def test_a_real_video_is_recognised_in_four_lines(data_dir):
     labels = []
     video = data_dir / 'videos' / 'mpsamples_gesture_recognizer_test_video.mp4'

@@ -102,6 +102,7 @@ def test_info_tells_of_a_shipped_model():
     assert json.loads(done.stdout)['file'] == str(ROOT / 'models' / 'ksl.onnx')
 
 
+@pytest.mark.slow
 def test_a_video_is_recognised_and_recorded(data_dir, tmp_path):
     video = data_dir / 'videos' / 'mpsamples_gesture_recognizer_test_video.mp4'
     done = bharnet('run', '--source', video, '--bag', tmp_path / 'bag')

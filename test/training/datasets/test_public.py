@@ -164,6 +164,7 @@ def test_what_is_there_stays_and_what_is_missing_is_told(tmp_path, capsys):
         import_public(tmp_path / 'in', tmp_path / 'data', ['peple'])
 
 
+@pytest.mark.slow
 def test_the_real_sets_are_imported_within_their_time(tmp_path, data_dir):
     """All of them in 120 s of one core; those that say so are for measuring only."""
     began = time.process_time()

@@ -158,6 +158,7 @@ def test_a_rate_that_is_none_is_refused(tmp_path, rate):
         import_arrays(tmp_path / 'x.npz', tmp_path / 'out', 'x', 'MIT', 0.75, rate)
 
 
+@pytest.mark.slow
 def test_the_rate_is_asked_for(tmp_path):
     np.savez(tmp_path / 'x.npz', **raw())
     import_arrays(tmp_path / 'x.npz', tmp_path / 'a', 'x', 'MIT', 0.75, 12.5)
