@@ -81,7 +81,9 @@ class Watch:
             str(path.relative_to(self.home)) for path in self.home.rglob('*') if not path.is_dir()
         }
         return {
-            path for path in found if not any(PurePath(path).match(known) for known in WRITTEN)
+            path
+            for path in found
+            if not any(PurePath('/', path).match(f'/{known}') for known in WRITTEN)
         }
 
 
