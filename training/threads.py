@@ -64,9 +64,6 @@ def _timed(step: Callable[[], object]) -> float:
 
 
 def fewest_of_the_fast(milliseconds: dict[int, float]) -> int:
-    """Return the number of threads to take: more only if they are clearly faster."""
-    chosen = min(milliseconds)
-    for count in sorted(milliseconds):
-        if milliseconds[count] * MARGIN < milliseconds[chosen]:
-            chosen = count
-    return chosen
+    """Return the number of threads to take: the fewest that are nearly as fast as the fastest."""
+    enough = MARGIN * min(milliseconds.values())
+    return min(count for count, time_ in milliseconds.items() if time_ <= enough)

@@ -1,7 +1,5 @@
 """A saved video: its frames come when they came, in any format, and any label can be read."""
 
-import time
-
 import cv2
 import numpy as np
 import pytest
@@ -95,14 +93,6 @@ def test_a_caption_of_any_script_can_be_read():
 @given(st.text(max_size=40))
 def test_every_text_becomes_ascii(text):
     assert drawable(text).isascii()
-
-
-def test_a_caption_costs_little():
-    canvas = image(90, 1280, 720)
-    began = time.perf_counter()
-    for _ in range(20):
-        draw_caption(canvas, '안녕하세요 93%')
-    assert (time.perf_counter() - began) / 20 < 0.02
 
 
 def test_a_video_ends_before_the_disk_is_so_full_that_it_cannot_be_completed(
