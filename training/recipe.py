@@ -24,7 +24,7 @@ class OptimConfig:
     warmup: int = 5  # epochs; sgd
     milestones: tuple[int, ...] = (35, 55)  # epochs after which the rate is a tenth; sgd
     label_smoothing: float = 0.1
-    # What is drawn equally often: every 'class', every 'person' of every class, or 'none': each clip
+    # Drawn equally often: every 'class', every 'person' of every class; 'none': each clip once.
     balance: str = 'class'
     patience: int = 0  # epochs without a better validation loss before stopping; 0: never stop
 

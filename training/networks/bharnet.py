@@ -107,7 +107,7 @@ class Logits:
         return self.trained() | {'fused': self.fused}
 
 
-def _on_seen(stream: Stream, x: Tensor, mask: Tensor) -> Tensor:
+def _on_seen(stream: GcnStream, x: Tensor, mask: Tensor) -> Tensor:
     """Run a stream on the instances that were seen at all; zeros for the others.
 
     They are masked later on. In training a hand that nobody saw would cost as much as another, and

@@ -16,6 +16,7 @@ from ..export import export, make_contract
 from ..guard import guard_of
 from ..recipe import RunConfig
 from ..train import fit
+from ..vocabulary import Vocabulary
 from ..windows.clips import Clips, merge
 from ..windows.splits import leave_one_out, split
 from .playback import PlayedStream, play
@@ -35,13 +36,15 @@ class OnlineFold:
     seconds: float  # for all of it
 
 
-def exported(model: nn.Module, config: RunConfig, clips: Clips) -> Model:
+def exported(
+    model: nn.Module, config: RunConfig, clips: Clips, vocabulary: Vocabulary | None = None
+) -> Model:
     """Return a network as the robot runs it: exported to a file that is then loaded."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / 'online.onnx'
-        export(
-            model, make_contract('online', config, clips, {}), clips, path, guard_of(config, clips)
-        )
+        contract = make_contract('online', config, clips, {}, vocabulary=vocabulary)
+        guard = guard_of(config, clips)
+        export(model, contract, clips, path, guard, vocabulary=vocabulary)
         return Model(path)
 
 

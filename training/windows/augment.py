@@ -23,7 +23,9 @@ class AugmentConfig:
     zoom: float = 0.0  # relative change of the size, at most; the networks normalise it away
     stretch: float = 0.1  # relative change of the aspect ratio, at most
     depth: float = 0.0  # relative change of the hands' depth, at most: cameras differ in it
-    thin: float = 0.0  # probability that only every second or third step is real, as of slow cameras
+    thin: float = (
+        0.0  # probability that only every second or third step is real, as of slow cameras
+    )
     body_noise: float = 0.04  # standard deviation a step, shoulder widths
     hand_noise: float = 0.03  # standard deviation a step, palm sizes
     body_offset: float = 0.2  # the same, one draw a clip: another person's proportions

@@ -84,8 +84,7 @@ class ClipDataset(Dataset):
             share = rng.uniform(self.config.crop, 1.0)
             start = rng.uniform(0, 1 - share)
             persons = [
-                self._dressed(clip, label, rng)
-                for clip in self._persons(i, start, start + share)
+                self._dressed(clip, label, rng) for clip in self._persons(i, start, start + share)
             ]
         view = int(rng.integers(2**32))  # the same for all persons of the clip
         return to_tensors(

@@ -20,10 +20,10 @@ def test_no_draw_is_lost_and_batches_are_even(clips, size, epoch):
 
 def test_balanced_draws_give_every_class_its_share():
     label = np.array([0] * 90 + [1] * 10)
-    sampler = EpochSampler(label, 2, True, 0, repeat=20)
+    sampler = EpochSampler(label, 0, repeat=20)
     drawn = [label[i] for _, i in sampler]
     assert len(drawn) == 2000 and 0.4 < np.mean(drawn) < 0.6
-    plain = sorted(i for _, i in EpochSampler(label, 2, False, 0))
+    plain = sorted(i for _, i in EpochSampler(len(label), 0))
     assert plain == list(range(100))
     numbers = [n for n, _ in sampler]
     sampler.set_epoch(1)
