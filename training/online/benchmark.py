@@ -20,6 +20,7 @@ from ..vocabulary import Vocabulary
 from ..windows.clips import Clips, merge
 from ..windows.splits import leave_one_out, split
 from .playback import PlayedStream, play
+from .recorded import recorded_groups, recorded_stream
 from .streams import LabelledStream, StitchConfig, halves, stitch_stream, usable
 
 
@@ -75,7 +76,8 @@ def run_folds(
     Args:
         config: the recipe; its seed is replaced.
         clips: all clips, also of withheld classes.
-        groups: each is left out in turn and makes the streams.
+        groups: each is left out in turn and makes the streams; of a data set of streams its own
+            recordings are played, all of them, and nothing is tuned on it.
         withhold: classes that no training sees: the unknown actions.
         stitch: length and make-up of each stream.
         seeds: one whole round each.
@@ -105,7 +107,12 @@ def run_folds(
     words = [name for name in labels if name not in (idle, unknown)]
     used = np.isin(np.array(clips.class_names)[clips.label], [*words, *withhold, idle or ''])
     makers: dict[str, Callable[[int], list[LabelledStream]]] = {}
+    recorded = recorded_groups(config.sources)
     for group in groups:
+        if group in recorded:
+            stream = recorded_stream(*recorded[group], idle)
+            makers[group] = lambda _, stream=stream: [stream]
+            continue
         here = usable(clips.select(used & (clips.group == group)))
         if not len(here):
             raise DataError(
@@ -129,13 +136,13 @@ def run_folds(
                 if given is not None
                 else train_without(replace(config, seed=seed), clips, group, withhold)
             )
-            reported, chosen_by = make(seed)
+            reported, *others = make(seed)
             yield OnlineFold(
                 group,
                 seed,
                 recognizer.model_id,
                 count,
                 play(recognizer, reported),
-                play(recognizer, chosen_by) if tuned else None,
+                play(recognizer, others[0]) if tuned and others else None,
                 round(time.monotonic() - begun, 1),
             )
