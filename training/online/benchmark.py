@@ -20,7 +20,7 @@ from ..vocabulary import Vocabulary
 from ..windows.clips import Clips, merge
 from ..windows.splits import leave_one_out, split
 from .playback import PlayedStream, play
-from .recorded import recorded_groups, recorded_stream
+from .recordings import recorded_groups, recorded_stream
 from .streams import LabelledStream, StitchConfig, halves, stitch_stream, usable
 
 
@@ -107,10 +107,10 @@ def run_folds(
     words = [name for name in labels if name not in (idle, unknown)]
     used = np.isin(np.array(clips.class_names)[clips.label], [*words, *withhold, idle or ''])
     makers: dict[str, Callable[[int], list[LabelledStream]]] = {}
-    recorded = recorded_groups(config.sources)
+    recordings = recorded_groups(config.sources)
     for group in groups:
-        if group in recorded:
-            stream = recorded_stream(*recorded[group], idle)
+        if group in recordings:
+            stream = recorded_stream(*recordings[group], words)
             makers[group] = lambda _, stream=stream: [stream]
             continue
         here = usable(clips.select(used & (clips.group == group)))
