@@ -28,6 +28,7 @@ from .windows.clips import Clips
 from .windows.dataset import ClipDataset
 
 OPSET = 18
+FEW = 3  # people from whom a class is learned; fewer are marked in the contract
 UNGUARDED = 'Its scores and calibration are those of the network without the guard (shape_limit).'
 PRIVATE = 'It learned from data that are for measuring only: do not pass it on.'
 TOLERANCE = {'float32': 1e-5, 'float16': 2e-2}  # of probabilities, ONNX Runtime against PyTorch
@@ -136,7 +137,9 @@ def make_contract(
             ],
             'clips': {label: int(n) for label, n in zip(labels, counts, strict=True)},
             'people': dict(zip(labels, people, strict=True)),
+            'few_people': [label for label, n in zip(labels, people, strict=True) if n < FEW],
             'classes': len(clips.class_names),  # that the network tells apart inside
+            **({'made_of': vocabulary.made_of} if vocabulary else {}),
             'epochs': config.optim.epochs,
             'seed': config.seed,
         },

@@ -43,6 +43,11 @@ class Vocabulary:
             raise DataError(f'{path}: no word in it')
         return cls(tuple(words), tuple(words.values()))
 
+    @property
+    def made_of(self) -> dict[str, list[str]]:
+        """The classes of each word."""
+        return {word: list(names) for word, names in zip(self.words, self.classes, strict=True)}
+
     def labels(self, idle: str, unknown: str) -> tuple[str, ...]:
         """Return what a model that knows these words answers: the words, idle, and unknown."""
         return (*self.words, idle, unknown)

@@ -92,6 +92,7 @@ def test_an_exported_vocabulary_tells_its_words_idle_and_unknown(tmp_path):
     counts = np.bincount(clips.label)
     assert contract.training['clips'] == {'rise': counts[1], '-': counts[0], 'unknown': counts[2]}
     assert contract.training['people'] == {'rise': 2, '-': 2, 'unknown': 2}
+    assert contract.training['few_people'] == ['rise', '-', 'unknown']
     export(net, contract, clips, tmp_path / 'x.onnx', vocabulary=vocabulary)
     windows = [random_clip(seed) for seed in range(6)]
     with torch.no_grad():

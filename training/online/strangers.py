@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from bharnet_ros.inference.contract import Contract
 from bharnet_ros.inference.model import Model
 from bharnet_ros.recognition.decision import DecisionConfig, Policy
 from bharnet_ros.types import SECOND, Keypoints, Phase
@@ -27,6 +28,7 @@ class PlayedClip:
 
     person: str
     label: str
+    word: str | None  # of the model that it shows; None: none of them
     best: str  # the best answer to the whole clip as one window
     scores: RecordedScores | None  # of the runtime's windows; None if there was no decision
 
@@ -120,6 +122,7 @@ def play_clips(
         )
     if rate is None:
         require_rate(clips)
+    words = words_by_label(contract)
     for i in range(len(clips)):
         frames = frames_of(clips, i, rate, aspect)
         whole = clips.clip(i, 0.0, 1.0, contract.window_steps)
@@ -128,7 +131,19 @@ def play_clips(
         best = contract.labels[int(recognizer.infer([whole])[0].argmax())]
         scores, _ = record(recognizer, frames, DecisionConfig())
         label = clips.class_names[clips.label[i]]
-        yield PlayedClip(clips.group[i], label, best, scores if len(scores.stamps) else None)
+        yield PlayedClip(
+            clips.group[i],
+            label,
+            words.get(label),
+            best,
+            scores if len(scores.stamps) else None,
+        )
+
+
+def words_by_label(contract: Contract) -> dict[str, str]:
+    """Return the word of every label that a model tells; of some models a word has another name."""
+    made_of = contract.training.get('made_of') or {word: [word] for word in contract.actions}
+    return {label: word for word, labels in made_of.items() for label in labels}
 
 
 def events_of(clip: PlayedClip, decision: DecisionConfig) -> set[str]:
@@ -161,23 +176,21 @@ def measure_strangers(
     """
     contract = recognizer.contract
     words = contract.actions
-    aliases = {alias_of(word) for word in words}
-    known = [clip for clip in played if clip.label in words]
+    aliases = {alias_of(label) for label in words_by_label(contract)} | {contract.idle}
+    known = [clip for clip in played if clip.word is not None]
     unknown = [
-        clip
-        for clip in played
-        if clip.label not in contract.labels and alias_of(clip.label) not in aliases
+        clip for clip in played if clip.word is None and alias_of(clip.label) not in aliases
     ]
     if not known:
         raise DataError(f'no clip shows a word of {contract.name}: {", ".join(words)}')
 
     def rates(at: float) -> EventRates:
         decision = DecisionConfig(threshold=at)
-        told = [(clip.label, events_of(clip, decision)) for clip in known]
+        told = [(clip.word, events_of(clip, decision)) for clip in known]
         return EventRates(
             at,
-            share(told, lambda label, events: label in events),
-            share(told, lambda label, events: bool(events - {label})),
+            share(told, lambda word, events: word in events),
+            share(told, lambda word, events: bool(events - {word})),
             share(
                 [(clip.label, events_of(clip, decision)) for clip in unknown],
                 lambda _, events: bool(events),
@@ -198,12 +211,12 @@ def measure_strangers(
     mistakes = Counter(
         (clip.label, event)
         for clip in [*known, *unknown]
-        for event in events_of(clip, decision) - {clip.label}
+        for event in events_of(clip, decision) - {clip.word}
     )
     scores = tuple(
-        score_word(word, [clip for clip in known if clip.label == word], decision)
+        score_word(word, [clip for clip in known if clip.word == word], decision)
         for word in words
-        if any(clip.label == word for clip in known)
+        if any(clip.word == word for clip in known)
     )
     return StrangersReport(
         f'{contract.name} {recognizer.model_id}',
