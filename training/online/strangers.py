@@ -141,7 +141,7 @@ def play_clips(
 
 
 def words_by_label(contract: Contract) -> dict[str, str]:
-    """Return the word of every label that a model tells; of some models a word has another name."""
+    """Return the word of every label that a model tells; the two may differ in name."""
     made_of = contract.training.get('made_of') or {word: [word] for word in contract.actions}
     return {label: word for word, labels in made_of.items() for label in labels}
 
