@@ -140,7 +140,7 @@ HELD := people/me-abhinav-1001/Sign-Language-Detection,people/tamtridung/ASL_Sig
 
 models: data
 	@$(RUN); set -x; recipe=training/recipes/encoder.yaml; \
-	bharnet-train train --recipe $$recipe --recipe.out runs/encoder_held --recipe.optim.epochs 4 \
+	bharnet-train train --recipe $$recipe --recipe.out runs/encoder_held --recipe.optim.epochs 10 \
 	  --recipe.split.test '[$(HELD)]'; \
 	bharnet-train train --recipe $$recipe --recipe.out runs/encoder; \
 	for name in asl_words ksl; do words=training/recipes/$$name.txt; \
@@ -149,7 +149,7 @@ models: data
 	  bharnet-train export --run runs/encoder --words $$words --strangers runs/$${name}_held \
 	    --name $$name --to models/$$name.onnx; done; \
 	if [ -d data/strangers ]; then bharnet-train strangers --model models/asl_words.onnx \
-	  --data '[data/strangers]' --report runs/strangers; fi; \
+	  --data '[{path: data/strangers}]' --report runs/strangers; fi; \
 	bharnet-train demo-recording --recipe training/recipes/asl_words.yaml \
 	  --words '[coffee,please,large,tea,thank-you]' --to models/demo_keypoints
 
