@@ -1,5 +1,6 @@
 """Clips of people that a model never met, through the runtime: right, wrong and false events."""
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +19,8 @@ from .playback import RecordedScores, record, replay
 
 WIDTH = 640  # pixels of the picture that a clip is taken to come from
 PERSON = 'person'
-THRESHOLDS = tuple(round(0.02 * n, 2) for n in range(5, 50))  # of the curve
+THRESHOLDS = tuple(round(0.1 + 0.01 * n, 2) for n in range(90))  # that can be chosen
+CURVE = THRESHOLDS[::5]
 MISTAKES = 12  # pairs that a report names
 
 
@@ -150,6 +152,10 @@ def events_of(clip: PlayedClip, decision: DecisionConfig) -> set[str]:
     """Return the words that become events in a clip."""
     if clip.scores is None:
         return set()
+    contract = clip.scores.contract
+    actions = [contract.labels.index(name) for name in contract.actions]
+    if clip.scores.probabilities[:, actions].max() < decision.threshold:
+        return set()  # smoothing does not lift it above
     answer = replay(clip.scores, decision)
     return {event.label for event in answer.events if event.phase == Phase.STARTED}
 
@@ -197,14 +203,15 @@ def measure_strangers(
             ),
         )
 
-    curve = tuple(rates(at) for at in THRESHOLDS)
+    curve = tuple(rates(at) for at in CURVE)
     if false_share is not None:
-        fitting = [point for point in curve if point.false <= false_share]
-        if not fitting:
+        # The higher the threshold, the fewer events: halve the range.
+        first = bisect_left(THRESHOLDS, True, key=lambda at: rates(at).false <= false_share)
+        if first == len(THRESHOLDS):
             raise DataError(
                 f'at no threshold are events of unknown actions as rare as {false_share:g}'
             )
-        chosen = fitting[0]
+        chosen = rates(THRESHOLDS[first])
     else:
         chosen = rates(threshold or Policy.of(DecisionConfig(), contract).threshold)
     decision = DecisionConfig(threshold=chosen.threshold)
