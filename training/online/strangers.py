@@ -19,7 +19,8 @@ from .playback import RecordedScores, record, replay
 
 WIDTH = 640  # pixels of the picture that a clip is taken to come from
 PERSON = 'person'
-THRESHOLDS = tuple(round(0.1 + 0.01 * n, 2) for n in range(90))  # that can be chosen
+# That can be chosen: below a half a word may be less likely than all else together.
+THRESHOLDS = tuple(round(0.5 + 0.01 * n, 2) for n in range(50))
 CURVE = THRESHOLDS[::5]
 MISTAKES = 12  # pairs that a report names
 
