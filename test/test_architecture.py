@@ -21,7 +21,7 @@ RUNTIME = (
 )
 TRAINING = (
     {'errors', 'countdown', 'lettering'},
-    {'datasets', 'networks'},
+    {'datasets', 'networks', 'vocabulary'},
     {'windows'},
     {'recipe', 'callbacks', 'threads'},
     {'preflight'},

@@ -27,7 +27,7 @@ from .tools.look import look
 from .verbs.data import demo_recording, describe, labels, plot, validate
 from .verbs.learning import export_run, train
 from .verbs.machine import benchmark, complexity, loader_benchmark, measure_latency
-from .verbs.scoring import compare, evaluate, online, test
+from .verbs.scoring import compare, evaluate, online, strangers, test
 
 COMMANDS = {
     'import': {
@@ -50,6 +50,7 @@ COMMANDS = {
     'test': test,
     'compare': compare,
     'online': online,
+    'strangers': strangers,
     'export': export_run,
     'complexity': complexity,
     'latency': measure_latency,

@@ -23,10 +23,12 @@ from .evaluation.calibrate import Calibration
 from .networks.bharnet import BHaRNet, UnifiedNet
 from .networks.shape_guard import ShapeGuard
 from .recipe import RunConfig
+from .vocabulary import Vocabulary
 from .windows.clips import Clips
 from .windows.dataset import ClipDataset
 
 OPSET = 18
+FEW = 3  # people from whom a class is learned; fewer are marked in the contract
 UNGUARDED = 'Its scores and calibration are those of the network without the guard (shape_limit).'
 PRIVATE = 'It learned from data that are for measuring only: do not pass it on.'
 TOLERANCE = {'float32': 1e-5, 'float16': 2e-2}  # of probabilities, ONNX Runtime against PyTorch
@@ -41,19 +43,24 @@ class Probabilities(nn.Module):
         persons: int = 1,
         temperature: float = 1.0,
         guard: ShapeGuard | None = None,
+        answers: Tensor | None = None,
     ):
+        """Args: `answers` (K, L) sums the network's classes to those that are told."""
         super().__init__()
         self.model, self.persons, self.temperature = model, persons, temperature
         self.guard = guard
+        self.register_buffer('answers', answers)
 
     def forward(
         self, body: Tensor, left_hand: Tensor, right_hand: Tensor, mask: Tensor, aspect: Tensor
     ) -> Tensor:
-        """See `Preprocess.forward`, without the axis of persons if there is one; (N, K)."""
+        """See `Preprocess.forward`, without the axis of persons if there is one; (N, L)."""
         parts = (body, left_hand, right_hand, mask)
         if self.persons == 1:
             parts = (part[:, None] for part in parts)
         found = (self.model(*parts, aspect).fused / self.temperature).softmax(1)
+        if self.answers is not None:
+            found = found @ self.answers
         if self.guard is None:
             return found
         return self.guard(found, left_hand, right_hand, mask, aspect)
@@ -101,15 +108,21 @@ def make_contract(
     calibration: Calibration | None = None,
     members: int = 1,
     precision: str = 'float32',
+    vocabulary: Vocabulary | None = None,
 ) -> Contract:
     """Collect what the runtime and people must know."""
     network = asdict(config.model)
-    counts = np.bincount(clips.label, minlength=len(clips.class_names))
+    labels, told = clips.class_names, clips.label
+    if vocabulary is not None:
+        labels = vocabulary.labels(config.idle, config.unknown)
+        told = vocabulary.projection(clips.class_names, config.idle).argmax(1).numpy()[clips.label]
+    counts = np.bincount(told, minlength=len(labels))
+    people = [len(np.unique(clips.group[told == k])) for k in range(len(labels))]
     return Contract(
         name=name,
-        labels=clips.class_names,
-        idle=config.idle if config.idle in clips.class_names else None,
-        unknown=config.unknown if config.unknown in clips.class_names else None,
+        labels=labels,
+        idle=config.idle if config.idle in labels else None,
+        unknown=config.unknown if config.unknown in labels else None,
         layout=config.model.preprocess.layout,
         window_seconds=config.window_seconds,
         window_steps=config.steps,
@@ -122,7 +135,11 @@ def make_contract(
                     (info.name, info.license, info.use) for info in clips.infos
                 )
             ],
-            'clips': {label: int(n) for label, n in zip(clips.class_names, counts, strict=True)},
+            'clips': {label: int(n) for label, n in zip(labels, counts, strict=True)},
+            'people': dict(zip(labels, people, strict=True)),
+            'few_people': [label for label, n in zip(labels, people, strict=True) if n < FEW],
+            'classes': len(clips.class_names),  # that the network tells apart inside
+            **({'made_of': vocabulary.made_of} if vocabulary else {}),
             'epochs': config.optim.epochs,
             'seed': config.seed,
         },
@@ -205,13 +222,17 @@ def export(
     path: Path,
     guard: ShapeGuard | None = None,
     check: int = 64,
+    vocabulary: Vocabulary | None = None,
 ) -> float:
     """Write `path`, run it in ONNX Runtime on real clips, and return the largest difference.
+
+    With a `vocabulary` the graph tells its words alone, as the contract's labels say.
 
     ExportError (and no file) if a probability differs by more than TOLERANCE.
     """
     contract.check()
-    model = Probabilities(model, contract.persons, contract.temperature, guard).eval()
+    answers = vocabulary and vocabulary.projection(clips.class_names, contract.idle)
+    model = Probabilities(model, contract.persons, contract.temperature, guard, answers).eval()
     inputs = example_inputs(contract, clips, check)
     with torch.no_grad():
         expected = model(*inputs).numpy()

@@ -24,12 +24,15 @@ class OptimConfig:
     warmup: int = 5  # epochs; sgd
     milestones: tuple[int, ...] = (35, 55)  # epochs after which the rate is a tenth; sgd
     label_smoothing: float = 0.1
-    balance: bool = True  # every class is drawn equally often
+    # Drawn equally often: every 'class', every 'person' of every class; 'none': each clip once.
+    balance: str = 'class'
     patience: int = 0  # epochs without a better validation loss before stopping; 0: never stop
 
     def __post_init__(self):
         if self.optimizer not in ('adamw', 'sgd'):
             raise ValueError(f"optimizer is 'adamw' or 'sgd', not {self.optimizer!r}")
+        if self.balance not in ('class', 'person', 'none'):
+            raise ValueError(f"balance is 'class', 'person' or 'none', not {self.balance!r}")
 
 
 @dataclass(frozen=True)

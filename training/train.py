@@ -23,7 +23,7 @@ from .recipe import OptimConfig, RunConfig, TrainerConfig
 from .threads import choose_threads
 from .windows.clips import Clips
 from .windows.dataset import ClipDataset
-from .windows.sampler import EpochSampler, EvenBatches
+from .windows.sampler import EpochSampler, EvenBatches, balance_kinds
 
 MONITOR = 'validation/loss'
 LAST, THREADS = 'last.ckpt', 'threads'
@@ -261,7 +261,7 @@ def fit_one(
         num_sanity_val_steps=0,
     )
     sampler = EpochSampler(
-        train.label, len(train.class_names), config.optim.balance, config.seed, config.optim.repeat
+        balance_kinds(train, config.optim.balance), config.seed, config.optim.repeat
     )
     loader = DataLoader(
         dataset,

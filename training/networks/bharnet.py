@@ -107,6 +107,22 @@ class Logits:
         return self.trained() | {'fused': self.fused}
 
 
+def _on_seen(stream: GcnStream, x: Tensor, mask: Tensor) -> Tensor:
+    """Run a stream on the instances that were seen at all; zeros for the others.
+
+    They are masked later on. In training a hand that nobody saw would cost as much as another, and
+    its zeros would enter the statistics of every normalisation.
+    """
+    instances = x.permute(0, 4, 1, 2, 3).flatten(0, 1)[..., None]  # (N * I, C, T, V, 1)
+    seen = mask.amax((1, 2, 3)).flatten() > 0
+    if not seen.any():
+        return stream(x)
+    y = stream(instances[seen])
+    every = y.new_zeros(len(seen), *y.shape[1:4])
+    every[seen] = y[..., 0]
+    return every.unflatten(0, (x.shape[0], -1)).permute(0, 2, 3, 4, 1)
+
+
 class BHaRNet(nn.Module):
     """Body stream, hand stream, and their fusion; or either of them alone."""
 
@@ -145,8 +161,9 @@ class BHaRNet(nn.Module):
         with full_precision(body):
             x = self.preprocess(body, left_hand, right_hand, mask, aspect)
         inputs = {'body': (x.body, x.body_mask), 'hand': (x.hand, x.hand_mask)}
+        run = _on_seen if self.training else lambda stream, x, _: stream(x)
         return {
-            name: (stream(inputs[name][0]), inputs[name][1])
+            name: (run(stream, *inputs[name]), inputs[name][1])
             for name, stream in self.streams.items()
         }
 

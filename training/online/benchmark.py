@@ -16,9 +16,11 @@ from ..export import export, make_contract
 from ..guard import guard_of
 from ..recipe import RunConfig
 from ..train import fit
+from ..vocabulary import Vocabulary
 from ..windows.clips import Clips, merge
 from ..windows.splits import leave_one_out, split
 from .playback import PlayedStream, play
+from .recordings import recorded_groups, recorded_stream
 from .streams import LabelledStream, StitchConfig, halves, stitch_stream, usable
 
 
@@ -35,13 +37,15 @@ class OnlineFold:
     seconds: float  # for all of it
 
 
-def exported(model: nn.Module, config: RunConfig, clips: Clips) -> Model:
+def exported(
+    model: nn.Module, config: RunConfig, clips: Clips, vocabulary: Vocabulary | None = None
+) -> Model:
     """Return a network as the robot runs it: exported to a file that is then loaded."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / 'online.onnx'
-        export(
-            model, make_contract('online', config, clips, {}), clips, path, guard_of(config, clips)
-        )
+        contract = make_contract('online', config, clips, {}, vocabulary=vocabulary)
+        guard = guard_of(config, clips)
+        export(model, contract, clips, path, guard, vocabulary=vocabulary)
         return Model(path)
 
 
@@ -72,7 +76,8 @@ def run_folds(
     Args:
         config: the recipe; its seed is replaced.
         clips: all clips, also of withheld classes.
-        groups: each is left out in turn and makes the streams.
+        groups: each is left out in turn and makes the streams; of a data set of streams its own
+            recordings are played, all of them, and nothing is tuned on it.
         withhold: classes that no training sees: the unknown actions.
         stitch: length and make-up of each stream.
         seeds: one whole round each.
@@ -102,7 +107,12 @@ def run_folds(
     words = [name for name in labels if name not in (idle, unknown)]
     used = np.isin(np.array(clips.class_names)[clips.label], [*words, *withhold, idle or ''])
     makers: dict[str, Callable[[int], list[LabelledStream]]] = {}
+    recordings = recorded_groups(config.sources)
     for group in groups:
+        if group in recordings:
+            stream = recorded_stream(*recordings[group], words)
+            makers[group] = lambda _, stream=stream: [stream]
+            continue
         here = usable(clips.select(used & (clips.group == group)))
         if not len(here):
             raise DataError(
@@ -126,13 +136,13 @@ def run_folds(
                 if given is not None
                 else train_without(replace(config, seed=seed), clips, group, withhold)
             )
-            reported, chosen_by = make(seed)
+            reported, *others = make(seed)
             yield OnlineFold(
                 group,
                 seed,
                 recognizer.model_id,
                 count,
                 play(recognizer, reported),
-                play(recognizer, chosen_by) if tuned else None,
+                play(recognizer, others[0]) if tuned and others else None,
                 round(time.monotonic() - begun, 1),
             )

@@ -69,7 +69,7 @@ def read_through(
         dataset,
         batch,
         num_workers=workers,
-        sampler=EpochSampler(clips.label, len(clips.class_names), False, 0),
+        sampler=EpochSampler(len(clips), 0),
     )
     total = min(limit or len(clips), len(clips))
     done, begun, shown = 0, time.monotonic(), 0

@@ -1,6 +1,7 @@
 """Verbs that make a model: train a recipe, export the run."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from lightning.pytorch.utilities import rank_zero_only
@@ -12,10 +13,12 @@ from ..evaluation.metrics import guessing
 from ..evaluation.report import read_report
 from ..export import check_use, export, make_contract
 from ..guard import guard_of
+from ..online.strangers_report import read_strangers_report
 from ..preflight import find_doubts
 from ..recipe import RunConfig, load_data
 from ..runs import begin_run, read_model, read_run, write_run
 from ..train import fit
+from ..vocabulary import Vocabulary
 from ..windows.clips import Clips
 from ..windows.splits import split
 
@@ -68,6 +71,8 @@ def export_run(
     precision: str = 'float32',
     allow_guessing: bool = False,
     private: bool = False,
+    words: Path | None = None,
+    strangers: Path | None = None,
 ) -> None:
     """Export a trained run as one ONNX file.
 
@@ -80,6 +85,10 @@ def export_run(
         precision: float32, or float16 for GPUs (inputs and outputs stay float32).
         allow_guessing: export also a model whose report is no better than guessing.
         private: the file is not passed on, so it may have learned from data for measuring only.
+        words: list of the words that the model tells, one a line, `word` or `word = class, class`.
+            What else the run learned is then unknown. Without it every class is told.
+        strangers: folder that `strangers` wrote of people that this recipe did not learn from. Its
+            threshold and its table go into the model.
 
     """
     if precision not in ('float32', 'float16'):
@@ -111,10 +120,21 @@ def export_run(
                 {key: fold[key] for key in ('name', 'seed', 'accuracy')} for fold in data['folds']
             ],
         }
+    vocabulary = words and Vocabulary.read(words)
+    members = max(len(config.ensemble), 1)
     contract = make_contract(
-        name, config, clips, metrics, calibration, max(len(config.ensemble), 1), precision
+        name, config, clips, metrics, calibration, members, precision, vocabulary
     )
-    difference = export(model, contract, clips, to, guard_of(config, clips))
+    if strangers is not None:
+        measured = read_strangers_report(strangers)
+        threshold = measured['rates']['threshold']
+        contract = replace(
+            contract,
+            rejection_threshold=threshold,
+            metrics=metrics | {'strangers': measured},
+        )
+    guard = guard_of(config, clips)
+    difference = export(model, contract, clips, to, guard, vocabulary=vocabulary)
     print(
         f'wrote {to}, {to.stat().st_size / 1e6:.2f} MB; largest difference to PyTorch '
         f'{difference:.1e}'

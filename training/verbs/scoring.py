@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 from lightning.pytorch.utilities import rank_zero_only
+from rich.progress import track as progress
 
 from bharnet_ros.inference.model import Model
 from bharnet_ros.system.checks import check_folder
@@ -21,9 +22,12 @@ from ..evaluation.robustness import check_robustness, mean_curves, robustness
 from ..evaluation.subsets import subset_scores
 from ..online.benchmark import exported, run_folds
 from ..online.report import summary, write_online_report
+from ..online.strangers import measure_strangers, play_clips
+from ..online.strangers_report import strangers_table, write_strangers_report
 from ..online.streams import StitchConfig
 from ..recipe import RunConfig, load_data
 from ..runs import read_model, read_run
+from ..vocabulary import Vocabulary
 from ..windows.clips import DatasetSource, load_clips, merge
 from ..windows.splits import OFFICIAL, leave_one_out, one_only, split
 from .learning import say_doubts
@@ -237,6 +241,72 @@ def online(
             f'{setting.name}: '
             + ', '.join(f'{name} {value}' for name, value in setting.numbers.items())
         )
+    print(f'wrote {report}/report.md')
+
+
+def strangers(
+    report: Path,
+    data: list[DatasetSource] = [],  # noqa: B006
+    model: str | None = None,
+    run: Path | None = None,
+    words: Path | None = None,
+    threshold: float | None = None,
+    false_share: float | None = None,
+    rate: float | None = None,
+    aspect: float | None = None,
+) -> None:
+    """Measure a model on people that it never met: top-1, and right, wrong and false events.
+
+    Clips go through the runtime as frames of a camera do. Clips at rest, and signs that are a word
+    of the model under another name, are in no count.
+
+    Args:
+        report: folder to write: report.md, strangers.json, a picture.
+        data: whom to measure on. Without it, the test part of the run's own split.
+        model: an exported file, or the name of a shipped model.
+        run: in place of it, a folder that `train` wrote.
+        words: list of the words that the run tells, see `export`.
+        threshold: of the decision; null: the model's own.
+        false_share: in place of it: choose the smallest threshold at which at most this share of
+            the unknown clips has an event. Only on people whose data may be shipped.
+        rate: frames a second of all clips, whatever the data says.
+        aspect: image height over width of all clips, whatever the data says.
+
+    """
+    if (run is None) == (model is None):
+        raise DataError('give either run or model')
+    if threshold is not None and false_share is not None:
+        raise DataError('give threshold or false_share, not both')
+    check_folder(report)
+    clips = None
+    if data:
+        idle = RunConfig([]).idle
+        clips = merge([load_clips(source, idle) for source in data])
+        measuring = {info.name for info in clips.infos if info.use == 'measure'}
+        if false_share is not None and measuring:
+            raise DataError(
+                f'{", ".join(sorted(measuring))} is for measuring only: choose the threshold on '
+                'people of other data'
+            )
+    if run is not None:
+        config = read_run(run)
+        learned = load_data(config)
+        network = read_model(run, config, len(learned.class_names))
+        recognizer = exported(network, config, learned, words and Vocabulary.read(words))
+        if clips is None:
+            if config.split is None:
+                raise DataError(f'{run} was trained on all of its clips: give data')
+            clips = learned.select(split(learned, config.split).test)
+    elif clips is None:
+        raise DataError('give the data to measure the model on')
+    else:
+        recognizer = Model(model)
+    played = list(
+        progress(play_clips(recognizer, clips, rate, aspect), 'playing clips', len(clips))
+    )
+    found = measure_strangers(played, recognizer, threshold, false_share)
+    write_strangers_report(report, f'{report.name}: {found.people} people', found)
+    print(strangers_table(found), end='')
     print(f'wrote {report}/report.md')
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bharnet_ros.layouts import MEDIAPIPE_HOLISTIC, PALM, BodyHandLayout
+from bharnet_ros.recognition.window import resample
 from bharnet_ros.types import PARTS, Clip
 
 HANDS = ('left_hand', 'right_hand')
@@ -21,6 +22,10 @@ class AugmentConfig:
     turn: float = 0.0  # degrees about the vertical and the horizontal axis; metric skeletons only
     zoom: float = 0.0  # relative change of the size, at most; the networks normalise it away
     stretch: float = 0.1  # relative change of the aspect ratio, at most
+    depth: float = 0.0  # relative change of the hands' depth, at most: cameras differ in it
+    thin: float = (
+        0.0  # probability that only every second or third step is real, as of slow cameras
+    )
     body_noise: float = 0.04  # standard deviation a step, shoulder widths
     hand_noise: float = 0.03  # standard deviation a step, palm sizes
     body_offset: float = 0.2  # the same, one draw a clip: another person's proportions
@@ -128,6 +133,23 @@ def add_noise(
     return _with(clip, **noisy)
 
 
+def deepen(clip: Clip, factor: float) -> Clip:
+    """Scale the depth of the hands about their wrists."""
+    return _with(clip, **{name: getattr(clip, name) * (1.0, 1.0, factor) for name in HANDS})
+
+
+def thin(clip: Clip, every: int, first: int) -> Clip:
+    """Keep one step in `every`, beginning at `first`, and bridge the others as windows do."""
+    steps = np.arange(len(clip.mask))
+    kept = steps[first::every]
+    sampled, mask = {}, clip.mask.copy()
+    for part, name in enumerate(PARTS):
+        points, seen = getattr(clip, name), clip.mask[kept, part] > 0
+        sampled[name], inside = resample(kept, points[kept], seen, steps, every)
+        mask[:, part] = inside
+    return _with(clip, **sampled, mask=mask)
+
+
 def drop_hands(clip: Clip, steps: np.ndarray) -> Clip:
     """Mark hands missing where the (T, 2) bool `steps` says so."""
     mask = clip.mask.copy()
@@ -187,6 +209,57 @@ def rest_hands(
     return _with(clip, **hands, mask=mask)
 
 
+def _onto_body(hand: np.ndarray, donor: Clip, part: int) -> np.ndarray | None:
+    """Return (T, 21, 3) `hand`, in image widths, in the place and size of the donor's hand."""
+    seen = donor.mask[:, part] > 0
+    theirs = getattr(donor, PARTS[part]) * (1.0, donor.aspect, 1.0)
+    palm = np.linalg.norm(theirs[seen, PALM, :2] - theirs[seen, 0, :2], axis=-1).mean()
+    own = np.linalg.norm(hand[:, PALM, :2] - hand[:, 0, :2], axis=-1).mean()
+    if min(palm, own) < 1e-4:
+        return None
+    place = theirs[seen, 0].mean(0)
+    path = hand[:, :1] - hand[:, :1].mean(0)
+    return (hand - hand[:, :1] + path) * (palm / own) + place * (1.0, 1.0, 0.0)
+
+
+def graft(
+    clip: Clip, donor: Clip, alone: bool, layout: BodyHandLayout = MEDIAPIPE_HOLISTIC
+) -> Clip | None:
+    """Put the hand of a clip without a body on the arm of another person.
+
+    The hand keeps its shape and its movement, in palm sizes, and stays where the donor's hand
+    was on average; the donor's wrist goes with it. None if they show no hand of the same side.
+
+    Args:
+        clip: hands only.
+        donor: another person, with a body.
+        alone: the donor's other hand goes out of the picture.
+        layout: of both.
+
+    """
+    shared = (clip.mask[:, 1:] > 0).any(0) & (donor.mask[:, 1:] > 0).any(0)
+    if not shared.any() or not donor.mask[:, 0].any():
+        return None
+    parts, mask = {'body': donor.body.copy()}, donor.mask.copy()
+    scale = np.array([1.0, donor.aspect, 1.0])
+    for part, name in enumerate(HANDS, start=1):
+        parts[name] = getattr(donor, name)
+        if not shared[part - 1]:
+            mask[:, part] *= not alone
+            continue
+        seen = clip.mask[:, part] > 0
+        own = getattr(clip, name) * (1.0, clip.aspect, 1.0)
+        placed = _onto_body(own[seen], donor, part)
+        if placed is None:
+            return None
+        hand = np.zeros_like(getattr(donor, name))
+        hand[seen] = placed / scale
+        wrist = pair('wrist', layout)[part - 1]
+        parts['body'][seen, wrist, :2] = hand[seen, 0, :2]
+        parts[name], mask[:, part] = hand, clip.mask[:, part] * donor.mask[:, 0]
+    return _with(donor, **parts, mask=mask)
+
+
 def augment(
     clip: Clip,
     config: AugmentConfig,
@@ -206,7 +279,13 @@ def augment(
     else:
         clip = replace(clip, aspect=clip.aspect * (1 + rng.uniform(-1, 1) * config.stretch))
     clip = rotate(clip, rng.uniform(-1, 1) * config.rotate)
-    clip = zoom(clip, 1 + rng.uniform(-1, 1) * config.zoom)
+    if config.zoom:
+        clip = zoom(clip, 1 + rng.uniform(-1, 1) * config.zoom)
+    if config.depth:
+        clip = deepen(clip, 1 + rng.uniform(-1, 1) * config.depth)
+    if config.thin and rng.random() < config.thin:
+        every = int(rng.integers(2, 4))
+        clip = thin(clip, every, int(rng.integers(every)))
     noise = rng.random(4)
     lost = rng.random((steps, 2)) < rng.random() * config.drop_step
     lost |= (rng.random() < config.drop_hand) & (np.arange(2) == rng.integers(2))

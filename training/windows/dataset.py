@@ -6,13 +6,15 @@ from torch.utils.data import Dataset
 
 from bharnet_ros.types import Clip
 
-from .augment import AugmentConfig, augment, rest_hands
+from .augment import AugmentConfig, augment, graft, mirror, rest_hands
 from .clips import Clips
 from .joining import Joiner
 from .sampler import Draw
 
 WindowAndLabel = tuple[tuple[torch.Tensor, ...], int]
 DONOR_TRIES = 8
+GRAFT_PIECE = 0.3  # share of a donor's clip
+GRAFT_ALONE = 0.7  # probability that the donor's other hand goes
 
 
 def to_tensors(persons: list[Clip]) -> tuple[torch.Tensor, ...]:
@@ -75,14 +77,14 @@ class ClipDataset(Dataset):
         rng = np.random.default_rng((self.seed, draw))
         joined = None
         if self.joiner is not None and rng.random() < self.config.join:
-            joined = self.joiner.draw(i, rng, self._rested)
+            joined = self.joiner.draw(i, rng, self._dressed)
         if joined is not None:
             persons, label = [joined[0]], joined[1]
         else:
             share = rng.uniform(self.config.crop, 1.0)
             start = rng.uniform(0, 1 - share)
             persons = [
-                self._rested(clip, label, rng) for clip in self._persons(i, start, start + share)
+                self._dressed(clip, label, rng) for clip in self._persons(i, start, start + share)
             ]
         view = int(rng.integers(2**32))  # the same for all persons of the clip
         return to_tensors(
@@ -91,6 +93,25 @@ class ClipDataset(Dataset):
                 for clip in persons
             ]
         ), label
+
+    def _dressed(self, clip: Clip, label: int, rng: np.random.Generator) -> Clip:
+        return self._rested(self._embodied(clip, rng), label, rng)
+
+    def _embodied(self, clip: Clip, rng: np.random.Generator) -> Clip:
+        """Put a hand that came without a body on the arm of a random clip."""
+        if clip.mask[:, 0].any():
+            return clip
+        for _ in range(DONOR_TRIES):
+            other = int(rng.integers(len(self.clips)))
+            # A short piece: letters are held, so the arm must not wave.
+            start = rng.uniform(0, 1 - GRAFT_PIECE)
+            donor = self.clips.clip(other, start, start + GRAFT_PIECE, len(clip.mask))
+            if rng.random() < 0.5:
+                donor = mirror(donor, self.clips.layout)
+            found = graft(clip, donor, rng.random() < GRAFT_ALONE, self.clips.layout)
+            if found is not None:
+                return found
+        return clip
 
     def _rested(self, clip: Clip, label: int, rng: np.random.Generator) -> Clip:
         """Hang the hand of a random clip on the wrists of an idle one that has none, sometimes."""

@@ -8,7 +8,19 @@ import torch
 from torch import distributed
 from torch.utils.data import Sampler
 
+from .clips import Clips
+
 Draw = tuple[int, int]  # number of the draw in the whole training, index of the clip
+
+
+def balance_kinds(clips: Clips, balance: str) -> np.ndarray | int:
+    """Return what EpochSampler draws equally often; `balance` is OptimConfig's."""
+    if balance == 'none':
+        return len(clips)
+    if balance == 'class':
+        return clips.label
+    people = np.unique(clips.group, return_inverse=True)[1]
+    return clips.label * (people.max() + 1) + people
 
 
 class EpochSampler(Sampler[Draw]):
@@ -19,14 +31,18 @@ class EpochSampler(Sampler[Draw]):
     Lightning calls `set_epoch`.
     """
 
-    def __init__(self, label: np.ndarray, classes: int, balance: bool, seed: int, repeat: int = 1):
-        """Take the (N,) labels; with `balance` every class is drawn equally often."""
-        self.count, self.seed, self.epoch = repeat * len(label), seed, 0
+    def __init__(self, kinds: np.ndarray | int, seed: int, repeat: int = 1):
+        """Take what each of the N clips is, (N,): every kind is drawn equally often.
+
+        A number in place of `kinds` is N itself: every clip is drawn once.
+        """
+        plain = isinstance(kinds, int)
+        self.clips = kinds if plain else len(kinds)
+        self.count, self.seed, self.epoch = repeat * self.clips, seed, 0
         self.weights = None
-        if balance:
-            share = np.bincount(label, minlength=classes)
-            self.weights = torch.tensor(1.0 / share[label], dtype=torch.double)
-        self.clips = len(label)
+        if not plain:
+            _, number, share = np.unique(kinds, return_inverse=True, return_counts=True)
+            self.weights = torch.tensor(1.0 / share[number], dtype=torch.double)
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch that the next iteration gives."""

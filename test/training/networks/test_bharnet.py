@@ -212,3 +212,23 @@ def test_each_modality_alone_makes_a_network(feature):
     with torch.no_grad():
         logits = net(*batch(*map(random_clip, range(3))))
     assert torch.isfinite(logits.fused).all()
+
+
+@pytest.mark.parametrize('seen', [0.0, 0.5, 1.0])
+def test_a_hand_that_nobody_saw_takes_no_part_in_training(seen):
+    """Logits and gradients are those of a network that computes it and masks it."""
+    windows = [random_clip(n, seen=seen) for n in range(6)]
+    windows[0] = aug.drop_hands(windows[0], np.ones((STEPS, 2), bool))
+    nets = [small_model(dropout=0.0) for _ in range(2)]
+    for net in nets:  # statistics of a batch differ, as they should: take the stored ones
+        net.train()
+        for module in net.modules():
+            if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+                module.eval()
+    nets[1].training = False  # all instances, as on the robot
+    found, expected = (net(*batch(*windows)).fused for net in nets)
+    torch.testing.assert_close(found, expected)
+    for z in (found, expected):
+        z.square().sum().backward()
+    for a, b in zip(*(net.parameters() for net in nets), strict=True):
+        torch.testing.assert_close(a.grad, b.grad, rtol=1e-4, atol=1e-6)

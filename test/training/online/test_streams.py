@@ -18,6 +18,7 @@ from bharnet_ros.training.datasets.store import (
 from bharnet_ros.training.datasets.table import ClipInfo
 from bharnet_ros.training.errors import DataError
 from bharnet_ros.training.online.metrics import StreamTruth
+from bharnet_ros.training.online.recordings import BREAK, recorded_groups, recorded_stream
 from bharnet_ros.training.online.streams import (
     CAMERA,
     IDLE,
@@ -33,6 +34,7 @@ from bharnet_ros.training.online.streams import (
 )
 from bharnet_ros.training.recipe import load_data
 from bharnet_ros.training.windows.augment import pair
+from bharnet_ros.training.windows.clips import DatasetSource
 from bharnet_ros.training.windows.poses import poses
 from bharnet_ros.types import PARTS, SECOND
 from support.training import config, made_clips, raw
@@ -183,3 +185,26 @@ def test_a_recording_is_played_as_it_was(tmp_path):
         ('jump', UNKNOWN),
     ]
     np.testing.assert_array_equal(labels_at(stream.segments, stamps), labels)
+
+
+def test_the_recordings_of_a_person_follow_each_other_as_one_stream(tmp_path):
+    body = np.random.default_rng(0).uniform(0.3, 0.7, (30, 33, 4))
+    info = DatasetInfo('real', 'mediapipe_holistic', ('-', 'wave'), 'MIT', '-')
+    with DatasetWriter(tmp_path / 'real', info, hands=False, stamped=True) as writer:
+        for n, subject in enumerate(('ann', 'bob', 'ann')):
+            stamps = (np.arange(30) + 7 * n) * SECOND // 10
+            seen = np.stack([np.ones(30, bool), *2 * [np.zeros(30, bool)]], -1)
+            truth = segments_of(['-'] * 20 + ['wave'] * 10, stamps)
+            clip = ClipInfo(str(n), subject=subject, aspect=0.75)
+            writer.add(clip, [Track(body, seen, stamps=stamps)], truth)
+    source = DatasetSource(tmp_path / 'real')
+    groups = recorded_groups([source])
+    assert groups == {'real/ann': (source, 'ann'), 'real/bob': (source, 'bob')}
+    stream = recorded_stream(*groups['real/ann'], ['wave'])
+    assert len(stream.frames) == 60 and (np.diff(stream.stamps) > 0).all()
+    assert [segment.kind for segment in stream.segments] == [IDLE, KNOWN] * 2
+    first, second = np.searchsorted(stream.stamps, [s.start for s in stream.segments[1::2]])
+    assert (first, second) == (20, 50)
+    assert stream.stamps[30] - stream.stamps[29] == BREAK
+    with pytest.raises(DataError, match="no recording of 'eve'"):
+        recorded_stream(source, 'eve', ['wave'])

@@ -22,14 +22,14 @@ def test_an_augmented_clip_depends_on_seed_and_draw_alone(clips, workers):
     from bharnet_ros.training.windows.augment import AugmentConfig
 
     def once(seed):
-        sampler = EpochSampler(clips.label, 3, True, seed)
+        sampler = EpochSampler(clips.label, seed)
         sampler.set_epoch(4)
         data = ClipDataset(clips, STEPS, 0, AugmentConfig(), seed)
         return torch.cat(
             [x[0] for x, _ in DataLoader(data, 5, sampler=sampler, num_workers=workers)]
         )
 
-    alone = EpochSampler(clips.label, 3, True, 1)
+    alone = EpochSampler(clips.label, 1)
     alone.set_epoch(4)
     data = ClipDataset(clips, STEPS, 0, AugmentConfig(), 1)
     expected = torch.stack([data[key][0][0] for key in alone])
