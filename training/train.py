@@ -15,6 +15,8 @@ from torch.optim.lr_scheduler import LambdaLR, OneCycleLR
 from torch.utils.data import DataLoader, default_collate
 from torchmetrics.classification import MulticlassAccuracy
 
+from bharnet_ros.system.places import settle_sockets
+
 from .callbacks import AfterEachEpoch, EpochBar, SeedEachStep, StopWhenNotFinite
 from .errors import TrainingError
 from .networks.bharnet import Ensemble, build
@@ -207,6 +209,7 @@ def fit_one(
 
     """
     require_two_classes(train)
+    settle_sockets()
     lightning.seed_everything(config.seed, verbose=False)
     idle = train.class_names.index(config.idle) if config.idle in train.class_names else None
     dataset = ClipDataset(

@@ -1,9 +1,13 @@
 """Where libraries may write when there is no home: robots run as users without one."""
 
+import multiprocessing.util
 import os
 import stat
 import tempfile
 from pathlib import Path
+
+# /pymp-xxxxxxxx/listener-xxxxxxxx follow, of the 107 bytes of a socket's path (unix(7)).
+LONGEST_FOLDER, SHORT_FOLDER = 70, '/tmp'
 
 
 def matplotlib_environment() -> dict[str, str]:
@@ -34,6 +38,23 @@ def settle_ros_logs() -> Path | None:
     folder = own_temporary() / 'ros_log'
     os.environ['ROS_LOG_DIR'] = str(folder)
     return folder
+
+
+def settle_sockets() -> None:
+    """See that multiprocessing has a place for its sockets; call it before processes of loaders.
+
+    It makes them in the folder of temporary files, and their paths may have 107 bytes only.
+    """
+    asked = tempfile.gettempdir()
+    if len(os.fsencode(asked)) <= LONGEST_FOLDER:
+        return
+    tempfile.tempdir = SHORT_FOLDER
+    try:
+        multiprocessing.util.get_temp_dir()  # it makes one and keeps to it
+    except OSError:
+        pass  # that folder cannot be written: it will say itself what it lacks
+    finally:
+        tempfile.tempdir = asked
 
 
 def own_temporary() -> Path:

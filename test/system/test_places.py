@@ -4,6 +4,7 @@ import os
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -78,3 +79,25 @@ def test_recognising_says_nothing_of_a_home_that_is_not_there(homeless, data_dir
         done.stderr
     )
     assert not (tmp_path / '.cache').exists()
+
+
+def test_sockets_of_multiprocessing_fit_where_temporary_files_are_far_down(tmp_path):
+    deep = tmp_path / ('long' * 45)
+    deep.mkdir()
+    code = (
+        'import tempfile; from multiprocessing.connection import Listener\n'
+        'from bharnet_ros.system.places import settle_sockets\n'
+        'settle_sockets()\n'
+        'with Listener(family="AF_UNIX") as listener: print(listener.address)\n'
+        'print(tempfile.gettempdir())'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code],
+        env=os.environ | {'TMPDIR': str(deep)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    address, temporary = done.stdout.splitlines()
+    assert len(address) < 107 and temporary == str(deep)
+    assert not Path(address).parent.exists(), 'the folder goes with its process'

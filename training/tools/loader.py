@@ -11,6 +11,7 @@ from rich.progress import track as progress
 from torch.utils.data import DataLoader
 
 from bharnet_ros.layouts import NTU_25
+from bharnet_ros.system.places import settle_sockets
 
 from ..datasets.importers.ntu import ACTIONS
 from ..datasets.store import DatasetInfo, DatasetWriter, Track
@@ -63,6 +64,7 @@ def read_through(
     path: Path, steps: int, batch: int, workers: int, limit: int | None
 ) -> Iterator[Progress]:
     """Draw augmented windows as a training does; yield ten reports on the way."""
+    settle_sockets()
     clips = load_clips(DatasetSource(path), '-')
     dataset = ClipDataset(clips, steps, None, AugmentConfig(turn=17.0))
     loader = DataLoader(
