@@ -10,7 +10,8 @@ import numpy as np
 from bharnet_ros.inference.contract import Contract
 from bharnet_ros.inference.model import Model
 from bharnet_ros.recognition.decision import DecisionConfig, Policy
-from bharnet_ros.types import SECOND, Keypoints, Phase
+from bharnet_ros.recognition.window import resample
+from bharnet_ros.types import PARTS, SECOND, Keypoints, Phase
 
 from ..datasets.labels import alias_of
 from ..errors import DataError
@@ -103,11 +104,37 @@ def frames_of(clips: Clips, i: int, rate: float | None, aspect: float | None) ->
     return frames
 
 
+def of_camera(frames: Sequence[Keypoints], images: float) -> list[Keypoints]:
+    """Return a person's frames as a camera of `images` a second had seen the same motion.
+
+    Between two frames points move in a straight line; a part that either lacks is seen or not as
+    in the nearer one (see `recognition.window.resample`).
+    """
+    stamps = np.array([frame.stamp for frame in frames])
+    at = np.arange(stamps[0], stamps[-1] + 1, round(SECOND / images))
+    found = {}
+    for part in PARTS:
+        points = [getattr(frame, part) for frame in frames]
+        shape = next((values.shape for values in points if values is not None), (0,))
+        filled = np.stack([np.zeros(shape) if values is None else values for values in points])
+        seen = np.array([values is not None for values in points])
+        found[part] = resample(stamps - stamps[0], filled, seen, at - stamps[0], SECOND / 2)
+    made = []
+    for k, stamp in enumerate(at.tolist()):
+        parts = {part: values[k] if seen[k] else None for part, (values, seen) in found.items()}
+        if parts['body'] is None:
+            parts = dict.fromkeys(PARTS)
+        someone = parts['body'] is not None
+        made.append(replace(frames[0], stamp=stamp, person_id=PERSON if someone else '', **parts))
+    return made
+
+
 def play_clips(
     recognizer: Model,
     clips: Clips,
     rate: float | None = None,
     aspect: float | None = None,
+    images: float | None = None,
 ) -> Iterator[PlayedClip]:
     """Play every clip to the runtime, each as a person who has just come.
 
@@ -116,6 +143,8 @@ def play_clips(
         clips: of one person each, in the model's layout.
         rate: frames a second of all clips; None: what the data says.
         aspect: image height over width of all clips; None: what the data says.
+        images: how many a second the camera takes, at the same speed of the person; None: as many
+            as the clips have frames.
 
     """
     contract = recognizer.contract
@@ -128,6 +157,8 @@ def play_clips(
     words = words_by_label(contract)
     for i in range(len(clips)):
         frames = frames_of(clips, i, rate, aspect)
+        if images is not None:
+            frames = of_camera(frames, images)
         whole = clips.clip(i, 0.0, 1.0, contract.window_steps)
         if aspect is not None:
             whole = replace(whole, aspect=aspect)

@@ -254,6 +254,7 @@ def strangers(
     false_share: float | None = None,
     rate: float | None = None,
     aspect: float | None = None,
+    images: float | None = None,
 ) -> None:
     """Measure a model on people that it never met: top-1, and right, wrong and false events.
 
@@ -271,6 +272,8 @@ def strangers(
             the unknown clips has an event. Only on people whose data may be shipped.
         rate: frames a second of all clips, whatever the data says.
         aspect: image height over width of all clips, whatever the data says.
+        images: how many a second the camera takes, at the same speed of the people; null: as many
+            as the clips have frames.
 
     """
     if (run is None) == (model is None):
@@ -302,7 +305,7 @@ def strangers(
     else:
         recognizer = Model(model)
     played = list(
-        progress(play_clips(recognizer, clips, rate, aspect), 'playing clips', len(clips))
+        progress(play_clips(recognizer, clips, rate, aspect, images), 'playing clips', len(clips))
     )
     found = measure_strangers(played, recognizer, threshold, false_share)
     write_strangers_report(report, f'{report.name}: {found.people} people', found)

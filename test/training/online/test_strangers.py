@@ -1,6 +1,7 @@
 """Clips of strangers through the runtime, and the command."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,9 +11,15 @@ torch = pytest.importorskip('torch', reason='training needs PyTorch')
 from bharnet_ros.inference.model import Model
 from bharnet_ros.training import cli
 from bharnet_ros.training.errors import DataError
-from bharnet_ros.training.online.strangers import THRESHOLDS, measure_strangers, play_clips
+from bharnet_ros.training.online.strangers import (
+    THRESHOLDS,
+    measure_strangers,
+    of_camera,
+    play_clips,
+)
 from bharnet_ros.training.online.strangers_report import read_strangers_report
-from support.keypoints import contract_with, write_model
+from bharnet_ros.types import SECOND
+from support.keypoints import contract_with, nobody, person, write_model
 from support.training import imported, made_clips, raw
 
 WORDS = ('-', 'hand_up', 'other')
@@ -160,3 +167,26 @@ def test_what_is_not_said_is_asked_for_in_one_line(tmp_path, strangers, options,
 def test_a_folder_without_a_report_is_refused(tmp_path):
     with pytest.raises(DataError, match='bharnet-train strangers'):
         read_strangers_report(tmp_path)
+
+
+@pytest.mark.parametrize('images', [5.0, 10.0, 15.0, 30.0])
+def test_a_camera_of_another_rate_sees_the_same_motion(images):
+    frames = [person(1 + k / 10, hand=k != 3) for k in range(10)]
+    moving = [
+        replace(frame, body=frame.body + np.float32(k / 10)) for k, frame in enumerate(frames)
+    ]
+    seen = of_camera(moving, images)
+    stamps = np.array([frame.stamp for frame in seen]) / SECOND
+    np.testing.assert_allclose(np.diff(stamps), 1 / images)
+    assert stamps[0] == 1 and 1.9 - 1 / images < stamps[-1] <= 1.9
+    for stamp, frame in zip(stamps, seen, strict=True):
+        np.testing.assert_allclose(frame.body, moving[0].body + (stamp - 1), atol=1e-5)
+        # A part that one of two frames lacks is as in the nearer one.
+        assert (frame.right_hand is None) == (abs(stamp - 1.3) < 0.05 - 1e-9)
+        frame.check()
+
+
+def test_nobody_between_two_people_is_nobody_at_any_rate():
+    frames = [person(1.0), person(1.1), nobody(1.2), nobody(1.3), person(1.4), person(1.5)]
+    seen = of_camera(frames, 10.0)
+    assert [frame.person_id for frame in seen] == [*['person'] * 2, '', '', *['person'] * 2]
