@@ -20,6 +20,7 @@ class Report:
     level: bytes
     message: str
     values: dict[str, object] = field(default_factory=dict)
+    logged: bool = False  # a warning that had its line in the log when it arose
 
 
 class Rate:
@@ -109,7 +110,7 @@ class WarningLog:
     def __call__(self, report: Report) -> None:
         """Take the next report."""
         # The same warning with other numbers is no news.
-        kind = re.split(r'\d', report.message)[0] if report.level == WARN else ''
+        kind = re.split(r'\d', report.message)[0] if report.level == WARN and not report.logged else ''
         self._count = self._count + 1 if kind == self._kind else 1
         self._kind = kind
         if self._count == self.SETTLED and kind != self._told:

@@ -319,7 +319,7 @@ class RecognitionNode(ManagedNode):
             )
             return Report(WARN, text, values)
         if model.caveat:
-            return Report(WARN, model.caveat, values)
+            return Report(WARN, model.caveat, values, logged=True)
         if model.contract.uses_hands and self._pipeline.seconds_without_hands > NO_HANDS:
             seconds = self._pipeline.seconds_without_hands
             return Report(WARN, recognition_report.without_hands(seconds), values)

@@ -100,3 +100,11 @@ def test_problems_that_change_all_the_time_do_not_fill_the_log():
         problems.set('keypoints', f'problem {number}')
     assert lines == [f'problem {number}' for number in range(Problems.LINES)]
     assert str(problems) == problems.last == 'problem 999'
+
+
+def test_what_had_its_line_already_gets_no_other():
+    lines = []
+    log = WarningLog(lines.append, lines.append)
+    for _ in range(9):
+        log(Report(WARN, 'provider cuda is not available here', logged=True))
+    assert not lines
