@@ -110,7 +110,8 @@ class WarningLog:
     def __call__(self, report: Report) -> None:
         """Take the next report."""
         # The same warning with other numbers is no news.
-        kind = re.split(r'\d', report.message)[0] if report.level == WARN and not report.logged else ''
+        is_news = report.level == WARN and not report.logged
+        kind = re.split(r'\d', report.message)[0] if is_news else ''
         self._count = self._count + 1 if kind == self._kind else 1
         self._kind = kind
         if self._count == self.SETTLED and kind != self._told:
