@@ -100,7 +100,7 @@ def value_to_text(value: object) -> str:
 class WarningLog:
     """Logs when a node's state becomes a warning and when it is well again, not every second."""
 
-    SETTLED = 3  # reports in a row
+    SETTLED = 10  # reports in a row, one a second: starting up takes some
 
     def __init__(self, warn: Callable[[str], None], inform: Callable[[str], None]):
         self._warn, self._inform = warn, inform

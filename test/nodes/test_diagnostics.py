@@ -45,16 +45,17 @@ def test_a_rate_over_some_seconds_evens_out_what_comes_in_bursts(clock):
 def test_a_warning_is_logged_once_when_it_stays_and_so_is_its_end():
     lines = []
     log = WarningLog(lines.append, lines.append)
-    slow = [Report(WARN, f'only {number} of 23 images a second') for number in range(9)]
+    last = log.SETTLED - 1
+    slow = [Report(WARN, f'only {number} of 23 images a second') for number in range(2 * last)]
     fine = Report(OK, 'detecting')
-    for report in (fine, slow[0], fine, slow[1], slow[2], fine, fine):
+    for report in (fine, *slow[:last], fine, *slow[:last], *[fine] * last):
         log(report)
     assert not lines  # a moment is no news
     for report in slow:
         log(report)
-    assert lines == ['only 2 of 23 images a second']
+    assert lines == [f'only {last} of 23 images a second']
     log(Report(ERROR, 'the source failed'))  # has its own line where it is found
-    for report in (*slow, fine, fine):
+    for report in (*slow, *[fine] * last):
         log(report)
     assert len(lines) == 1
     log(fine)
@@ -65,7 +66,7 @@ def test_another_warning_is_news():
     lines = []
     log = WarningLog(lines.append, lines.append)
     for text in ('no image for 3 s', 'only 3 of 23 images'):
-        for _ in range(5):
+        for _ in range(log.SETTLED + 2):
             log(Report(WARN, text))
     assert lines == ['no image for 3 s', 'only 3 of 23 images']
 
@@ -105,6 +106,6 @@ def test_problems_that_change_all_the_time_do_not_fill_the_log():
 def test_what_had_its_line_already_gets_no_other():
     lines = []
     log = WarningLog(lines.append, lines.append)
-    for _ in range(9):
+    for _ in range(2 * log.SETTLED):
         log(Report(WARN, 'provider cuda is not available here', logged=True))
     assert not lines
