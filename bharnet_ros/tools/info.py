@@ -35,6 +35,7 @@ def as_page(model: Model) -> str:
         ('data', _data(contract)),
         ('licence', f'{contract.license}, of the model'),
         ('scores', _scores(contract)),
+        ('strangers', _strangers(contract)),
         ('made by', f'version {contract.package_version}, commit {contract.commit}'),
     ]
     page = [_row(name, text) for name, text in rows if text]
@@ -63,7 +64,7 @@ def _classes(contract: Contract) -> str:
         told.append(f'{label} ({count})' if isinstance(count, int) else label)
     text = f'{len(told)} actions: {", ".join(told)}'
     if any(label in people for label in contract.actions):
-        text += '. In brackets: people each was learned from'
+        text += '. In brackets: people or sessions each was learned from'
     if contract.idle is not None:
         text += f". '{contract.idle}' is rest"
     if contract.unknown is not None:
@@ -100,10 +101,26 @@ def _scores(contract: Contract) -> str:
         if isinstance(metrics.get(key), (int, float))
     ]
     if not told:
-        return 'none: it was exported without a report'
+        return '' if _strangers(contract) else 'none: it was exported without a report'
     clips = metrics.get('clips')
     on = f'on {clips} clips: ' if isinstance(clips, int) else ''
     return on + ', '.join(told) + _folds(metrics.get('folds'))
+
+
+def _strangers(contract: Contract) -> str:
+    """Return how the model did, as events at its threshold, with people it had never met."""
+    found = _mapping(contract.metrics.get('strangers'))
+    rates = _mapping(found.get('rates'))
+    names = ('threshold', 'right', 'wrong', 'false')
+    threshold, right, wrong, false = (rates.get(name) for name in names)
+    numbers = (threshold, right, wrong, false, found.get('people'))
+    if not all(isinstance(number, (int, float)) for number in numbers):
+        return ''
+    return (
+        f'{found["people"]} people it had never met, at threshold {threshold:.2f}: the right '
+        f'action in {right:.0%} of {found.get("known")} clips of its own, another one in '
+        f'{wrong:.0%}, and any in {false:.0%} of {found.get("unknown")} clips of other actions'
+    )
 
 
 def _folds(folds: object) -> str:

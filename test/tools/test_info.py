@@ -23,6 +23,7 @@ class Loaded:
 def test_the_page_of_a_shipped_model_tells_what_people_ask():
     status, page, _ = bharnet('info', 'asl_words')
     model = Model('asl_words')
+    strangers = model.contract.metrics['strangers']
     lines = page.splitlines()
     assert status == 0 and len(lines) < 40
     assert all(len(line) <= WIDTH for line in lines if str(model.path) not in line)
@@ -34,7 +35,9 @@ def test_the_page_of_a_shipped_model_tells_what_people_ask():
         *model.contract.actions,
         f'{model.contract.window_seconds:g} s in {model.contract.window_steps} steps',
         f'{model.contract.rejection_threshold:.2f}',
-        f'on {model.contract.metrics["clips"]} clips: top-1 {model.contract.metrics["top1"]:.3f}',
+        f'{strangers["people"]} people it had never met',
+        f'in {strangers["rates"]["right"]:.0%} of {strangers["known"]} clips of its own',
+        f'in {strangers["rates"]["false"]:.0%} of {strangers["unknown"]} clips of other actions',
         *(f'{source["name"]} ({source["license"]})' for source in training_data(model)),
         *model.contract.notes,
     ):
@@ -43,6 +46,17 @@ def test_the_page_of_a_shipped_model_tells_what_people_ask():
 
 def training_data(model):
     return model.contract.training['sources']
+
+
+def test_scores_of_a_report_are_told():
+    metrics = {
+        'clips': 90,
+        'top1': 0.9214,
+        'ece': 0.03,
+        'folds': [{'name': 'without ann', 'accuracy': {'fused': 0.85}}],
+    }
+    page = ' '.join(as_page(Loaded(replace(CONTRACT, metrics=metrics))).split())
+    assert 'on 90 clips: top-1 0.921, calibration error 0.030; without ann 0.850' in page
 
 
 def test_people_are_told_where_the_contract_says_how_many():
@@ -54,7 +68,7 @@ def test_people_are_told_where_the_contract_says_how_many():
 
 @pytest.mark.parametrize('odd', [{}, {'sources': 3, 'people': [1]}, {'sources': [None, {}]}])
 def test_what_another_program_wrote_into_a_contract_stops_no_page(odd):
-    metrics = {'top1': 'good', 'folds': [None, {'accuracy': 2}]}
+    metrics = {'top1': 'good', 'folds': [None, {'accuracy': 2}], 'strangers': {'rates': []}}
     page = as_page(
         Loaded(replace(CONTRACT, training=odd, metrics=metrics, notes=['\x1b[31m red', 5]))
     )
