@@ -15,10 +15,11 @@ from .playback import PlayedStream
 from .streams import IDLE, UNKNOWN
 
 ROW = 30.0  # seconds in a row of the picture
+ROWS = 20  # at most: nobody looks at more of a long recording
 
 
 def draw_stream(stream: PlayedStream, decision: DecisionConfig, path: Path) -> None:
-    """Draw a stream in rows: truth above, actions below, probabilities between them."""
+    """Draw the first ROWS rows of a stream: truth above, actions below, probabilities between."""
     truth, told = stream.run(decision)
     threshold = Policy.of(decision, stream.scores.contract).threshold
     answer, scores = shown(truth.stamps, told.events), stream.scores.at(truth.stamps)
@@ -27,7 +28,7 @@ def draw_stream(stream: PlayedStream, decision: DecisionConfig, path: Path) -> N
     shown_as = dict.fromkeys([*truth.names, *(s.label for s in truth.segments)])
     shown_as = dict(zip(shown_as, readable(list(shown_as)), strict=True))
     colours = plt.get_cmap('tab20')(np.arange(len(truth.names)) % 20)
-    count = max(1, int(np.ceil(seconds[-1] / ROW)))
+    count = min(max(1, int(np.ceil(seconds[-1] / ROW))), ROWS)
     figure, axes = plt.subplots(count, 1, figsize=(13, 1.5 * count), squeeze=False)
 
     def bar(first: float, last: float, y: float, colour: Any, text: str) -> None:
@@ -50,9 +51,10 @@ def draw_stream(stream: PlayedStream, decision: DecisionConfig, path: Path) -> N
     for _, first, last in pieces(unknown):
         bar(seconds[first], seconds[last - 1], -0.35, 'darkgrey', '?')
     for row, axis in enumerate(axes.flat):
+        here = slice(*np.searchsorted(seconds, [row * ROW, (row + 1) * ROW]))
         for k, name in enumerate(truth.names):
             if name != stream.scores.contract.idle:
-                axis.plot(seconds, scores[:, k], color=colours[k], linewidth=1)
+                axis.plot(seconds[here], scores[here, k], color=colours[k], linewidth=1)
         axis.axhline(threshold, color='grey', linewidth=0.5, linestyle=':')
         axis.set_xlim(row * ROW, (row + 1) * ROW)
         axis.set_ylim(-0.4, 1.4)
