@@ -146,7 +146,8 @@ setup(
     ],
     package_dir={f'{NAME}.training': 'training'},
     package_data={
-        f'{NAME}.training': ['recipes/*.yaml'],
+        f'{NAME}.training': ['recipes/*.yaml', 'recipes/*.txt'],
+        f'{NAME}.training.datasets': ['*.csv', '*.yaml'],
         f'{NAME}.training.datasets.importers': ['*.txt'],
     },
     setup_requires=BUILD_REQUIREMENTS if MESSAGES else [],

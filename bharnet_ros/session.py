@@ -93,6 +93,8 @@ class Session:
         self._config: SourceConfig | None = None
         self._images: Iterator[Frame] = iter(())
         if isinstance(source, SourceConfig):
+            if fps is not None or realtime:
+                raise ValueError('a SourceConfig says fps and realtime itself: set them there')
             self._config = source
         elif isinstance(source, NO_SOURCE) or not isinstance(source, (int, str, Path, Iterable)):
             raise SourceError(

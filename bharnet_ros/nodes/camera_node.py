@@ -246,7 +246,7 @@ class CameraNode(ManagedNode):
         if not arrived:
             self.get_logger().warning('the last keypoints may not have arrived everywhere')
         if not capture.error:
-            self.get_logger().info(f'end of {self._source.source}')
+            self.get_logger().info(f'end of {self._source.display_name}')
         if self.config.at_end == 'exit':
             self._done.set_result(1 if capture.error else 0)
 

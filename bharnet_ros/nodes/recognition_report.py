@@ -64,6 +64,7 @@ class InputRate:
     def __init__(self, contract: Contract):
         self._expected = contract.window_steps / contract.window_seconds
         self._bodies, self._windows, self._arrivals = (Rate(self.SECONDS) for _ in range(3))
+        self._arrived: int | None = None  # before the first look
 
     def __call__(self, pipeline: ActionPipeline, bodies: int, windows: int) -> str:
         """Return in one line what is wrong, '' if nothing is.
@@ -72,7 +73,10 @@ class InputRate:
         """
         rates = [pipeline.slowest_rate]
         bodies_rate, windows_rate = self._bodies(bodies), self._windows(windows)
-        if self._arrivals(pipeline.arrivals) * self.SECONDS >= 3 and windows_rate == 0:
+        if self._arrived is None:
+            self._arrived = pipeline.arrivals
+        arrivals = self._arrivals(pipeline.arrivals - self._arrived)
+        if arrivals * self.SECONDS >= 3 and windows_rate == 0:
             rates.append(bodies_rate)  # so far apart that each begins a window of its own
         slowest = min((rate for rate in rates if rate is not None), default=self._expected)
         return '' if slowest >= self.ENOUGH * self._expected else sparse(slowest, self._expected)

@@ -182,10 +182,13 @@ class AnnotatedVideo:
         self._closed = True
         try:
             self._mux(self._stream.encode())
-            self._container.close()
-        except (av.FFmpegError, OSError) as error:
+        except OSError:  # which says why
             with suppress(av.FFmpegError, OSError):
                 self._container.close()
-            raise self._incomplete(getattr(error, 'strerror', None) or 'cut short') from error
+            raise
+        try:
+            self._container.close()
+        except (av.FFmpegError, OSError) as error:
+            raise self._incomplete(reason_of(error)) from error
         if (found := self._found()) != self._count:
             raise self._incomplete(f'only {found} came through')

@@ -26,6 +26,7 @@ FILE_PROTOCOLS = 'file,crypto,data'
 SHARE_LOST = 0.02  # containers round; what lacks more than this share is broken
 MAX_STRETCH = 16  # a sample aspect ratio beyond this is nonsense
 MAX_SIDE = 16384  # pixels, of a stretched image
+PLAYLISTS = ('hls', 'dash')  # formats of FFmpeg that name other files
 
 
 class MediaReader:
@@ -131,6 +132,8 @@ class MediaReader:
         """Tell a file behind http from a camera: somebody knows where it ends."""
         if not re.match(r'https?:', self._config.source, re.I):
             return False  # rtsp states the length of a recording, too, and plays it only once
+        if self._container.format.name in PLAYLISTS:  # their size is that of the list
+            return bool(self._container.duration)
         return bool(self._container.duration) or self._container.size > 0
 
     def _find_duration(self) -> float | None:

@@ -3,6 +3,7 @@
 import atexit
 import os
 import re
+import select
 import sys
 import threading
 
@@ -62,8 +63,21 @@ class StderrFilter:
                 cls._thread = None
 
     def _pass_on(self, reader: int, original: int) -> None:
-        with os.fdopen(reader, 'rb') as lines:
-            for line in lines:
-                if not self._noise.search(line):
-                    os.write(original, line)
-        os.close(original)
+        try:
+            with os.fdopen(reader, 'rb') as lines:
+                for line in lines:
+                    if not self._noise.search(line):
+                        _write_all(original, line)
+        finally:
+            os.close(original)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    """Write all of it, however slow the reader is; where nobody reads, it is lost."""
+    while data:
+        try:
+            data = data[os.write(descriptor, data) :]
+        except BlockingIOError:  # a pipe that is full and does not wait by itself
+            select.select([], [descriptor], [], 1.0)
+        except OSError:
+            return

@@ -1,6 +1,6 @@
 """Files that are there whole or not at all, and one line where a disk is full."""
 
-import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -38,7 +38,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     path = path.resolve()  # of a link what it points to, not the link
     # A short name, because that of the file may be as long as names can be; the suffix says the
     # format to whoever writes.
-    partial = path.with_name(f'.partial-{os.getpid()}{path.suffix}')
+    partial = path.with_name(f'.partial-{secrets.token_hex(6)}{path.suffix}')
     try:
         with explained(path):
             yield partial

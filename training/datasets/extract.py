@@ -166,6 +166,7 @@ def extract(
         count = len(writer.ids)
     if to.exists():
         old = to.with_name(to.name + '.old')
+        shutil.rmtree(old, ignore_errors=True)  # of a run that was killed here
         to.rename(old)
         fresh.rename(to)
         shutil.rmtree(old)

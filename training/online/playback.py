@@ -1,15 +1,16 @@
 """Streams through the runtime as the robot runs it, recorded so that decisions can be tried."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from bharnet_ros.inference.contract import Contract
 from bharnet_ros.inference.model import Model
-from bharnet_ros.recognition.decision import DecisionConfig
+from bharnet_ros.recognition.decision import Decider, DecisionConfig, EventCounter, Policy
 from bharnet_ros.recognition.pipeline import ActionPipeline, PipelineConfig
-from bharnet_ros.types import Keypoints, Scores, Window
+from bharnet_ros.types import NOBODY, Keypoints
 
 from .metrics import StreamAnswer, StreamTruth
 from .streams import LabelledStream
@@ -20,10 +21,10 @@ class RecordedScores:
     """What the runtime made of one stream, without what depends on the decision parameters."""
 
     contract: Contract
-    first: Keypoints  # of the stream
-    window: Window | None  # of the first decision; None if there was none
+    person_id: str
     stamps: np.ndarray  # (D,) int64, of the decisions
     probabilities: np.ndarray  # (D, K)
+    departures: tuple[int, ...]  # stamps at which the person was given up as gone
 
     def at(self, stamps: np.ndarray) -> np.ndarray:
         """Return the newest probabilities at each stamp, (F, K); all idle before the first."""
@@ -38,9 +39,12 @@ def record(
 ) -> tuple[RecordedScores, StreamAnswer]:
     """Play frames of one person through the runtime as the robot does, decision by decision."""
     pipeline = ActionPipeline(recognizer.contract, PipelineConfig(decision=decision))
-    found, events, states = [], [], []
+    found, events, states, departures = [], [], [], []
     for frame in frames:
+        persons, arrivals = pipeline.persons, pipeline.arrivals
         news, scores = pipeline.process(frame, recognizer)
+        if persons and (not pipeline.persons or pipeline.arrivals > arrivals):
+            departures.append(frame.stamp)
         events += news
         if scores is not None:
             found.append(scores)
@@ -48,24 +52,38 @@ def record(
     K = len(recognizer.contract.labels)
     return RecordedScores(
         recognizer.contract,
-        frames[0],
-        found[0].window if found else None,
+        found[0].window.person_id if found else NOBODY,
         np.array([item.window.stamp for item in found], np.int64),
         np.array([item.probabilities for item in found]).reshape(-1, K),
+        tuple(departures),
     ), StreamAnswer(events, states)
 
 
 def replay(recording: RecordedScores, decision: DecisionConfig) -> StreamAnswer:
     """Return what the same scores give under other decision parameters.
 
-    The person must have been there throughout, as in a stream made by `stitch_stream`.
+    A person who was gone and comes back is decided on anew, as in the runtime.
     """
-    pipeline = ActionPipeline(recording.contract, PipelineConfig(decision=decision))
-    pipeline.push(recording.first)  # now the pipeline knows the person
+    policy, next_event = Policy.of(decision, recording.contract), EventCounter()
+    departures = [*recording.departures]
+    decider: Decider | None = None
     events, states = [], []
+
+    def depart(until: float) -> None:
+        nonlocal decider
+        while departures and departures[0] <= until:
+            gone = departures.pop(0)
+            if decider is not None:
+                events.extend(decider.end(gone))
+            decider = None
+
     for stamp, p in zip(recording.stamps.tolist(), recording.probabilities, strict=True):
-        events += pipeline.decide(Scores(replace(recording.window, stamp=stamp), p))
-        states.append((stamp, pipeline.state(recording.window)))
+        depart(stamp)
+        if decider is None:
+            decider = Decider(policy, recording.person_id, next_event)
+        events += decider.update(stamp, p)
+        states.append((stamp, decider.state))
+    depart(math.inf)
     return StreamAnswer(events, states)
 
 

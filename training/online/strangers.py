@@ -17,9 +17,9 @@ from ..datasets.labels import alias_of
 from ..errors import DataError
 from ..windows.clips import Clips, require_rate
 from .playback import RecordedScores, record, replay
+from .streams import PERSON
 
 WIDTH = 640  # pixels of the picture that a clip is taken to come from
-PERSON = 'person'
 # That can be chosen: below a half a word may be less likely than all else together.
 THRESHOLDS = tuple(round(0.5 + 0.01 * n, 2) for n in range(50))
 CURVE = THRESHOLDS[::5]

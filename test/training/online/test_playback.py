@@ -10,6 +10,7 @@ from bharnet_ros.training.online.streams import (
     StitchConfig,
     stitch_stream,
 )
+from support.keypoints import nobody, person
 
 decisions = st.builds(
     lambda threshold, share, *rest: DecisionConfig(threshold, threshold * share, *rest),
@@ -29,6 +30,28 @@ def test_replayed_scores_give_what_the_runtime_gave(left_hand, take, decision, s
     assert [at for at, _ in live.states] == recording.stamps.tolist()
     assert replay(recording, decision) == live
     assert replay(recording, decision) == live, 'a replay leaves something behind'
+
+
+@settings(max_examples=30)
+@given(
+    decisions, st.lists(st.sampled_from(['hand', 'body', 'nobody', 'gap']), min_size=4, max_size=9)
+)
+def test_a_person_who_comes_and_goes_is_replayed_as_it_was(left_hand, decision, shows):
+    recognizer, _ = left_hand
+    hand = np.full((21, 3), 0.5, np.float32)
+    frames, at = [], 1.0
+    for show in shows:  # a second each
+        for k in range(10):
+            if show == 'nobody':
+                frames.append(nobody(at + k / 10))
+            elif show != 'gap':
+                seen = hand if show == 'hand' else None
+                frames.append(person(at + k / 10, left_hand=seen))
+        at += 1
+    recording, live = record(recognizer, frames, decision)
+    again = replay(recording, decision)
+    assert again.events == live.events
+    assert [at for at, _ in again.states] == [at for at, _ in live.states]
 
 
 def test_frames_before_the_first_decision_are_idle(take):
