@@ -71,7 +71,7 @@ class Model:
         >>> model.contract.layout, model.provider
         ('mediapipe_holistic', 'cpu')
         >>> [label for label in model.contract.actions if label.startswith('t')]
-        ['tea', 'thank-you']
+        ['thank-you', 'tea']
 
     """
 
