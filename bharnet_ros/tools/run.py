@@ -70,6 +70,7 @@ class Outputs:
         self._video: AnnotatedVideo | None = None
         self._caption = ''
         self._unknown = False
+        self.actions = 0  # that started
 
     def __enter__(self) -> 'Outputs':
         return self
@@ -89,6 +90,7 @@ class Outputs:
     def events(self, events: list[Action]) -> None:
         """Print and write events."""
         for event in events:
+            self.actions += event.phase is Phase.STARTED
             if self._json:
                 self._json.write(event_to_json(event))
             if event.phase is not Phase.ONGOING:
@@ -160,4 +162,4 @@ def run(options: RunOptions, note: Callable[[str], None]) -> None:
                     session.stop()
         finally:
             out.events(session.finish())
-            note(f'{session.frames} frames, {session.dropped} dropped')
+            note(f'{session.frames} frames, {session.dropped} dropped, {out.actions} actions')

@@ -87,6 +87,11 @@ def test_no_frame_of_a_file_is_dropped(finished):
     assert '58 frames, 0 dropped' in finished[2]
 
 
+def test_the_last_line_counts_the_actions_that_were_told(finished):
+    told = sum(' started ' in line for line in finished[1].splitlines())
+    assert told > 0 and finished[2].splitlines()[-1].endswith(f', {told} actions')
+
+
 def test_the_recorded_keypoints_are_those_of_every_frame(finished):
     frames = list(read_keypoints(finished[0] / 'bag'))
     assert len(frames) == 58
