@@ -98,6 +98,8 @@ def demo(config: DemoOptions) -> int | str:
         deadline = time.monotonic() + config.seconds
         while time.monotonic() < deadline and all(p.poll() is None for p in processes.values()):
             rclpy.spin_once(printer, timeout_sec=0.1)
+        if time.monotonic() >= deadline:
+            print(f'\nended after {config.seconds:g} s; --seconds takes more', flush=True)
         died = next(((name, s) for name, p in processes.items() if (s := p.poll())), None)
     finally:
         print('\nstopping the nodes ...', flush=True)

@@ -311,3 +311,9 @@ def test_the_demo_says_in_one_line_that_a_source_is_not_there(ros):
     assert len(demo.errors()) == 1
     assert 'no such video file: nowhere.mp4' in demo.errors()[0]
     assert 'Traceback' not in demo.log
+
+
+def test_a_demo_that_is_cut_off_by_its_time_says_so(ros):
+    process = ros.run([sys.executable, EXECUTABLES / 'demo', '--seconds', '3'])
+    ros.wait_for_end(process)
+    assert 'ended after 3 s; --seconds takes more' in process.log
