@@ -2,7 +2,7 @@
 
 import copy
 import subprocess
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from bharnet_ros import __version__
-from bharnet_ros.inference.contract import INPUTS, METADATA_KEY, OUTPUT, Contract
+from bharnet_ros.inference.contract import EMBEDDING, INPUTS, METADATA_KEY, OUTPUT, Contract
 from bharnet_ros.inference.model import Model
 from bharnet_ros.layouts import DETECTOR_LAYOUTS
 from bharnet_ros.system.onnxruntime import ort
@@ -31,11 +31,11 @@ OPSET = 18
 FEW = 3  # people from whom a class is learned; fewer are marked in the contract
 UNGUARDED = 'Its scores and calibration are those of the network without the guard (shape_limit).'
 PRIVATE = 'It learned from data that are for measuring only: do not pass it on.'
-TOLERANCE = {'float32': 1e-5, 'float16': 2e-2}  # of probabilities, ONNX Runtime against PyTorch
+TOLERANCE = {'float32': 1e-5, 'float16': 2e-2}  # of either output, ONNX Runtime against PyTorch
 
 
 class Probabilities(nn.Module):
-    """The model as the robot calls it: raw clips in, calibrated probabilities out."""
+    """The model as the robot calls it: raw clips in, calibrated probabilities and embedding out."""
 
     def __init__(
         self,
@@ -53,17 +53,18 @@ class Probabilities(nn.Module):
 
     def forward(
         self, body: Tensor, left_hand: Tensor, right_hand: Tensor, mask: Tensor, aspect: Tensor
-    ) -> Tensor:
-        """See `Preprocess.forward`, without the axis of persons if there is one; (N, L)."""
+    ) -> tuple[Tensor, Tensor]:
+        """See `Preprocess.forward`, without the axis of persons if there is one; (N, L), (N, E)."""
         parts = (body, left_hand, right_hand, mask)
         if self.persons == 1:
             parts = (part[:, None] for part in parts)
-        found = (self.model(*parts, aspect).fused / self.temperature).softmax(1)
+        logits = self.model(*parts, aspect)
+        found = (logits.fused / self.temperature).softmax(1)
         if self.answers is not None:
             found = found @ self.answers
-        if self.guard is None:
-            return found
-        return self.guard(found, left_hand, right_hand, mask, aspect)
+        if self.guard is not None:
+            found = self.guard(found, left_hand, right_hand, mask, aspect)
+        return found, logits.embedding
 
 
 def git_commit() -> str:
@@ -228,14 +229,15 @@ def export(
 
     With a `vocabulary` the graph tells its words alone, as the contract's labels say.
 
-    ExportError (and no file) if a probability differs by more than TOLERANCE.
+    ExportError (and no file) if one of the numbers differs by more than TOLERANCE.
     """
-    contract.check()
     answers = vocabulary and vocabulary.projection(clips.class_names, contract.idle)
     model = Probabilities(model, contract.persons, contract.temperature, guard, answers).eval()
     inputs = example_inputs(contract, clips, check)
     with torch.no_grad():
-        expected = model(*inputs).numpy()
+        expected = [part.numpy() for part in model(*inputs)]
+    contract = replace(contract, embedding=expected[1].shape[1])
+    contract.check()
     batch = torch.export.Dim('batch', min=1, max=1024)
     half = contract.precision == 'float16'
     program = torch.onnx.export(
@@ -244,7 +246,7 @@ def export(
         dynamo=True,
         opset_version=OPSET,
         input_names=list(INPUTS),
-        output_names=[OUTPUT],
+        output_names=[OUTPUT, EMBEDDING],
         dynamic_shapes={name: {0: batch} for name in INPUTS},
         verbose=False,
     )
@@ -257,9 +259,12 @@ def export(
         onnx.save(proto, partial)
         session = ort.InferenceSession(partial, providers=['CPUExecutionProvider'])
         found = session.run(
-            [OUTPUT], {name: part.numpy() for name, part in zip(INPUTS, inputs, strict=True)}
-        )[0]
-        difference = float(np.abs(found - expected).max())
+            [OUTPUT, EMBEDDING],
+            {name: part.numpy() for name, part in zip(INPUTS, inputs, strict=True)},
+        )
+        difference = max(
+            float(np.abs(a - b).max()) for a, b in zip(found, expected, strict=True)
+        )
         limit = TOLERANCE[contract.precision]
         if not difference <= limit:
             raise ExportError(

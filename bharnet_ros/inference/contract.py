@@ -15,6 +15,7 @@ SCHEMA_VERSION = 1  # raised when a reader of the old schema would misuse a new 
 # (data sets only) has an axis of persons before T.
 INPUTS = ('body', 'left_hand', 'right_hand', 'mask', 'aspect')
 OUTPUT = 'probabilities'  # (N, K) float32, rows sum to 1
+EMBEDDING = 'embedding'  # (N, E) float32, what the classes were read off; only if E > 0
 
 
 class ContractError(BharnetError):
@@ -45,6 +46,7 @@ class Contract:
     temperature: float = 1.0  # the logits are divided by it, in the graph
     rejection_threshold: float | None = None  # a smaller best probability may be an unknown action
     unknown: str | None = None  # the label of actions that are none of the others
+    embedding: int = 0  # E, numbers of the graph's second output; 0: it has none
 
     @property
     def idle_id(self) -> int:
@@ -127,6 +129,8 @@ class Contract:
             )
         if type(self.persons) is not int or not 1 <= self.persons <= 8:
             raise ContractError(f'impossible number of persons: {self.persons}')
+        if type(self.embedding) is not int or not 0 <= self.embedding <= 4096:
+            raise ContractError(f'impossible size of an embedding: {self.embedding}')
         if self.precision not in ('float32', 'float16'):
             raise ContractError(f'impossible precision: {self.precision}')
         for name in ('temperature', 'rejection_threshold'):

@@ -9,7 +9,14 @@ import numpy as np
 
 from bharnet_ros.config import RuntimeConfig
 from bharnet_ros.errors import BharnetError, reason_of
-from bharnet_ros.inference.contract import INPUTS, METADATA_KEY, OUTPUT, Contract, ContractError
+from bharnet_ros.inference.contract import (
+    EMBEDDING,
+    INPUTS,
+    METADATA_KEY,
+    OUTPUT,
+    Contract,
+    ContractError,
+)
 from bharnet_ros.inference.model_file import ModelFileError, read_metadata
 from bharnet_ros.inference.providers import RequiredProviderError, open_session
 from bharnet_ros.inference.versions import too_old
@@ -180,6 +187,9 @@ class Model:
         given = outputs[OUTPUT].shape if OUTPUT in outputs else []
         if len(given) != 2 or given[1] != len(self.contract.labels):
             raise ContractError('its graph does not give one probability a label')
+        size = self.contract.embedding
+        if size and (EMBEDDING not in outputs or outputs[EMBEDDING].shape[1:] != [size]):
+            raise ContractError(f'its graph does not give an embedding of {size} numbers')
 
     def _warm_up(self, session: ort.InferenceSession) -> None:
         """Run once: the first run allocates, and shows what the graph really gives."""
@@ -213,7 +223,21 @@ class Model:
 
     def infer(self, clips: list[Clip]) -> np.ndarray:
         """Return (N, K) float32 probabilities for N windows; ModelError if the run fails."""
+        return self._run([OUTPUT], clips)[0]
+
+    def infer_embedded(self, clips: list[Clip]) -> tuple[np.ndarray, np.ndarray]:
+        """Return (N, K) float32 probabilities and (N, E) float32 embeddings for N windows.
+
+        Windows of the same movement lie close to each other in the embedding, also of movements
+        that the model was never taught. ModelError if the model gives none, or the run fails.
+        """
+        if not self.contract.embedding:
+            raise ModelError(f'{self.path} gives no embedding; export it again with this version')
+        probabilities, embedding = self._run([OUTPUT, EMBEDDING], clips)
+        return probabilities, embedding
+
+    def _run(self, outputs: list[str], clips: list[Clip]) -> list[np.ndarray]:
         try:
-            return self._session.run([OUTPUT], self._feed(clips))[0]
+            return self._session.run(outputs, self._feed(clips))
         except Exception as error:
             raise ModelError(f'{self.path}: inference failed: {reason_of(error, 300)}') from error

@@ -70,6 +70,43 @@ def test_an_exported_model_gives_what_the_trained_one_gives(exported):
     assert np.ptp(expected, axis=0).max() > 100 * LIMIT, 'the windows should differ'
 
 
+def test_an_exported_model_gives_the_embedding_as_well(exported):
+    path, net, _, _ = exported
+    windows = [random_clip(seed) for seed in range(5)]
+    with torch.no_grad():
+        expected = net(*batch(*windows)).embedding.numpy()
+    recognizer = Model(path)
+    assert recognizer.contract.embedding == expected.shape[1] == 2 * TINY.channels[-1]
+    probabilities, embedding = recognizer.infer_embedded(windows)
+    np.testing.assert_allclose(embedding, expected, atol=LIMIT)
+    np.testing.assert_array_equal(probabilities, recognizer.infer(windows))
+    half = expected.shape[1] // 2
+    for stream in (embedding[:, :half], embedding[:, half:]):
+        np.testing.assert_allclose(np.linalg.norm(stream, axis=1), 1, atol=1e-5)
+
+
+def test_a_model_without_an_embedding_says_so(exported, tmp_path):
+    path, _, contract, _ = exported
+    proto = onnx.load(path)
+    del proto.graph.output[1]
+    onnx.helper.set_model_props(proto, {METADATA_KEY: contract.to_json()})
+    onnx.save(proto, tmp_path / 'old.onnx')
+    recognizer = Model(tmp_path / 'old.onnx')
+    assert recognizer.infer([random_clip(0)]).shape == (1, 3)
+    with pytest.raises(ModelError, match='gives no embedding; export it again'):
+        recognizer.infer_embedded([random_clip(0)])
+
+
+def test_a_contract_that_promises_another_embedding_is_refused(exported, tmp_path):
+    path, _, contract, _ = exported
+    proto = onnx.load(path)
+    promised = replace(contract, embedding=7).to_json()
+    onnx.helper.set_model_props(proto, {METADATA_KEY: promised})
+    onnx.save(proto, tmp_path / 'other.onnx')
+    with pytest.raises(ModelError, match='does not give an embedding of 7 numbers'):
+        Model(tmp_path / 'other.onnx')
+
+
 @pytest.mark.parametrize(
     'changes',
     [

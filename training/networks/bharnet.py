@@ -19,11 +19,13 @@ Tensor letters: N clips, C channels, T time steps, V joints, I instances (person
 classes.
 """
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 
 from .attention import PoolingAttention, axis_tokens, pooled_mean, shrink_mask
 from .backbones import GcnConfig, GcnStream
@@ -90,11 +92,14 @@ class Logits:
 
     `fused` is the answer (with Noisy-OR these are log-probabilities, whose softmax is
     themselves). With experts, `body` and `hand` are the interactive branches', as trained.
+    `embedding` (N, E) is what the classes are read off: the streams' pooled features, each of unit
+    length, side by side.
     """
 
     fused: Tensor
     body: Tensor | None
     hand: Tensor | None
+    embedding: Tensor
 
     def trained(self) -> dict[str, Tensor]:
         """Return the logits that get a loss; `fused` says nothing new with a single stream."""
@@ -105,6 +110,11 @@ class Logits:
     def all(self) -> dict[str, Tensor]:
         """Return all logits that there are."""
         return self.trained() | {'fused': self.fused}
+
+
+def embedded(pooled: Iterable[Tensor]) -> Tensor:
+    """Return the (N, C) features of each stream at unit length, side by side; 0 of the unseen."""
+    return torch.cat([normalize(x.float(), dim=1) for x in pooled], 1)
 
 
 def _on_seen(stream: GcnStream, x: Tensor, mask: Tensor) -> Tensor:
@@ -200,7 +210,7 @@ class BHaRNet(nn.Module):
                     [self.config.body_weight, 1.0],
                     self.config.fusion,
                 )
-        return Logits(fused, logits.get('body'), logits.get('hand'))
+        return Logits(fused, logits.get('body'), logits.get('hand'), embedded(pooled.values()))
 
 
 class UnifiedNet(nn.Module):
@@ -224,7 +234,7 @@ class UnifiedNet(nn.Module):
             x, seen = self.preprocess(body, left_hand, right_hand, mask, aspect)
         x = self.stream(x)
         pooled = pooled_mean(x, shrink_mask(seen, x.shape[2]))
-        return Logits(self.head(self.dropout(pooled)), None, None)
+        return Logits(self.head(self.dropout(pooled)), None, None, embedded([pooled]))
 
 
 class Ensemble(nn.Module):
@@ -244,10 +254,15 @@ class Ensemble(nn.Module):
     ) -> Logits:
         """Raw clips as `Preprocess.forward` takes them, to fused logits."""
         answers = [
-            member(body, left_hand, right_hand, mask, aspect).fused.log_softmax(-1)
-            for member in self.members
+            member(body, left_hand, right_hand, mask, aspect) for member in self.members
         ]
-        return Logits(sum(w * z for w, z in zip(self.weights, answers, strict=True)), None, None)
+        fused = [answer.fused.log_softmax(-1) for answer in answers]
+        return Logits(
+            sum(w * z for w, z in zip(self.weights, fused, strict=True)),
+            None,
+            None,
+            torch.cat([answer.embedding for answer in answers], 1),
+        )
 
 
 def build(config: ModelConfig, classes: int) -> nn.Module:

@@ -22,7 +22,7 @@ def eager(network: nn.Module, contract: Contract, threads: int, guard: ShapeGuar
 
     def infer(feed: dict[str, np.ndarray]) -> np.ndarray:
         with torch.inference_mode():
-            return wrapped(*(torch.from_numpy(feed[name]) for name in INPUTS)).numpy()
+            return wrapped(*(torch.from_numpy(feed[name]) for name in INPUTS))[0].numpy()
 
     return infer
 
