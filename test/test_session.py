@@ -269,8 +269,8 @@ def test_a_file_is_read_to_its_end(model, detector, tmp_path, as_type):
 @pytest.mark.slow
 def test_a_real_video_is_recognised_in_four_lines(data_dir):
     labels = []
-    video = data_dir / 'videos' / 'mpsamples_gesture_recognizer_test_video.mp4'
+    video = data_dir / 'asl_videos' / 'body_wave.mp4'
     for moment in br.recognise(video, model='asl_words'):
         for action in moment.started:
             labels.append((action.person_id, action.label))
-    assert [label for _, label in labels] == ['yes']
+    assert {label for _, label in labels} == {'hello'}, 'a person who waves'

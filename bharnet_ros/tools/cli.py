@@ -22,7 +22,11 @@ COMMANDS = {
     'recover': RecoverOptions,
     'info': InfoOptions,
 }
-USAGE = {'bench': 'bharnet bench VIDEO [VIDEO ...] [options]'}  # options would swallow videos
+# Options that take several values would swallow what comes after them.
+USAGE = {
+    'run': 'bharnet run [SOURCE] [options]',
+    'bench': 'bharnet bench VIDEO [VIDEO ...] [options]',
+}
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -35,6 +39,8 @@ def make_parser() -> argparse.ArgumentParser:
             name, help=config.__doc__, description=config.__doc__, usage=USAGE.get(name)
         )
         add_options(command, config)
+        if config is RunOptions:
+            command.add_argument('place', nargs='?', metavar='SOURCE', help='The same as --source.')
     return parser
 
 
@@ -57,6 +63,8 @@ def main(argv: list[str] | None = None) -> None:
     A signal that ends it is one line, and status 128 plus its number unless it ends in order.
     """
     args = make_parser().parse_args(argv)
+    if getattr(args, 'place', None) is not None:
+        args.source = args.place
     if sys.stdout is None:  # closed by the caller
         sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), 'w')
     # Also into a file or a pipe, so that an error comes after what was said before it.

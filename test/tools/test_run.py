@@ -30,7 +30,6 @@ def finished(video, model, tmp_path_factory):
     folder = tmp_path_factory.mktemp('run')
     status, output, errors = bharnet(
         'run',
-        '--source',
         video,
         '--model',
         model,

