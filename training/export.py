@@ -35,7 +35,7 @@ TOLERANCE = {'float32': 1e-5, 'float16': 2e-2}  # of either output, ONNX Runtime
 
 
 class Probabilities(nn.Module):
-    """The model as the robot calls it: raw clips in, calibrated probabilities and embedding out."""
+    """The model as the robot calls it: raw clips in, probabilities and embedding out."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Probabilities(nn.Module):
     def forward(
         self, body: Tensor, left_hand: Tensor, right_hand: Tensor, mask: Tensor, aspect: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """See `Preprocess.forward`, without the axis of persons if there is one; (N, L), (N, E)."""
+        """Take what `Preprocess.forward` takes, without persons if one; (N, L) and (N, E)."""
         parts = (body, left_hand, right_hand, mask)
         if self.persons == 1:
             parts = (part[:, None] for part in parts)
@@ -262,9 +262,7 @@ def export(
             [OUTPUT, EMBEDDING],
             {name: part.numpy() for name, part in zip(INPUTS, inputs, strict=True)},
         )
-        difference = max(
-            float(np.abs(a - b).max()) for a, b in zip(found, expected, strict=True)
-        )
+        difference = max(float(np.abs(a - b).max()) for a, b in zip(found, expected, strict=True))
         limit = TOLERANCE[contract.precision]
         if not difference <= limit:
             raise ExportError(

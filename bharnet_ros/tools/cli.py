@@ -40,7 +40,7 @@ def make_parser() -> argparse.ArgumentParser:
         )
         add_options(command, config)
         if config is RunOptions:
-            command.add_argument('place', nargs='?', metavar='SOURCE', help='The same as --source.')
+            command.add_argument('place', nargs='?', metavar='SOURCE', help='As --source.')
     return parser
 
 

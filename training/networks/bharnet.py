@@ -253,9 +253,7 @@ class Ensemble(nn.Module):
         self, body: Tensor, left_hand: Tensor, right_hand: Tensor, mask: Tensor, aspect: Tensor
     ) -> Logits:
         """Raw clips as `Preprocess.forward` takes them, to fused logits."""
-        answers = [
-            member(body, left_hand, right_hand, mask, aspect) for member in self.members
-        ]
+        answers = [member(body, left_hand, right_hand, mask, aspect) for member in self.members]
         fused = [answer.fused.log_softmax(-1) for answer in answers]
         return Logits(
             sum(w * z for w, z in zip(self.weights, fused, strict=True)),
