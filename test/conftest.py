@@ -1,5 +1,6 @@
 """Shared fixtures of the tests; helpers that are plain functions are in support/."""
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -28,6 +29,17 @@ def data_dir() -> Path:
     if not path.is_dir():
         pytest.skip(f'no real data at {path}')
     return path
+
+
+@pytest.fixture(autouse=True)
+def ordinary_priority():
+    """Give back real-time priority, which SVT-AV1 takes as root and children inherit.
+
+    A busy loop with it left nothing of the machine to all other tests.
+    """
+    yield
+    if os.sched_getscheduler(0) != os.SCHED_OTHER:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 @pytest.fixture
