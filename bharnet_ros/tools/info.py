@@ -108,7 +108,7 @@ def _scores(contract: Contract) -> str:
 
 
 def _strangers(contract: Contract) -> str:
-    """Return how the model did, as events at its threshold, with people it had never met."""
+    """Return how the model did, as events at its threshold, with people left out of training."""
     found = _mapping(contract.metrics.get('strangers'))
     rates = _mapping(found.get('rates'))
     names = ('threshold', 'right', 'wrong', 'false')
@@ -117,7 +117,7 @@ def _strangers(contract: Contract) -> str:
     if not all(isinstance(number, (int, float)) for number in numbers):
         return ''
     return (
-        f'{found["people"]} people it had never met, at threshold {threshold:.2f}: the right '
+        f'{found["people"]} people left out of training, at threshold {threshold:.2f}: the right '
         f'action in {right:.0%} of {found.get("known")} clips of its own, another one in '
         f'{wrong:.0%}, and any in {false:.0%} of {found.get("unknown")} clips of other actions'
     )

@@ -35,7 +35,7 @@ def test_the_page_of_a_shipped_model_tells_what_people_ask():
         *model.contract.actions,
         f'{model.contract.window_seconds:g} s in {model.contract.window_steps} steps',
         f'{model.contract.rejection_threshold:.2f}',
-        f'{strangers["people"]} people it had never met',
+        f'{strangers["people"]} people left out of training',
         f'in {strangers["rates"]["right"]:.0%} of {strangers["known"]} clips of its own',
         f'in {strangers["rates"]["false"]:.0%} of {strangers["unknown"]} clips of other actions',
         *(f'{source["name"]} ({source["license"]})' for source in training_data(model)),

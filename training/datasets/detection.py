@@ -7,7 +7,8 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from .store import HAND_CHANNELS
 from .videos import is_bag
 
 PART_VERSION = 2  # raised when the same video would give other keypoints
+SIGN_OF_LIFE = 5.0  # seconds between two
 LONGEST_STEM = 60  # characters of a file's name in the name of its part; names end at 255 bytes
 
 
@@ -52,9 +54,10 @@ def frames_of(file: Path) -> Iterator[Keypoints]:
         detector.close()
 
 
-def extract_file(file: Path, part: Path) -> str:
+def extract_file(file: Path, part: Path, alive: Callable[[], None] = lambda: None) -> str:
     """Write the keypoints of one file as `part`, or return why not in one line.
 
+    `alive` is called for every frame.
     WriteError if it is the part that cannot be written: no other file would fare better.
     """
     hand = (len(MEDIAPIPE_HOLISTIC.hand), HAND_CHANNELS)
@@ -62,7 +65,10 @@ def extract_file(file: Path, part: Path) -> str:
         zip(PARTS, ((len(MEDIAPIPE_HOLISTIC.body), BODY_CHANNELS), hand, hand), strict=True)
     )
     try:
-        frames = list(frames_of(file))
+        frames = []
+        for frame in frames_of(file):
+            frames.append(frame)
+            alive()
         if not frames:
             return 'holds no frames'
         if len({(frame.width, frame.height) for frame in frames}) > 1:
@@ -93,13 +99,24 @@ def extract_file(file: Path, part: Path) -> str:
 
 
 def main() -> None:
-    """Answer each request, {file, part}, with {error} or {fatal}: what ends the extraction."""
+    """Answer each request, {file, part}, with {error} or {fatal}: what ends the extraction.
+
+    Meanwhile an empty line now and then says that frames still come.
+    """
     answers = os.fdopen(os.dup(sys.stdout.fileno()), 'w', buffering=1)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # nobody else's words among the answers
+    said = 0.0
+
+    def alive() -> None:
+        nonlocal said
+        if time.monotonic() - said > SIGN_OF_LIFE:
+            said = time.monotonic()
+            print(file=answers)
+
     for line in sys.stdin:
         request = json.loads(line)
         try:
-            answer = {'error': extract_file(Path(request['file']), Path(request['part']))}
+            answer = {'error': extract_file(Path(request['file']), Path(request['part']), alive)}
         except WriteError as error:
             answer = {'fatal': str(error)}
         print(json.dumps(answer), file=answers)

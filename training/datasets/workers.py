@@ -5,6 +5,7 @@ import os
 import selectors
 import signal
 import subprocess
+import time
 from collections import deque
 from collections.abc import Generator, Hashable, Mapping
 from contextlib import suppress
@@ -16,16 +17,18 @@ from ..errors import DataError
 
 Key = TypeVar('Key', bound=Hashable)
 TRIES = 2  # of one request: the process may have been killed for want of memory
+SILENCE = 120.0  # seconds without a word after which a process is given up as hanging
 REQUESTS = 16  # after which a process makes room for a new one, so that no leak adds up
 
 
 class WorkerDiedError(DataError):
-    """A process ended amid its work; the text says how."""
+    """A process ended amid its work, or hung; the text says how."""
 
 
 class Worker:
     """A Python module in a process of its own, which answers lines of JSON with such lines.
 
+    An empty line says that it is still at work.
     It ends, at the latest, with this process; see `child`. What it says beside is dropped: where
     it works well that is noise of codecs, and where it does not its answer says why.
     """
@@ -38,22 +41,37 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # a Ctrl-C is for us, and we end it
-            text=True,
             env=os.environ | {'OMP_NUM_THREADS': '1'},  # the processes fill the cores
         )
         assert self._process.stdin is not None and self._process.stdout is not None
         self._requests, self.answers = self._process.stdin, self._process.stdout
+        self._begun = b''  # of the answer
+        self._heard = time.monotonic()
+
+    @property
+    def hangs(self) -> bool:
+        """Whether it has said nothing for too long."""
+        return time.monotonic() - self._heard > SILENCE
 
     def ask(self, request: dict[str, Any]) -> None:
         """Send a request."""
         self.asked += 1
+        self._heard = time.monotonic()
         with suppress(BrokenPipeError):  # it has died, as reading the answer will show
-            print(json.dumps(request), file=self._requests, flush=True)
+            self._requests.write(json.dumps(request).encode() + b'\n')
+            self._requests.flush()
 
-    def answer(self) -> dict[str, Any]:
-        """Return the answer to the last request; WorkerDiedError if there will be none."""
-        line = self.answers.readline()
-        if line.endswith('\n'):
+    def answer(self) -> dict[str, Any] | None:
+        """Return the answer to the last request if it is there, once something can be read.
+
+        WorkerDiedError if there will be none.
+        """
+        if found := os.read(self.answers.fileno(), 65536):
+            self._heard = time.monotonic()
+            self._begun = (self._begun + found).lstrip(b'\n')
+            if not self._begun.endswith(b'\n'):
+                return None
+            line, self._begun = self._begun, b''
             return json.loads(line)
         self._process.wait()
         status = self._process.returncode
@@ -90,15 +108,23 @@ def ask_workers(
                     busy[worker] = key, tries
                     selector.register(worker.answers, selectors.EVENT_READ, worker)
                     worker.ask(requests[key])
-                for ready, _ in selector.select():
-                    worker = ready.data
-                    selector.unregister(worker.answers)
+                ready = [item.data for item, _ in selector.select(timeout=1.0)]
+                for worker in [*ready, *(w for w in busy if w.hangs and w not in ready)]:
                     key, tries = busy[worker]
-                    found: dict[str, Any] | WorkerDiedError
-                    try:
-                        found = worker.answer()
-                    except WorkerDiedError as error:
-                        found = error
+                    found: dict[str, Any] | WorkerDiedError | None
+                    if worker in ready:
+                        try:
+                            found = worker.answer()
+                        except WorkerDiedError as error:
+                            found = error
+                    else:
+                        found = WorkerDiedError(
+                            f'the process that read it hung: nothing came of it for {SILENCE:g} s'
+                        )
+                        tries = TRIES
+                    if found is None:
+                        continue
+                    selector.unregister(worker.answers)
                     del busy[worker]
                     if isinstance(found, dict) and worker.asked < REQUESTS:
                         idle.append(worker)

@@ -15,6 +15,7 @@ from bharnet_ros.detectors.holistic import HolisticDetector
 from bharnet_ros.sources.video import SourceConfig, VideoReader
 from bharnet_ros.system.parts import MissingPartError
 from bharnet_ros.training.datasets import extract as module
+from bharnet_ros.training.datasets import workers
 from bharnet_ros.training.datasets.detection import extract_file
 from bharnet_ros.training.datasets.extract import extract, run_all
 from bharnet_ros.training.datasets.store import StoredDataset
@@ -244,6 +245,20 @@ def test_a_video_that_crashes_its_reader_costs_no_other(tmp_path, monkeypatch, c
     assert [row['file'] for row in rows] == [str(tmp_path / 'in' / 'wave' / 'crash')]
     assert rows[0]['error'] == 'the process that read it died of SIGSEGV'
     assert 'died of SIGSEGV' in capsys.readouterr().out
+
+
+def test_a_video_that_never_ends_to_be_read_costs_no_other(tmp_path, monkeypatch):
+    """As decoders have hung on damaged data; one that works on is left to it."""
+    monkeypatch.setenv('PYTHONPATH', str(ROOT / 'test'), prepend=os.pathsep)
+    monkeypatch.setattr(module, 'DETECTION', 'support.crashing_detection')
+    monkeypatch.setattr(workers, 'SILENCE', 6.0)
+    names = ('a', 'hang', 'c', 'slow')
+    for name in names:
+        record(tmp_path / 'in' / 'wave' / name)
+    assert extract(tmp_path / 'in', tmp_path / 'out', 'x', 'CC0', jobs=2) == 3
+    rows = list(csv.DictReader((tmp_path / 'out.failures.csv').open()))
+    assert [row['file'] for row in rows] == [str(tmp_path / 'in' / 'wave' / 'hang')]
+    assert rows[0]['error'] == 'the process that read it hung: nothing came of it for 6 s'
 
 
 def test_a_full_disk_ends_an_extraction_in_one_line(tmp_path):
