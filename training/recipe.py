@@ -49,10 +49,11 @@ class TrainerConfig:
 
 @dataclass(frozen=True)
 class Member:
-    """One network of an ensemble: the recipe's, but with these features."""
+    """One network of an ensemble: the recipe's, but with these features, or another seed."""
 
-    features: tuple[str, ...]
+    features: tuple[str, ...] = ()  # none: the recipe's
     weight: float = 1.0
+    seed: int = 0  # added to the recipe's
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,9 @@ class RunConfig:
                     f'steps ({self.steps}) must be divisible by the product of the '
                     f'strides {stream.strides}'
                 )
+        kinds = {(tuple(member.features), member.seed) for member in self.ensemble}
+        if len(kinds) < len(self.ensemble):
+            raise ValueError('two members of the ensemble have the same features and seed')
 
 
 def load_data(config: RunConfig) -> Clips:

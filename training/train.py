@@ -21,7 +21,7 @@ from .callbacks import AfterEachEpoch, EpochBar, SeedEachStep, StopWhenNotFinite
 from .errors import TrainingError
 from .networks.bharnet import Ensemble, build
 from .preflight import require_two_classes
-from .recipe import OptimConfig, RunConfig, TrainerConfig
+from .recipe import Member, OptimConfig, RunConfig, TrainerConfig
 from .threads import choose_threads
 from .windows.clips import Clips
 from .windows.dataset import ClipDataset
@@ -136,14 +136,18 @@ class Fitted:
 
 def members(config: RunConfig) -> list[RunConfig]:
     """Return the recipe of each network: of one, or of each member of an ensemble."""
+    own = config.model.preprocess.features
 
-    def with_features(features: tuple[str, ...]) -> RunConfig:
-        model = replace(
-            config.model, preprocess=replace(config.model.preprocess, features=tuple(features))
+    def recipe_of(member: Member) -> RunConfig:
+        preprocess = replace(config.model.preprocess, features=tuple(member.features or own))
+        return replace(
+            config,
+            model=replace(config.model, preprocess=preprocess),
+            seed=config.seed + member.seed,
+            ensemble=[],
         )
-        return replace(config, model=model, ensemble=[])
 
-    return [with_features(member.features) for member in config.ensemble] or [config]
+    return [recipe_of(member) for member in config.ensemble] or [config]
 
 
 def network(config: RunConfig, classes: int) -> nn.Module:
@@ -168,7 +172,7 @@ def fit(
         return fit_one(config, train, validation, progress, logs, resume, after_epoch)
     fitted = []
     folders = [
-        logs / '+'.join(member.model.preprocess.features) if logs else None
+        logs / f'{"+".join(member.model.preprocess.features)}-{member.seed}' if logs else None
         for member in members(config)
     ]
     if logs and not resume:  # of an older run: nobody must take them for members of this

@@ -122,11 +122,11 @@ def test_a_resumed_run_still_knows_its_best_epoch(clips, tmp_path, monkeypatch):
 def test_a_new_run_forgets_the_checkpoints_of_an_older_one(clips, tmp_path, monkeypatch):
     recipe = config(ensemble=[Member(('joint',)), Member(('bone',))])
     fit(recipe, clips, progress=False, logs=tmp_path)
-    assert (tmp_path / 'bone' / LAST).is_file()
+    assert (tmp_path / 'bone-0' / LAST).is_file()
     monkeypatch.setattr(train, 'fit_one', lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         fit(recipe, clips, progress=False, logs=tmp_path)
-    assert not (tmp_path / 'bone' / LAST).exists()
+    assert not (tmp_path / 'bone-0' / LAST).exists()
 
 
 def test_stopping_early_wants_a_validation_part(clips):
@@ -146,6 +146,17 @@ def test_an_ensemble_is_trained_member_by_member(clips):
     assert torch.equal(weights(fresh), weights(fitted))
     found = predict(fitted, clips, recipe.steps)
     assert set(found.streams) == {'fused'} and np.isfinite(found.fused).all()
+
+
+def test_members_of_an_ensemble_may_differ_by_their_seed(clips, tmp_path):
+    recipe = config(seed=3, ensemble=[Member(), Member(seed=1)])
+    fitted = fit(recipe, clips, progress=False, logs=tmp_path).model
+    alone = [fit(config(seed=seed), clips, progress=False).model for seed in (3, 4)]
+    for member, model in zip(fitted.members, alone, strict=True):
+        assert torch.equal(weights(member), weights(model))
+    assert len([*tmp_path.glob('*/last.ckpt')]) == 2
+    with pytest.raises(ValueError, match='two members .* the same features and seed'):
+        config(ensemble=[Member(), Member()])
 
 
 @pytest.mark.parametrize('fails', ['loss', 'weights', 'validation'])
