@@ -129,7 +129,17 @@ class Scores:
     probabilities: np.ndarray
 
 
-class Phase(IntEnum):
+class Word(IntEnum):
+    """Numbers of messages that print as words: `started`, not 0."""
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
+
+
+class Phase(Word):
     """Where in its life an action is; the values are those of msg/Action.msg."""
 
     STARTED = 0
@@ -137,7 +147,7 @@ class Phase(IntEnum):
     ENDED = 2
 
 
-class State(IntEnum):
+class State(Word):
     """What a person does, as far as can be told; the values are those of msg/Scores.msg."""
 
     IDLE = 0

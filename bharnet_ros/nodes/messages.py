@@ -20,7 +20,6 @@ from bharnet_ros.types import (
     Frame,
     Keypoints,
     KeypointsError,
-    Phase,
     Scores,
     State,
 )
@@ -116,20 +115,6 @@ def action_to_msg(event: Action, frame_id: str, now: int) -> msg.Action:
     message.header.stamp = to_time(event.stamp)
     message.header.frame_id = frame_id
     return message
-
-
-def action_from_msg(message: msg.Action) -> Action:
-    """Read a message; ValueError if it has a phase of another version of this package."""
-    return Action(
-        stamp=from_time(message.header.stamp),
-        person_id=message.person_id,
-        event_id=message.event_id,
-        label=message.label,
-        class_id=message.class_id,
-        confidence=message.confidence,
-        phase=Phase(message.phase),
-        start=from_time(message.start_time),
-    )
 
 
 def scores_to_msg(scores: Scores, model_id: str, state: State) -> msg.Scores:

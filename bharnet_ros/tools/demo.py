@@ -9,10 +9,11 @@ from pathlib import Path
 import rclpy
 from rclpy.node import Node
 
+from bharnet_ros.client import action_from_msg
 from bharnet_ros.config import DemoOptions, SourceConfig
 from bharnet_ros.msg import Action as ActionMsg
 from bharnet_ros.msg import Keypoints as KeypointsMsg
-from bharnet_ros.nodes.messages import action_from_msg, from_time, keypoints_from_msg
+from bharnet_ros.nodes.messages import from_time, keypoints_from_msg
 from bharnet_ros.outputs.page import PageError, RunPage
 from bharnet_ros.system.signals import ended_by_signals
 from bharnet_ros.tools.graph import ros, start_graph, stop
@@ -63,7 +64,7 @@ class Printer(Node):
         latency = message.latency.sec + message.latency.nanosec / SECOND
         print(
             f'{since:7.2f} s  {action.person_id:<7} {action.label:<12} '
-            f'{action.phase.name.lower():<8} {action.confidence:5.0%}'
+            f'{action.phase:<8} {action.confidence:5.0%}'
             + (f'   {latency * 1e3:.0f} ms after the image' if self.live else ''),
             flush=True,
         )

@@ -31,7 +31,7 @@ def event_to_json(event: Action) -> str:
             'label': event.label,
             'class_id': event.class_id,
             'confidence': round(event.confidence, 4),
-            'phase': event.phase.name.lower(),
+            'phase': str(event.phase),
             'start': event.start / SECOND,
         }
     )
@@ -42,7 +42,7 @@ def event_to_text(event: Action) -> str:
     after = (event.stamp - event.start) / SECOND
     return (
         f'{event.stamp / SECOND:9.2f} s  {event.person_id}  {event.label:<12} '
-        f'{event.phase.name.lower():<8} {event.confidence:4.0%}  '
+        f'{event.phase:<8} {event.confidence:4.0%}  '
         + (f'after {after:.1f} s' if event.phase is Phase.ENDED else '')
     )
 
