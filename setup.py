@@ -42,6 +42,7 @@ BUILD_REQUIREMENTS = [
     'ros-jazzy-rclpy==7.1.6',
     'ros-jazzy-rmw-fastrtps-cpp==8.4.3',
     'ros-jazzy-std-msgs==5.3.6',
+    'ros-jazzy-action-msgs==2.0.3',
 ]
 
 

@@ -1,4 +1,4 @@
-"""Drive on one sign, stop on another: publishes `cmd_vel` (geometry_msgs/Twist), ten times a second.
+"""Drive on one sign, stop on another: publishes `cmd_vel` (geometry_msgs/Twist).
 
     python3 examples/stop_and_go.py --ros-args -p go:=please -p stop:=no
 

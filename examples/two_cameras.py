@@ -1,10 +1,7 @@
 """Two cameras, one answer: scores of both are paired by the nearest stamp and averaged.
 
-Start camera and recognition twice, in the namespaces `left` and `right`, with one model, then
-
-    python3 examples/two_cameras.py
-
-Ids of persons are those of each camera, so this is for one person in view of both.
+Start camera and recognition twice, in the namespaces `left` and `right`, with one model. Ids of
+persons are those of each camera, so this is for one person in view of both.
 """
 
 from collections import deque
@@ -25,24 +22,19 @@ SLOP, THRESHOLD = 0.07, 0.8  # seconds between the two; least mean probability
 
 
 class TwoCameras(Node):
-    """Logs what both cameras together take for certain."""
-
     def __init__(self):
         super().__init__('two_cameras')
-        self._names: list[str] = []
+        self._names, self._told = [], ''
         self._waiting = {side: deque(maxlen=10) for side in SIDES}  # for one of the other side
-        self._told = ''
         self.create_subscription(LabelMap, 'left/labels', self.learn, LATCHED)
         for side, other in (SIDES, SIDES[::-1]):
             self.create_subscription(Scores, f'{side}/scores', partial(self.hear, side, other), 10)
 
     def learn(self, model: LabelMap) -> None:
-        """Take the names of the classes; idle and unknown are no actions."""
         nothing = (model.idle_class_id, model.unknown_class_id)
         self._names = ['' if i in nothing else name for i, name in enumerate(model.labels)]
 
     def hear(self, side: str, other: str, scores: Scores) -> None:
-        """Fuse with the nearest of the other side, or keep for it."""
         nearest = min(self._waiting[other], key=partial(seconds_apart, scores), default=None)
         if nearest is None or seconds_apart(scores, nearest) > SLOP or not self._names:
             self._waiting[side].append(scores)
@@ -56,17 +48,10 @@ class TwoCameras(Node):
 
 
 def seconds_apart(one: Scores, two: Scores) -> float:
-    """Return the time between the newest images of two windows."""
-    return (
-        abs((Time.from_msg(one.header.stamp) - Time.from_msg(two.header.stamp)).nanoseconds) / 1e9
-    )
-
-
-def main() -> None:
-    """Run until Ctrl-C."""
-    rclpy.init()
-    spin(TwoCameras())
+    first, second = Time.from_msg(one.header.stamp), Time.from_msg(two.header.stamp)
+    return abs((first - second).nanoseconds) / 1e9
 
 
 if __name__ == '__main__':
-    main()
+    rclpy.init()
+    spin(TwoCameras())

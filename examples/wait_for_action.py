@@ -1,7 +1,8 @@
 """An action server for `WaitForAction`: "wait until somebody does X", for planners and trees.
 
-python3 examples/wait_for_action.py
-ros2 action send_goal /wait_for_action bharnet_ros/action/WaitForAction "{labels: [hello]}"
+Start it as `python3 examples/wait_for_action.py`, and ask from any node, or
+
+    ros2 action send_goal /wait_for_action bharnet_ros/action/WaitForAction "{labels: [hello]}"
 """
 
 import time

@@ -48,6 +48,7 @@ def test_all_files_name_the_same_version():
 def test_the_ament_index_knows_the_package_and_its_messages():
     assert Path(get_packages_with_prefixes()['bharnet_ros']).is_dir()
     content, _ = get_resource('rosidl_interfaces', 'bharnet_ros')
+    assert 'action/WaitForAction.action' in content.split()
     for name in MESSAGES:
         assert f'msg/{name}.msg' in content.split()
 
