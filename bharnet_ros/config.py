@@ -361,6 +361,26 @@ class RecordConfig(Checked):
     )
 
 
+@dataclass(frozen=True)
+class HriBridgeConfig(Checked):
+    """Keypoints and actions to the topics of REP-155 (ROS4HRI)."""
+
+    gestures: tuple[str, ...] = setting(
+        (),
+        'Actions that are gestures of hri_msgs, as LABEL=GESTURE, such as hello=WAVING. A label '
+        'with the name of a gesture, such as waving, is one of itself.',
+        read_only=True,
+    )
+    forget_after: float = setting(
+        1.0,
+        'How long a body may be out of sight before it leaves /humans/bodies/tracked, seconds.',
+        low=0.1,
+        high=60,
+        read_only=True,
+    )
+    max_persons: int = like(PipelineConfig, 'max_persons', read_only=True)
+
+
 # Command lines.
 
 

@@ -242,6 +242,43 @@ MEDIAPIPE_BODY_18 = Layout(
     ),
 )
 
+# OpenPose's body, as hri_msgs has it (REP-155): Cao et al., CVPR 2017; joints in this order.
+OPENPOSE_18 = Layout(
+    name='openpose_18',
+    base='mediapipe_pose_33',
+    joints=(
+        'nose',
+        'neck',
+        *(f'right_{joint}' for joint in ('shoulder', 'elbow', 'wrist')),
+        *(f'left_{joint}' for joint in ('shoulder', 'elbow', 'wrist')),
+        *(f'right_{joint}' for joint in ('hip', 'knee', 'ankle')),
+        *(f'left_{joint}' for joint in ('hip', 'knee', 'ankle')),
+        *('left_eye', 'right_eye', 'left_ear', 'right_ear'),
+    ),
+    sources=(
+        (0,),
+        (11, 12),
+        *((v,) for v in (12, 14, 16, 11, 13, 15, 24, 26, 28, 23, 25, 27, 2, 5, 7, 8)),
+    ),
+    bones=(
+        ('nose', 'neck'),
+        *(
+            bone
+            for side in ('left', 'right')
+            for bone in (
+                (f'{side}_eye', 'nose'),
+                (f'{side}_ear', f'{side}_eye'),
+                (f'{side}_shoulder', 'neck'),
+                (f'{side}_elbow', f'{side}_shoulder'),
+                (f'{side}_wrist', f'{side}_elbow'),
+                (f'{side}_hip', 'neck'),
+                (f'{side}_knee', f'{side}_hip'),
+                (f'{side}_ankle', f'{side}_knee'),
+            )
+        ),
+    ),
+)
+
 # Kinect v2, as in NTU RGB+D and PKU-MMD: Shahroudy et al., CVPR 2016, figure 2; joints 1 to 25 in
 # this order. The tree is rooted at the spine between the shoulders, as in CTR-GCN.
 NTU_25 = Layout(
@@ -424,6 +461,7 @@ LAYOUTS = {
         MEDIAPIPE_HAND,
         MEDIAPIPE_UPPER_11,
         MEDIAPIPE_BODY_18,
+        OPENPOSE_18,
         NTU_25,
         NUCLA_20,
         COCO_17,

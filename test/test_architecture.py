@@ -73,7 +73,9 @@ def rooms_of(names: list[str], prefix: str) -> set[str]:
 
 
 def test_runtime_imports_point_down():
-    check('bharnet_ros', ('bharnet_ros',), RUNTIME, free={'__init__', 'action', 'msg', '__version__'})
+    check(
+        'bharnet_ros', ('bharnet_ros',), RUNTIME, free={'__init__', 'action', 'msg', '__version__'}
+    )
 
 
 def test_training_imports_point_down():

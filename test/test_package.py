@@ -71,6 +71,7 @@ def test_every_field_of_a_message_is_documented(name):
         'composed',
         'replay_node',
         'record_node',
+        'hri_bridge',
         'demo',
         'bharnet',
     ],

@@ -25,6 +25,9 @@ ROS = Part(
 TRAINING = Part(
     'the training side', "run pip install '.[training]' or make training in the source tree"
 )
+HRI = Part(
+    'hri_msgs', 'run apt install ros-jazzy-hri-msgs, or build it from source in your workspace'
+)
 
 
 class MissingPartError(BharnetError):

@@ -28,6 +28,7 @@ LIFECYCLE_NODES = {
 NODES = LIFECYCLE_NODES | {
     'replay_node': config.ReplayConfig,
     'record_node': config.RecordConfig,
+    'hri_bridge': config.HriBridgeConfig,
 }
 COMMANDS = {
     'bharnet run': config.RunOptions,

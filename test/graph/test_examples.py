@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.graph, pytest.mark.slow]
 
 EXAMPLES = ROOT / 'examples'
 SIDES = ('left', 'right')
+WORDS = ['coffee', 'please', 'large', 'tea', 'thank-you']  # of the recording
 
 
 def start_recognition(ros: Graph, side: str = '') -> Process:
@@ -64,12 +65,14 @@ def show(tmp_path_factory):
             'behaviour_tree': start_example(ros, 'behaviour_tree', order='large'),
             'two_cameras': start_example(ros, 'two_cameras'),
             'wait_for_action': start_example(ros, 'wait_for_action'),
+            'action_text': start_example(ros, 'action_text'),
             'readme': ros.run([sys.executable, readme]),
         }
         for side in SIDES:
             start_recognition(ros, side)
         recognition = start_recognition(ros)
         said, drove = ros.collect(String, 'say'), ros.collect(Twist, 'cmd_vel')
+        labels = ros.collect(String, 'action_text')
         server = ActionClient(ros.node, WaitForAction, 'wait_for_action')
         ros.wait(server.server_is_ready, 'the waiting server')
         ros.wait(lambda: ros.node.count_publishers('actions') == 1, 'recognition')
@@ -85,7 +88,7 @@ def show(tmp_path_factory):
         ros.wait(lambda: not waiting.feedback[-1].ready, 'a server that hears nobody')
         start_recognition(ros)
 
-        ros.wait(lambda: ros.node.count_subscribers('actions') == 5, 'all who listen')
+        ros.wait(lambda: ros.node.count_subscribers('actions') == 6, 'all who listen')
         ros.next_diagnosis('recognition_node', b'\x01', 'no keypoints yet')
         ros.wait(
             lambda: all(ros.node.count_publishers(f'/{s}/scores') for s in SIDES), 'both sides'
@@ -103,6 +106,7 @@ def show(tmp_path_factory):
         yield SimpleNamespace(
             logs={name: process.log for name, process in processes.items()},
             said=[message.data for message in said],
+            labels=[message.data for message in labels],
             drove=[message.linear.x for message in drove],
             now=now,
             goals=SimpleNamespace(late=late, cancelled=cancelled, found=found),
@@ -141,7 +145,11 @@ def test_the_waiting_server_waits_times_out_is_cancelled_and_outlives_recognitio
 
 def test_two_cameras_agree_on_each_word_once(show):
     seen = re.findall(r'both see ([\w-]+)', show.logs['two_cameras'])
-    assert list(dict.fromkeys(seen)) == ['coffee', 'please', 'large', 'tea', 'thank-you']
+    assert list(dict.fromkeys(seen)) == WORDS
+
+
+def test_plain_text_is_the_label_of_each_action_once(show):
+    assert show.labels == WORDS
 
 
 def test_who_joins_late_knows_what_goes_on(show):

@@ -5,7 +5,13 @@ import sys
 
 import pytest
 
-from bharnet_ros.config import CameraConfig, RecognitionConfig, RecordConfig, ReplayConfig
+from bharnet_ros.config import (
+    CameraConfig,
+    HriBridgeConfig,
+    RecognitionConfig,
+    RecordConfig,
+    ReplayConfig,
+)
 from bharnet_ros.nodes.parameters import default_for_ros
 from bharnet_ros.system.settings import settings_of
 from support.paths import ROOT
@@ -18,6 +24,7 @@ NODES = {
     'composed': [CameraConfig, RecognitionConfig],
     'replay_node': [ReplayConfig],
     'record_node': [RecordConfig],
+    'hri_bridge': [HriBridgeConfig],
 }
 
 

@@ -53,6 +53,13 @@ DEMO_BAG = SHARE / 'models' / 'demo_keypoints'
 LATCHED = QoSProfile(
     depth=10, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
 )
+# CYCLONEDDS_URI of peers of the second DDS implementation.
+CYCLONE_CONFIG = """<CycloneDDS><Domain id="any">
+  <General><Interfaces><NetworkInterface name="lo" multicast="false"/></Interfaces>
+    <AllowMulticast>false</AllowMulticast></General>
+  <Discovery><ParticipantIndex>auto</ParticipantIndex>
+    <Peers><Peer address="127.0.0.1"/></Peers></Discovery>
+</Domain></CycloneDDS>"""
 
 
 @contextmanager
