@@ -4,17 +4,21 @@ import re
 import sys
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from action_msgs.msg import GoalStatus
 from geometry_msgs.msg import Twist
 from rclpy.action import ActionClient
-from std_msgs.msg import String
+from std_msgs.msg import Float32MultiArray, String
 
 from bharnet_ros.action import WaitForAction
 from bharnet_ros.client import ActionListener
+from bharnet_ros.msg import Keypoints as KeypointsMsg
+from bharnet_ros.nodes.messages import keypoints_from_msg
 from bharnet_ros.types import Phase
 from support.paths import ROOT
-from support.ros import DEMO_BAG, Graph, Process, graph
+from support.ros import DEMO_BAG, Graph, Process, demo_messages, graph
+from support.wholebody import wholebody_of
 
 pytestmark = [pytest.mark.graph, pytest.mark.slow]
 
@@ -29,9 +33,9 @@ def start_recognition(ros: Graph, side: str = '') -> Process:
     return ros.start('recognition_node', *where, autostart=True)
 
 
-def start_example(ros: Graph, name: str, **params: str) -> Process:
+def start_example(ros: Graph, name: str, *remapped: str, **params: str) -> Process:
     words = [word for key, value in params.items() for word in ('-p', f'{key}:={value}')]
-    return ros.run([sys.executable, EXAMPLES / f'{name}.py', '--ros-args', *words])
+    return ros.run([sys.executable, EXAMPLES / f'{name}.py', '--ros-args', *remapped, *words])
 
 
 class Goal:
@@ -52,6 +56,24 @@ class Goal:
         return self._result.result().status, self._result.result().result
 
 
+def convert(ros: Graph) -> tuple[KeypointsMsg, KeypointsMsg]:
+    """Send the joints of another estimator; return what they were and what became of them."""
+    found = ros.collect(KeypointsMsg, 'elsewhere')
+    theirs = ros.publisher(Float32MultiArray, 'wholebody')
+    ours = next(m for m in demo_messages() if m.left_hand and m.right_hand)
+    joints = wholebody_of(keypoints_from_msg(ours))
+    ros.wait(lambda: ros.node.count_publishers('elsewhere'), 'the converter')
+    theirs.publish(Float32MultiArray(data=[1.0, 2.0]))  # told, and spoils nothing
+
+    def answered() -> bool:
+        theirs.publish(Float32MultiArray(data=joints.ravel().tolist()))
+        ros.spin_once()
+        return bool(found)
+
+    ros.wait(answered, 'converted keypoints')
+    return ours, found[0]
+
+
 @pytest.fixture(scope='module')
 def show(tmp_path_factory):
     """Play the recording to all examples; give what they said and did."""
@@ -66,6 +88,7 @@ def show(tmp_path_factory):
             'two_cameras': start_example(ros, 'two_cameras'),
             'wait_for_action': start_example(ros, 'wait_for_action'),
             'action_text': start_example(ros, 'action_text'),
+            'own_keypoints': start_example(ros, 'own_keypoints', '-r', 'keypoints:=elsewhere'),
             'readme': ros.run([sys.executable, readme]),
         }
         for side in SIDES:
@@ -95,6 +118,7 @@ def show(tmp_path_factory):
         )
         player = ros.start('replay_node', bag=DEMO_BAG, speed=2.0, subscribers=3)
         ros.wait(lambda: 'driving' in processes['stop_and_go'].log, 'somebody who says please')
+        converted = convert(ros)
         joined = ActionListener(ros.node)
         ros.wait(lambda: joined.now('please'), 'what had begun before')
         now = joined.now()
@@ -109,6 +133,7 @@ def show(tmp_path_factory):
             labels=[message.data for message in labels],
             drove=[message.linear.x for message in drove],
             now=now,
+            converted=converted,
             goals=SimpleNamespace(late=late, cancelled=cancelled, found=found),
         )
 
@@ -150,6 +175,18 @@ def test_two_cameras_agree_on_each_word_once(show):
 
 def test_plain_text_is_the_label_of_each_action_once(show):
     assert show.labels == WORDS
+
+
+def test_joints_of_another_estimator_become_keypoints(show):
+    ours, theirs = show.converted
+    assert theirs.person_id == 'person1' and theirs.layout == ours.layout
+    body, expected = (np.reshape(m.body, (33, 4)) for m in (theirs, ours))
+    scale = np.array([ours.image_width, ours.image_height]) / (640, 480)  # what it was told
+    # The others are taken from the hands, where the estimator is surer of them.
+    np.testing.assert_allclose(body[:17, :2], expected[:17, :2] * scale, atol=1e-4)
+    assert len(theirs.left_hand) == len(theirs.right_hand) == 63
+    log = show.logs['own_keypoints']
+    assert 'looks at the depth' in log and 'left out: ' in log
 
 
 def test_who_joins_late_knows_what_goes_on(show):
