@@ -10,7 +10,15 @@ import pytest
 from bharnet_ros.bags.bag import read_keypoints
 from support.paths import ROOT
 
-NODES = ('camera_node', 'composed', 'demo', 'recognition_node', 'record_node', 'replay_node')
+NODES = (
+    'camera_node',
+    'composed',
+    'demo',
+    'recognition_node',
+    'record_node',
+    'replay_node',
+    'hri_bridge',
+)
 ROS = ('rclpy', 'ament_index_python', 'rosidl', 'launch', 'rcl', 'rmw', 'bharnet_ros.msg')
 ROS_MESSAGES = ('std_msgs', 'sensor_msgs', 'diagnostic_msgs', 'builtin_interfaces')
 

@@ -98,8 +98,8 @@ def missing_for(contract: Contract) -> tuple[str, ...]:
         'hand_depth': "the depth of the hands' joints",
     }
     return tuple(
-        f'the model {contract.name} looks at {what}, which COCO-WholeBody does not have: '
-        'it will miss more actions'
+        f'the model {contract.name} looks at {what}, which COCO-WholeBody does not have: they '
+        'are taken as 0, and actions may be missed'
         for name, what in depths.items()
         if contract.preprocessing.get(name)
     )
