@@ -20,6 +20,7 @@ from support.ros import DEMO_BAG, Graph, Process, demo_messages, graph
 from support.wholebody import wholebody_of
 
 pytestmark = [pytest.mark.graph, pytest.mark.slow]
+pytest.importorskip('py_trees', reason='py_trees is not installed, which an example is about')
 
 EXAMPLES = ROOT / 'examples'
 SIDES = ('left', 'right')
