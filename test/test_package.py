@@ -209,3 +209,10 @@ def test_pip_install_brings_messages_nodes_and_models(tmp_path):
         check=True,
     ).stdout.split()
     assert found == ['x', str(prefix / 'share/bharnet_ros/models/asl_words.onnx')]
+
+
+def test_every_page_can_be_found_from_the_menu():
+    menu = (ROOT / 'mkdocs.yml').read_text(encoding='utf-8')
+    docs = ROOT / 'docs'
+    pages = {path.relative_to(docs).as_posix() for path in docs.rglob('*.md')}
+    assert not {page for page in pages if f': {page}\n' not in menu + '\n'}
