@@ -15,7 +15,7 @@ RUNTIME = (
     {'types', 'config'},
     {'sources', 'bags', 'outputs', 'inference'},
     {'detectors', 'recognition'},
-    {'session', 'client'},
+    {'session', 'client', 'teaching'},
     {'nodes'},
     {'tools'},
 )

@@ -12,7 +12,8 @@ from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from bharnet_ros.config import DecisionConfig, RecognitionConfig
-from bharnet_ros.inference.model import Model, ModelError, load_model
+from bharnet_ros.inference.loading import load_model
+from bharnet_ros.inference.model import Model, ModelError
 from bharnet_ros.msg import Action as ActionMsg
 from bharnet_ros.msg import Keypoints as KeypointsMsg
 from bharnet_ros.msg import LabelMap as LabelMapMsg
