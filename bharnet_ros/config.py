@@ -318,6 +318,9 @@ class RecognitionConfig(Checked):
         live=True,
     )
     runtime: RuntimeConfig = group(RuntimeConfig())
+    actions: str = setting(
+        'my_actions', "The set of actions that the node's services teach (docs/teaching.md)."
+    )
     keypoints_timeout: float = setting(
         2.0,
         'How long no keypoints may come before all actions end, seconds.',

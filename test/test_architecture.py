@@ -29,6 +29,7 @@ TRAINING = (
     {'runs'},
     {'evaluation'},
     {'guard'},
+    {'bank'},
     {'export'},
     {'online'},
     {'tools'},
@@ -76,6 +77,7 @@ def test_runtime_imports_point_down():
     check(
         'bharnet_ros', ('bharnet_ros',), RUNTIME, free={'__init__', 'action', 'msg', '__version__'}
     )
+    check('bharnet_ros', ('bharnet_ros',), RUNTIME, free={'__init__', 'msg', 'srv', '__version__'})
 
 
 def test_training_imports_point_down():

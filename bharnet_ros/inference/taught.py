@@ -188,6 +188,7 @@ class TaughtModel(Model):
         self._axes = bank.axes
         if bank.axes.shape[1] != taught.centres.shape[1]:
             raise ModelError(f'{path} does not fit {encoder.path}: teach it again')
+        self.words = words  # whether it also tells those of its encoder
         self.contract, self._answers = answers_of(about, encoder.contract, words)
         digest = hashlib.sha256(taught.to_bytes() + encoder.model_id.encode() + bytes([words]))
         self.path, self.model_id = path, digest.hexdigest()[:12]

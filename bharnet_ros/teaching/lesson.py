@@ -32,7 +32,15 @@ class Added:
 
     action: str
     number: int
+    seconds: float  # of the showing
+    hands: float  # share of its frames in which a hand is seen
     remarks: tuple[str, ...]  # what could be better, one line each
+
+    @property
+    def text(self) -> str:
+        """All of it, in one line."""
+        what = f'{self.action}: take {self.number}, {self.seconds:.1f} s, '
+        return '; '.join([f'{what}hands seen in {self.hands:.0%}', *self.remarks])
 
 
 @dataclass(frozen=True)
@@ -93,11 +101,24 @@ class Lesson:
         """The numbers of the takes of each action."""
         return self.folder.actions()
 
-    def add(self, action: str, take: Take) -> Added:
-        """Keep a take; when this returns it is on the disk. TakeError: it cannot serve."""
+    @property
+    def encoder_name(self) -> str:
+        """By what the encoder is loaded: the name of a shipped model, else a path."""
+        return reference_to(self.encoder)
+
+    def fits(self, model: Model) -> bool:
+        """Tell whether a model sees as the encoder of this lesson does."""
+        return encoder_of(model).model_id == self.encoder.model_id
+
+    def check(self, action: str) -> None:
+        """Raise TakeError if no action can be called that."""
         silent = {self.encoder.contract.idle, self.encoder.contract.unknown}
         if check_name(action) in silent:
             raise TakeError(f"'{action}' is what the model calls no action: take another name")
+
+    def add(self, action: str, take: Take) -> Added:
+        """Keep a take; when this returns it is on the disk. TakeError: it cannot serve."""
+        self.check(action)
         require(take)
         told = remarks(take, self.encoder.contract)
         shown = look_at(take, self.encoder, self._bank)
@@ -105,7 +126,8 @@ class Lesson:
             told.append(f'this is like {like}: the two will be confused; show it otherwise')
         number = self.folder.add(action, take)
         self._remember(action, number, shown)
-        return Added(action, number, tuple(told))
+        hands = float(take.mask[take.showing, 1:].any(1).mean())
+        return Added(action, number, take.seconds, hands, tuple(told))
 
     def take(self, action: str, number: int) -> Take:
         """Return a take."""
@@ -140,7 +162,7 @@ class Lesson:
         taught = TaughtActions(
             About(
                 self.name,
-                reference_to(self.encoder),
+                self.encoder_name,
                 self.encoder.model_id,
                 tuple(regions),
                 tuple(len(takes) for takes in shown.values()),

@@ -103,10 +103,7 @@ def _keep(lesson: Lesson, action: str, take: Take, note: Callable[[str], None]) 
     except TakeError as error:
         note(f'{action}: not taken: {error}')
         return False
-    seen = take.mask[take.showing, 1:].any(1).mean()
-    note(f'{action}: take {added.number}, {take.seconds:.1f} s, hands seen in {seen:.0%}')
-    for remark in added.remarks:
-        note(f'  {remark}')
+    note(added.text)
     return True
 
 
