@@ -24,6 +24,8 @@ FROZEN = 1.5  # seconds of stillness elsewhere that end it, too: that is the new
 MARGIN = 1.0  # seconds kept before and after the showing
 SHORTEST, LONGEST = 0.3, 8.0  # seconds of a showing
 LOST = 0.7  # seconds out of sight that make all begin anew
+HIGH = 0.2  # shoulder widths by which wrists are above elbows where nobody rests
+BRIEF = 4.0  # seconds of a recording that is taken to show an action once
 
 
 class Step(Enum):
@@ -70,7 +72,9 @@ class Cutter:
         while self._frames[0].stamp < frame.stamp - MARGIN * SECOND:
             self._frames.popleft()
         if self._rest is None:
-            self._rest = self._still(REST)
+            still = self._still(REST)
+            # Somebody may hold a sign still, but not as long as this.
+            self._rest = still if still is None or is_low(still) else self._still(FROZEN)
             self.step = Step.READY if self._rest is not None else Step.SETTLE
         elif distance(arms, self._rest) > AWAY:
             self.step, self._start, self._back = Step.SHOWING, self._left(), None
@@ -96,17 +100,14 @@ class Cutter:
         if distance(arms, self._rest) < AWAY:
             self._back = frame.stamp if self._back is None else self._back
             if frame.stamp - self._back >= BACK * SECOND:
-                return self._end(self._back)
+                self.step = Step.READY
+                return self._take(self._back)
             return None
         self._back = None
         if self._still(FROZEN) is not None:
-            return self._end(frame.stamp - int(FROZEN * SECOND))
+            self.step, self._rest = Step.SETTLE, None
+            return self._take(frame.stamp - int(FROZEN * SECOND))
         return None
-
-    def _end(self, stop: int) -> Take | None:
-        take = self._take(stop)
-        self.step, self._rest, self._back = Step.SETTLE, None, None
-        return take
 
     def _take(self, stop: int) -> Take | None:
         if stop - self._start < SHORTEST * SECOND:
@@ -148,19 +149,35 @@ def distance(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.hypot(*(a - b).T).max())
 
 
-def cut_takes(frames: Iterable[Keypoints]) -> list[Take]:
-    """Return the takes of a recording of one person.
+def is_low(arms: np.ndarray) -> bool:
+    """Tell whether hands hang or lie, rather than being held up."""
+    elbows, wrists = arms[:2, 1], arms[2:, 1]
+    return bool((wrists > elbows - HIGH).all())
 
-    Where nothing goes from rest to rest, the whole of it is one, if anybody is there.
+
+def cut_takes(frames: Iterable[Keypoints]) -> list[Take]:
+    """Return the takes of a recording of one person; none if nobody is there.
+
+    A brief one is one take. So is a longer one in which nothing goes from rest to rest.
     """
     frames = list(frames)
-    cutter = Cutter()
-    takes = [take for frame in frames if (take := cutter.push(frame)) is not None]
-    if (last := cutter.finish()) is not None:
-        takes.append(last)
-    if not takes and any(frame.body is not None for frame in frames):
-        takes = [Take.of(frames)]
-    return takes
+    if not any(frame.body is not None for frame in frames):
+        return []
+    takes = []
+    if frames[-1].stamp - frames[0].stamp > BRIEF * SECOND:
+        cutter = Cutter()
+        takes = [take for frame in frames if (take := cutter.push(frame)) is not None]
+        if (last := cutter.finish()) is not None:
+            takes.append(last)
+    return takes or [Take.of(frames, *_moving(frames))]
+
+
+def _moving(frames: Sequence[Keypoints]) -> tuple[int, int]:
+    """Return from when to when the arms are away from where they are at the ends."""
+    seen = [(f.stamp, arms) for f in frames if (arms := arms_of(f)) is not None]
+    start = next((t for t, arms in seen if distance(arms, seen[0][1]) > AWAY), seen[0][0])
+    stop = next((t for t, arms in seen[::-1] if distance(arms, seen[-1][1]) > AWAY), seen[-1][0])
+    return (start, stop) if stop - start >= SHORTEST * SECOND else (seen[0][0], seen[-1][0])
 
 
 def nearest(people: Sequence[Keypoints], before: str = '') -> Keypoints:
