@@ -44,12 +44,12 @@ class About:
 class TaughtActions:
     """M centres of A actions among the embeddings of an encoder.
 
-    A window is an action if its embedding is nearer to one of the action's centres than its
-    radius: both are cosines after `Bank.axes`, so more is nearer.
+    A window is an action if it is nearer to one of the action's centres than its radius. Both are
+    cosines of `Bank.direction`, so more is nearer.
     """
 
     about: About
-    centres: np.ndarray  # (M, D) float32, unit length
+    centres: np.ndarray  # (M, E) float32, unit length
     owner: np.ndarray  # (M,) int, the action of a centre
     radius: np.ndarray  # (A,) float32, cosine
     width: np.ndarray  # (A,) float32, cosine: how softly an action ends there
@@ -129,25 +129,17 @@ class TaughtActions:
             ) from error
         return found
 
-    def probabilities(self, embedding: np.ndarray, axes: np.ndarray) -> np.ndarray:
-        """Return (N, A) probabilities of the actions; what is left to 1 is none of them."""
-        near = similarity(embedding, axes, self.centres)
+    def probabilities(self, directions: np.ndarray) -> np.ndarray:
+        """Return (N, A) probabilities of the actions; what is left to 1 is none of them.
+
+        `directions` (N, E) are those of the bank.
+        """
+        near = directions @ self.centres.T
         best = np.stack(
             [near[:, self.owner == action].max(1) for action in range(len(self.radius))], 1
         )
         odds = np.exp(np.clip((best - self.radius) / self.width + LOGIT, -40, 40))
         return odds / (1 + odds.sum(1, keepdims=True))
-
-
-def project(embedding: np.ndarray, axes: np.ndarray) -> np.ndarray:
-    """Return (N, D) embeddings (N, E) after the bank's axes, at unit length."""
-    found = np.asarray(embedding, np.float32) @ axes
-    return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-6)
-
-
-def similarity(embedding: np.ndarray, axes: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """Return the (N, M) cosines of embeddings (N, E) with centres (M, D)."""
-    return project(embedding, axes) @ centres.T
 
 
 class TaughtModel(Model):
@@ -184,9 +176,8 @@ class TaughtModel(Model):
                 f'this is {encoder.model_id}): run "bharnet teach --name {about.name}", which '
                 'teaches the same takes again'
             )
-        self.bank = bank = require_bank(encoder)
-        self._axes = bank.axes
-        if bank.axes.shape[1] != taught.centres.shape[1]:
+        self.bank = self._bank = require_bank(encoder)
+        if encoder.contract.embedding != taught.centres.shape[1]:
             raise ModelError(f'{path} does not fit {encoder.path}: teach it again')
         self.words = words  # whether it also tells those of its encoder
         self.contract, self._answers = answers_of(about, encoder.contract, words)
@@ -206,7 +197,7 @@ class TaughtModel(Model):
     def infer_embedded(self, clips: list[Clip]) -> tuple[np.ndarray, np.ndarray]:
         """See `Model.infer_embedded`."""
         encoded, embedding = self.encoder.infer_embedded(clips)
-        taught = self.taught.probabilities(embedding, self._axes)
+        taught = self.taught.probabilities(self._bank.direction(embedding))
         left = 1 - taught.sum(1, keepdims=True)
         both = np.concatenate([taught, left * encoded], 1) @ self._answers
         return both.astype(np.float32), embedding

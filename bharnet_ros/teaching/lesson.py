@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bharnet_ros.inference.bank import Bank
 from bharnet_ros.inference.model import Model
 from bharnet_ros.inference.taught import (
     SUFFIX,
@@ -14,7 +15,6 @@ from bharnet_ros.inference.taught import (
     TaughtActions,
     actions_dir,
     encoder_of,
-    project,
     reference_to,
     require_bank,
 )
@@ -156,8 +156,7 @@ class Lesson:
         shown, lines = self._shown()
         if not shown:
             raise TakeError(f'nothing is taught yet in {self.name}: show an action first')
-        others = project(self._bank.rows, self._bank.axes)
-        regions = learn(shown, others)
+        regions = learn(shown, self._bank)
         contract = self.encoder.contract
         taught = TaughtActions(
             About(
@@ -176,7 +175,7 @@ class Lesson:
         with explained(self.file.parent):
             self.file.parent.mkdir(parents=True, exist_ok=True)
         taught.write(self.file)
-        estimate = left_out(shown, others)
+        estimate = left_out(shown, self._bank)
         lines += describe(estimate)
         if both := sorted(set(regions) & set(contract.actions)):
             lines.append(
@@ -213,11 +212,10 @@ class Lesson:
     def _like(self, action: str, shown: Shown) -> str | None:
         """Return another action that a new take of `action` would be taken for."""
         others = {name: takes for name, takes in self._shown()[0].items() if name != action}
-        regions = learn(others, project(self._bank.rows, self._bank.axes))
-        return answer(regions, shown.own)
+        return answer(learn(others, self._bank), shown)
 
 
-def left_out(shown: dict[str, list[Shown]], others: np.ndarray) -> Estimate:
+def left_out(shown: dict[str, list[Shown]], bank: Bank) -> Estimate:
     """Try every take of an action that has more than one on all the others."""
     right: Counter[str] = Counter()
     missed: Counter[str] = Counter()
@@ -225,7 +223,7 @@ def left_out(shown: dict[str, list[Shown]], others: np.ndarray) -> Estimate:
     for action, takes in shown.items():
         for take in takes if len(takes) > 1 else ():
             rest = {**shown, action: [other for other in takes if other is not take]}
-            found = answer(learn(rest, others), take.own)
+            found = answer(learn(rest, bank), take)
             if found == action:
                 right[action] += 1
             elif found is None:

@@ -1,11 +1,8 @@
 """From a take to the windows that a robot would see of it, and some that it might."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from bharnet_ros.inference.contract import Contract
-from bharnet_ros.layouts import MEDIAPIPE_HOLISTIC, BodyHandLayout
 from bharnet_ros.recognition.window import resample
 from bharnet_ros.teaching.takes import Take
 from bharnet_ros.types import PARTS, SECOND, Clip
@@ -14,24 +11,6 @@ from bharnet_ros.types import PARTS, SECOND, Clip
 PIECES = ((0.0, 1.0), (0.1, 0.9), (0.0, 0.75), (0.25, 1.0))
 ENDS = (0.6, 0.8, 1.0)  # shares of the moving part at which a window of the robot may end
 MAX_GAP = 0.5  # seconds that are bridged, as by the robot
-
-
-def mirror(clip: Clip, layout: BodyHandLayout = MEDIAPIPE_HOLISTIC) -> Clip:
-    """Swap left and right: x becomes 1 - x, paired joints and the two hands change places."""
-    flipped = {}
-    for name in PARTS:
-        flipped[name] = getattr(clip, name).copy()
-        flipped[name][..., 0] = 1.0 - flipped[name][..., 0]
-    parts = {
-        'body': flipped['body'][:, layout.body.mirror],
-        'left_hand': flipped['right_hand'],
-        'right_hand': flipped['left_hand'],
-    }
-    mask = clip.mask[:, [0, 2, 1]]
-    for part, name in enumerate(PARTS):  # missing entries stay zero
-        seen = mask[:, part, None, None] > 0
-        parts[name] = np.where(seen, parts[name], 0).astype(np.float32)
-    return replace(clip, **parts, mask=mask)
 
 
 def cut(take: Take, start: float, stop: float, steps: int) -> Clip:

@@ -6,7 +6,6 @@ import numpy as np
 
 from bharnet_ros.layouts import MEDIAPIPE_HOLISTIC, PALM, BodyHandLayout
 from bharnet_ros.recognition.window import resample
-from bharnet_ros.teaching.windows import mirror
 from bharnet_ros.types import PARTS, Clip
 
 HANDS = ('left_hand', 'right_hand')
@@ -50,6 +49,21 @@ def _with(clip: Clip, **parts: np.ndarray) -> Clip:
         points = parts.get(name, getattr(clip, name))
         parts[name] = np.where(mask[:, part, None, None] > 0, points, 0).astype(np.float32)
     return replace(clip, **parts)
+
+
+def mirror(clip: Clip, layout: BodyHandLayout = MEDIAPIPE_HOLISTIC) -> Clip:
+    """Swap left and right: x becomes 1 - x, paired joints and the two hands change places."""
+    flipped = {}
+    for name in PARTS:
+        flipped[name] = getattr(clip, name).copy()
+        flipped[name][..., 0] = 1.0 - flipped[name][..., 0]
+    return _with(
+        clip,
+        body=flipped['body'][:, layout.body.mirror],
+        left_hand=flipped['right_hand'],
+        right_hand=flipped['left_hand'],
+        mask=clip.mask[:, [0, 2, 1]],
+    )
 
 
 def rotate(clip: Clip, degrees: float) -> Clip:
