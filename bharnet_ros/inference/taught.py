@@ -23,9 +23,8 @@ from bharnet_ros.types import Clip
 SUFFIX = '.taught.npz'
 SCHEMA_VERSION = 1
 MAX_BYTES = 20_000_000
+OWN, HIGHEST = 0.6, 0.99  # probability at an action's radius: alone; beside words at most
 UNKNOWN = 'unknown'  # the label of what is not taught, of an encoder that has none
-THRESHOLD = 0.6  # probability at an action's radius
-LOGIT = float(np.log(THRESHOLD / (1 - THRESHOLD)))
 
 
 @dataclass(frozen=True)
@@ -129,16 +128,17 @@ class TaughtActions:
             ) from error
         return found
 
-    def probabilities(self, directions: np.ndarray) -> np.ndarray:
+    def probabilities(self, directions: np.ndarray, threshold: float) -> np.ndarray:
         """Return (N, A) probabilities of the actions; what is left to 1 is none of them.
 
-        `directions` (N, E) are those of the bank.
+        `directions` (N, E) are those of the bank; `threshold` is the probability at the radius.
         """
         near = directions @ self.centres.T
         best = np.stack(
             [near[:, self.owner == action].max(1) for action in range(len(self.radius))], 1
         )
-        odds = np.exp(np.clip((best - self.radius) / self.width + LOGIT, -40, 40))
+        odds = np.exp(np.clip((best - self.radius) / self.width, -40, 40))
+        odds *= threshold / (1 - threshold)
         return odds / (1 + odds.sum(1, keepdims=True))
 
 
@@ -181,6 +181,7 @@ class TaughtModel(Model):
             raise ModelError(f'{path} does not fit {encoder.path}: teach it again')
         self.words = words  # whether it also tells those of its encoder
         self.contract, self._answers = answers_of(about, encoder.contract, words)
+        self._threshold = self.contract.rejection_threshold or OWN
         digest = hashlib.sha256(taught.to_bytes() + encoder.model_id.encode() + bytes([words]))
         self.path, self.model_id = path, digest.hexdigest()[:12]
         self.provider, self.precision = encoder.provider, encoder.precision
@@ -197,7 +198,7 @@ class TaughtModel(Model):
     def infer_embedded(self, clips: list[Clip]) -> tuple[np.ndarray, np.ndarray]:
         """See `Model.infer_embedded`."""
         encoded, embedding = self.encoder.infer_embedded(clips)
-        taught = self.taught.probabilities(self._bank.direction(embedding))
+        taught = self.taught.probabilities(self._bank.direction(embedding), self._threshold)
         left = 1 - taught.sum(1, keepdims=True)
         both = np.concatenate([taught, left * encoded], 1) @ self._answers
         return both.astype(np.float32), embedding
@@ -218,7 +219,7 @@ def answers_of(about: About, encoder: Contract, words: bool) -> tuple[Contract, 
     matrix = np.zeros((len(about.actions) + len(encoder.labels), len(labels)), np.float32)
     for row, label in enumerate((*about.actions, *encoder.labels)):
         matrix[row, labels.index(label if label in labels else unknown)] = 1
-    threshold = encoder.rejection_threshold if words else THRESHOLD
+    threshold = min(encoder.rejection_threshold or OWN, HIGHEST) if words else OWN
     return (
         replace(
             encoder,

@@ -13,7 +13,7 @@ from bharnet_ros.teaching.windows import windows_of
 BANK_SHARE = 0.98  # of the bank's windows are outside an action
 EXPECTED = 0.7  # cosine of another take of the same person, where there is one take only
 BETWEEN = 0.3  # of the way from the bank to the action's own takes: where its radius is
-SOFT = 0.25  # of the same way: how softly it ends there
+SOFT = 0.12  # of the same way: how softly it ends there
 NARROWEST = 0.02
 
 Shown = np.ndarray  # (n, E) float32, unit length: the windows of one take
@@ -64,10 +64,10 @@ def learn(shown: Mapping[str, Sequence[Shown]], bank: Bank) -> dict[str, Region]
     return {action: region_of(takes, bank) for action, takes in shown.items()}
 
 
-def answer(regions: Mapping[str, Region], windows: Shown) -> str | None:
-    """Return the action that the windows of one take show; None: none of them."""
+def answers(regions: Mapping[str, Region], windows: Shown) -> list[str]:
+    """Return the actions that the windows of one take lie in, the best first."""
     nearness = {
         action: float(region.nearness(windows).mean()) for action, region in regions.items()
     }
-    best = max(nearness, key=lambda action: nearness[action], default=None)
-    return best if best is not None and nearness[best] > 0 else None
+    inside = [action for action, near in nearness.items() if near > 0]
+    return sorted(inside, key=lambda action: -nearness[action])

@@ -19,7 +19,7 @@ from bharnet_ros.inference.taught import (
     require_bank,
 )
 from bharnet_ros.system.writing import explained
-from bharnet_ros.teaching.learning import Shown, answer, learn, look_at
+from bharnet_ros.teaching.learning import Shown, answers, learn, look_at
 from bharnet_ros.teaching.quality import remarks, require
 from bharnet_ros.teaching.takes import Take, TakeError, TakeFolder, check_name
 
@@ -49,7 +49,7 @@ class Estimate:
 
     takes: dict[str, int]  # of each action
     right: dict[str, int]  # of them, recognised
-    confused: tuple[tuple[str, str, int], ...]  # action, what it was taken for, takes
+    confused: tuple[tuple[str, str, int], ...]  # action, another that its takes lie in, takes
     missed: dict[str, int]  # of each action: takes that were taken for nothing
 
     @property
@@ -212,7 +212,7 @@ class Lesson:
     def _like(self, action: str, shown: Shown) -> str | None:
         """Return another action that a new take of `action` would be taken for."""
         others = {name: takes for name, takes in self._shown()[0].items() if name != action}
-        return answer(learn(others, self._bank), shown)
+        return next(iter(answers(learn(others, self._bank), shown)), None)
 
 
 def left_out(shown: dict[str, list[Shown]], bank: Bank) -> Estimate:
@@ -223,13 +223,10 @@ def left_out(shown: dict[str, list[Shown]], bank: Bank) -> Estimate:
     for action, takes in shown.items():
         for take in takes if len(takes) > 1 else ():
             rest = {**shown, action: [other for other in takes if other is not take]}
-            found = answer(learn(rest, bank), take)
-            if found == action:
-                right[action] += 1
-            elif found is None:
-                missed[action] += 1
-            else:
-                confused[action, found] += 1
+            found = answers(learn(rest, bank), take)
+            right[action] += found[:1] == [action]
+            missed[action] += not found
+            confused.update((action, other) for other in found if other != action)
     return Estimate(
         {action: len(takes) for action, takes in shown.items()},
         dict(right),
@@ -256,6 +253,8 @@ def describe(estimate: Estimate) -> list[str]:
             f'{one} and {other} are confused in {count} of {both} takes: make them differ more'
         )
     for action, count in estimate.missed.items():
+        if not count:
+            continue
         lines.append(
             f'{action} is taken for nothing in {count} of {estimate.takes[action]} takes: show it '
             'the same way each time, or more often'
