@@ -11,6 +11,7 @@ from bharnet_ros.types import PARTS, SECOND, Clip
 PIECES = ((0.0, 1.0), (0.1, 0.9), (0.0, 0.75), (0.25, 1.0))
 ENDS = (0.6, 0.8, 1.0)  # shares of the moving part at which a window of the robot may end
 MAX_GAP = 0.5  # seconds that are bridged, as by the robot
+LEAST_REST = 0.25  # seconds of rest that are looked at
 
 
 def cut(take: Take, start: float, stop: float, steps: int) -> Clip:
@@ -42,3 +43,14 @@ def windows_of(take: Take, contract: Contract) -> list[Clip]:
     ends = [start + share * length for share in ENDS]
     spans += [(end - contract.window_seconds, end) for end in ends]
     return [cut(take, a, b, steps) for a, b in spans]
+
+
+def rest_of(take: Take, contract: Contract) -> list[Clip]:
+    """Return how the person rests before and after the showing; nothing where nothing is kept."""
+    first = take.stamps[0]
+    spans = ((first, take.start), (take.stop, take.stamps[-1]))
+    return [
+        cut(take, (a - first) / SECOND, (b - first) / SECOND, contract.window_steps)
+        for a, b in spans
+        if b - a >= LEAST_REST * SECOND
+    ]

@@ -127,7 +127,9 @@ def measure_few_shot(
             tests.append((unknown, int(rng.choice(at[unknown][person]))))
         regions = learn(takes, bank)
         for word, i in tests:
-            inside = {name: float(r.nearness(shown[i][:1])[0]) for name, r in regions.items()}
+            inside = {
+                name: float(r.nearness(shown[i].windows[:1])[0]) for name, r in regions.items()
+            }
             best = max(inside, key=lambda name: inside[name])
             told = inside[best] > 0
             if word == unknown:
