@@ -4,9 +4,8 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 
-from bharnet_ros.config import RuntimeConfig, TeachOptions
-from bharnet_ros.detectors.base import Detector
-from bharnet_ros.detectors.holistic import HolisticDetector
+from bharnet_ros.config import DetectorConfig, RuntimeConfig, TeachOptions
+from bharnet_ros.detectors.base import Detector, make_detector
 from bharnet_ros.errors import BharnetError
 from bharnet_ros.inference.loading import load_model
 from bharnet_ros.inference.model import Model, find_model
@@ -113,7 +112,7 @@ def _from_recordings(lesson: Lesson, options: TeachOptions, note: Callable[[str]
     for action, path in by_action(options.from_, options.actions):
         check_name(action)
         try:
-            takes = takes_of(path, HolisticDetector, options.source.fps)
+            takes = takes_of(path, lambda: make_detector(DetectorConfig()), options.source.fps)
         except BharnetError as error:
             note(f'{action}: not taken: {error}')
             continue
@@ -127,7 +126,7 @@ def _from_camera(lesson: Lesson, options: TeachOptions, note: Callable[[str], No
     for action in options.actions:
         check_name(action)
     capture = Capture(options.source, slot, reconnect_seconds=None)
-    with closing(HolisticDetector()) as detector:
+    with closing(make_detector(DetectorConfig())) as detector:
         if not capture.finite:
             for second in range(COUNTDOWN, 0, -1):
                 note(f'{second} ...')
