@@ -6,7 +6,7 @@ import cv2
 import pytest
 
 from bharnet_ros.tools.cli import main
-from support.programs import QUICK, bharnet
+from support.programs import bharnet
 from support.teaching import write_encoder
 
 WORDS = ('again', 'thanks')
@@ -55,7 +55,7 @@ def test_two_words_of_real_people_are_taught_and_recognised(data_dir, home, enco
         other = half(data_dir / 'asl_videos' / f'{word}.mkv', home / f'{word}.mp4', 1)
         events = home / f'{word}.jsonl'
         status, _, errors = bharnet(
-            'run', '--source', other, '--model', 'my_actions', '--json', events, *QUICK
+            'run', '--source', other, '--model', 'my_actions', '--json', events
         )
         assert status == 0, errors
         told = [json.loads(line) for line in events.read_text().splitlines()]
