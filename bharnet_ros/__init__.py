@@ -48,9 +48,10 @@ if TYPE_CHECKING:  # what _HOMES says, for type checkers and editors
     from bharnet_ros.inference.contract import ContractError as ContractError
     from bharnet_ros.inference.model import Model as Model
     from bharnet_ros.inference.model import ModelError as ModelError
-    from bharnet_ros.outputs.draw import draw_caption as draw_caption
     from bharnet_ros.outputs.draw import draw_keypoints as draw_keypoints
+    from bharnet_ros.outputs.draw import draw_notes as draw_notes
     from bharnet_ros.outputs.files import OutputError as OutputError
+    from bharnet_ros.outputs.notes import Note as Note
     from bharnet_ros.recognition.pipeline import ActionPipeline as ActionPipeline
     from bharnet_ros.session import Moment as Moment
     from bharnet_ros.session import Session as Session
@@ -88,6 +89,7 @@ _HOMES = {  # of a public name: the module that it comes from
     'Model': 'inference.model',
     'ModelError': 'inference.model',
     'Moment': 'session',
+    'Note': 'outputs.notes',
     'OutputError': 'outputs.files',
     'Phase': 'types',
     'PipelineConfig': 'config',
@@ -100,8 +102,8 @@ _HOMES = {  # of a public name: the module that it comes from
     'State': 'types',
     'VideoReader': 'sources.video',
     'Window': 'types',
-    'draw_caption': 'outputs.draw',
     'draw_keypoints': 'outputs.draw',
+    'draw_notes': 'outputs.draw',
     'read_keypoints': 'bags.bag',
     'recognise': 'session',
 }

@@ -1,9 +1,10 @@
 """The whole path in one process, without ROS: from a source of images to recognised actions."""
 
 import threading
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from bharnet_ros.detectors.holistic import HolisticDetector
 from bharnet_ros.errors import BharnetError
 from bharnet_ros.inference.loading import load_model
 from bharnet_ros.inference.model import Model
+from bharnet_ros.recognition.decision import Policy
 from bharnet_ros.recognition.pipeline import ActionPipeline
 from bharnet_ros.sources.capture import Capture
 from bharnet_ros.sources.images import ImageFeed, to_frames
@@ -46,8 +48,10 @@ class Moment:
     people: list[Keypoints]  # one entry a person; one with an empty person_id if nobody is there
     scores: list[Scores] = field(default_factory=list)  # of the windows that were classified now
     states: dict[str, State] = field(default_factory=dict)  # by person id, of all who are followed
+    fills: dict[str, float] = field(default_factory=dict)  # how full each window is, 0 to 1
     actions: list[Action] = field(default_factory=list)  # what happened, in order
     final: bool = False  # the source ended: no new frame, only the ends of actions
+    latency: float = 0.0  # seconds of work on the frame, from when it was taken up
 
     @property
     def started(self) -> list[Action]:
@@ -114,12 +118,22 @@ class Session:
                 self.fps = reader.fps
         self.frames = 0  # that were looked at
         self._slot: Slot[Frame] = Slot()
+        self._next_model: Slot[Model] = Slot()
         self._stopped = threading.Event()
 
     @property
     def dropped(self) -> int:
         """Number of frames that came while an earlier one was still looked at."""
         return self._slot.dropped
+
+    def switch(self, model: Model) -> None:
+        """Go on with another model from the next frame on; from any thread.
+
+        All actions end and all windows are emptied. ValueError, with nothing changed, if it does
+        not fit the settings of the decision.
+        """
+        Policy.of(self.pipeline.config.decision, model.contract)
+        self._next_model.put(model)
 
     def stop(self) -> None:
         """End the loop after the frame that it is at; from any thread or signal handler."""
@@ -143,11 +157,13 @@ class Session:
             try:
                 for frame in frames:
                     self.frames += 1
-                    moment = Moment(frame, detector.detect(frame))
+                    began = time.perf_counter()
+                    moment = Moment(frame, detector.detect(frame), actions=self._switched())
                     try:
                         self._classify(moment)
                     except BharnetError as error:  # the keypoints are good, and may be recorded
                         failure = error
+                    moment = replace(moment, latency=time.perf_counter() - began)
                     yield moment
                     if failure is not None:
                         break
@@ -158,6 +174,14 @@ class Session:
         if failure is not None:
             raise failure
 
+    def _switched(self) -> list[Action]:
+        """Take the model that `switch` gave, if any; return the actions that it ends."""
+        model = self._next_model.take(timeout=0)
+        if model is None:
+            return []
+        self.model = model
+        return self.pipeline.set_contract(model.contract)
+
     def _classify(self, moment: Moment) -> None:
         for person in moment.people:
             actions, scores = self.pipeline.process(person, self.model)
@@ -165,6 +189,7 @@ class Session:
             if scores is not None:
                 moment.scores.append(scores)
         moment.states.update(self.pipeline.states)
+        moment.fills.update(self.pipeline.fills)
 
     @contextmanager
     def _opened(self) -> Iterator[Iterator[Frame]]:

@@ -45,6 +45,14 @@ class HeadstandWatch:
         )
 
 
+def upside_down(rotate: int) -> str:
+    """Say that people stand on their heads, and what to do; `rotate` is the present setting."""
+    return (
+        'people stand on their heads: is the camera mounted upside down? Then set rotate to '
+        f'{(rotate + 180) % 360}'
+    )
+
+
 def stands_on_head(person: Keypoints) -> bool | None:
     """Return whether the head is below the shoulders, and the hips above where they are seen.
 

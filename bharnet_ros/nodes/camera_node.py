@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 
 from rclpy.lifecycle import LifecyclePublisher
@@ -14,7 +14,8 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from bharnet_ros.config import CameraConfig, DetectorConfig, Kind
 from bharnet_ros.detectors.base import Detector, make_detector
-from bharnet_ros.detectors.posture import HeadstandWatch
+from bharnet_ros.detectors.posture import HeadstandWatch, upside_down
+from bharnet_ros.msg import Action as ActionMsg
 from bharnet_ros.msg import Keypoints as KeypointsMsg
 from bharnet_ros.nodes import messages
 from bharnet_ros.nodes.acks import wait_for_all_acked
@@ -22,7 +23,8 @@ from bharnet_ros.nodes.diagnostics import ERROR, OK, WARN, Losses, Problems, Rat
 from bharnet_ros.nodes.lifecycle import ManagedNode
 from bharnet_ros.nodes.program import run_program
 from bharnet_ros.nodes.worker import HangsError, consume, join
-from bharnet_ros.outputs.draw import draw_keypoints
+from bharnet_ros.outputs.draw import draw_keypoints, draw_notes
+from bharnet_ros.outputs.notes import Doing
 from bharnet_ros.sources.capture import Capture
 from bharnet_ros.sources.orientation import turn
 from bharnet_ros.sources.video import VideoReader
@@ -65,6 +67,15 @@ class CameraNode(ManagedNode):
         self._publisher = self._advertise(KeypointsMsg, 'keypoints', 10)
         self._annotated = self._advertise(Image, 'annotated', 1)
         self._annotated_jpeg = self._advertise(CompressedImage, 'annotated/compressed', 1)
+        self._doing = Doing()
+        # Best effort: whoever publishes actions must not wait for a camera_node that hangs.
+        actions = self.create_subscription(
+            ActionMsg,
+            'actions',
+            self._on_action,
+            QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT),
+        )
+        self._configured.callback(self.destroy_subscription, actions)
 
     def _advertise(self, kind: type, topic: str, depth: int) -> LifecyclePublisher:
         publisher = self.create_lifecycle_publisher(kind, topic, depth)
@@ -157,6 +168,12 @@ class CameraNode(ManagedNode):
         self._losses(info['publication_sequence_number'] if alone else None)
         self._slot.put(message)
 
+    def _on_action(self, message: ActionMsg) -> None:
+        # Only a picture hangs on it: what cannot be, or another version says, is left out of it.
+        with suppress(ValueError):
+            if 0 <= message.confidence <= 1:
+                self._doing.take(messages.action_from_msg(message))
+
     def _on_source(self, error: str | None) -> None:
         """Hear from the capture thread: the source failed (why), or works again (None)."""
         if error:
@@ -231,7 +248,9 @@ class CameraNode(ManagedNode):
         jpeg = self._annotated_jpeg.get_subscription_count() > 0
         if not raw and not jpeg:
             return
-        drawn = replace(frame, image=draw_keypoints(frame.image.copy(), people))
+        notes = self._doing.at(frame.stamp, [person.person_id for person in people])
+        image = draw_keypoints(frame.image.copy(), people)
+        drawn = replace(frame, image=draw_notes(image, people, notes, self._latency))
         if raw:
             self._annotated.publish(messages.image_to_msg(drawn))
         if jpeg:
@@ -300,13 +319,7 @@ class CameraNode(ManagedNode):
         if silence > SILENT:
             return Report(WARN, f'no image for {silence:.0f} s: {self._why_silent()}', values)
         if self._headstands.upside_down:
-            other = (self._source.rotate + 180) % 360
-            return Report(
-                WARN,
-                'people stand on their heads: is the camera mounted upside down? Then set '
-                f'rotate to {other}',
-                values,
-            )
+            return Report(WARN, upside_down(self._source.rotate), values)
         received, detected = (
             rate(count)
             for rate, count in zip(

@@ -26,13 +26,13 @@ from bharnet_ros.nodes.program import run_program
 from bharnet_ros.nodes.recognition_report import InputFaults, InputRate
 from bharnet_ros.nodes.teaching_services import TeachingServices
 from bharnet_ros.nodes.worker import consume, join
+from bharnet_ros.recognition.complaints import NO_HANDS, without_hands
 from bharnet_ros.recognition.decision import Policy
 from bharnet_ros.recognition.pipeline import ActionPipeline
 from bharnet_ros.system.settings import settings_of
 from bharnet_ros.system.slot import Slot
 from bharnet_ros.types import Action, KeypointsError, Scores, Window
 
-NO_HANDS = 30.0  # seconds after which somebody without hands in view is told of
 DECISION = {setting.name for setting in settings_of(DecisionConfig)}
 
 
@@ -334,7 +334,7 @@ class RecognitionNode(ManagedNode):
             return Report(WARN, model.caveat, values, logged=True)
         if model.contract.uses_hands and self._pipeline.seconds_without_hands > NO_HANDS:
             seconds = self._pipeline.seconds_without_hands
-            return Report(WARN, recognition_report.without_hands(seconds), values)
+            return Report(WARN, without_hands(seconds), values)
         return Report(OK, 'recognising', values)
 
     def _topic(self) -> tuple[str, bool]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from bharnet_ros.config import PipelineConfig
 from bharnet_ros.inference.contract import Contract
 from bharnet_ros.nodes.diagnostics import Rate
+from bharnet_ros.recognition.complaints import ENOUGH, sparse
 from bharnet_ros.recognition.pipeline import FASTEST, ActionPipeline
 
 
@@ -38,27 +39,9 @@ def slowed(rate: float, infer_seconds: float, max_load: float) -> str:
     )
 
 
-def sparse(rate: float, expected: float) -> str:
-    """Say that too few keypoints come for the model; rates in Hz."""
-    return (
-        f'keypoints are too sparse: {rate:.1f} a second and person, the model was made for '
-        f'{expected:.0f}; actions will be missed. See the rates of camera_node: a slow camera, a '
-        'busy machine or lost messages'
-    )
-
-
-def without_hands(seconds: float) -> str:
-    """Say that the model waits for hands in vain."""
-    return (
-        f'no hand seen for {seconds:.0f} s, and this model tells actions by the hands too: are '
-        'they in the picture, large enough and not in the dark?'
-    )
-
-
 class InputRate:
     """Whether keypoints of people come often enough for the model."""
 
-    ENOUGH = 0.5  # share of the rate that the model was made for
     SECONDS = 5.0  # over which to look
 
     def __init__(self, contract: Contract):
@@ -79,7 +62,10 @@ class InputRate:
         if arrivals * self.SECONDS >= 3 and windows_rate == 0:
             rates.append(bodies_rate)  # so far apart that each begins a window of its own
         slowest = min((rate for rate in rates if rate is not None), default=self._expected)
-        return '' if slowest >= self.ENOUGH * self._expected else sparse(slowest, self._expected)
+        return '' if slowest >= ENOUGH * self._expected else self._told(slowest)
+
+    def _told(self, rate: float) -> str:
+        return sparse(rate, self._expected) + '; see the rates of camera_node'
 
 
 class InputFaults:

@@ -118,6 +118,16 @@ class ActionPipeline:
         """What everybody who is followed does, as of the last decisions, by person id."""
         return {name: person.decider.state for name, person in self._people.items()}
 
+    @property
+    def fills(self) -> dict[str, float]:
+        """How full everybody's window is, 0 to 1, by person id."""
+        return {name: person.window.filled for name, person in self._people.items()}
+
+    @property
+    def policy(self) -> Policy:
+        """How scores are judged at present."""
+        return self._policy
+
     def set_decision(self, config: DecisionConfig) -> list[Action]:
         """Decide otherwise from the next decision on; ends the actions that are denied now.
 

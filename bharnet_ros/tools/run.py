@@ -10,14 +10,14 @@ from typing import TypeVar
 from bharnet_ros.bags.bag import BagWriter
 from bharnet_ros.config import PipelineConfig, RunOptions
 from bharnet_ros.inference.loading import load_model
-from bharnet_ros.outputs.draw import draw_caption, draw_keypoints
+from bharnet_ros.outputs.draw import draw_keypoints, draw_notes
 from bharnet_ros.outputs.files import AnnotatedVideo, JsonLines
+from bharnet_ros.outputs.notes import Doing
 from bharnet_ros.outputs.window import Window
 from bharnet_ros.session import Moment, Session
 from bharnet_ros.system.signals import at_signals
-from bharnet_ros.types import SECOND, Action, Frame, Keypoints, Phase, State
+from bharnet_ros.types import SECOND, Action, Keypoints, Phase
 
-UNKNOWN = '?'  # caption of somebody who does something that is no action of the model
 T = TypeVar('T', JsonLines, AnnotatedVideo, Window)
 
 
@@ -68,8 +68,7 @@ class Outputs:
                 self._bag.discard()
             raise OSError(f'cannot write {options.json}: {error.strerror}') from error
         self._video: AnnotatedVideo | None = None
-        self._caption = ''
-        self._unknown = False
+        self._doing = Doing()
         self.actions = 0  # that started
 
     def __enter__(self) -> 'Outputs':
@@ -95,30 +94,24 @@ class Outputs:
                 self._json.write(event_to_json(event))
             if event.phase is not Phase.ONGOING:
                 print(event_to_text(event).rstrip(), flush=True)
-            ended = event.phase is Phase.ENDED
-            self._caption = '' if ended else f'{event.label} {event.confidence:.0%}'
-
-    def state(self, state: State) -> None:
-        """Take what the person does by the newest decision, for the annotated image."""
-        self._unknown = state is State.UNKNOWN
+            self._doing.take(event)
 
     def moment(self, moment: Moment) -> bool:
         """Write all of a moment; False when the user closed the window."""
         for person in moment.people:
             self.keypoints(person)
         self.events(moment.actions)
-        for state in moment.states.values():
-            self.state(state)
-        return moment.final or self.frame(moment.frame, moment.people)
+        return moment.final or self.frame(moment)
 
-    def frame(self, frame: Frame, people: list[Keypoints]) -> bool:
+    def frame(self, moment: Moment) -> bool:
         """Show and save an annotated image; False when the user closed the window."""
         if not self._window and not self._options.save:
             return True
-        unknown = self._unknown and any(person.body is not None for person in people)
-        drawn = draw_caption(
-            draw_keypoints(frame.image.copy(), people),
-            self._caption or (UNKNOWN if unknown else ''),
+        drawn = draw_notes(
+            draw_keypoints(moment.frame.image.copy(), moment.people),
+            moment.people,
+            self._doing.notes(moment.states, moment.fills),
+            moment.latency,
         )
         if self._options.save:
             if self._video is None:
@@ -126,7 +119,7 @@ class Outputs:
                 self._video = self._closed_later(
                     AnnotatedVideo(self._options.save, (width, height))
                 )
-            self._video.write(drawn, frame.stamp)
+            self._video.write(drawn, moment.frame.stamp)
         return self._window is None or self._window.show(drawn)
 
 

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from bharnet_ros.config import RunOptions, SourceConfig
 from bharnet_ros.outputs import files as outputs
-from bharnet_ros.outputs.draw import draw_caption, drawable
+from bharnet_ros.outputs.draw import drawable
 from bharnet_ros.outputs.files import AnnotatedVideo, OutputError
+from bharnet_ros.session import Moment
 from bharnet_ros.sources.video import SourceError, VideoReader
 from bharnet_ros.tools.run import Outputs
 from bharnet_ros.types import SECOND, Frame
@@ -83,11 +84,9 @@ def test_what_is_no_video_is_refused_and_leaves_nothing(tmp_path, name):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_caption_of_any_script_can_be_read():
+def test_a_text_of_any_script_can_be_read():
     assert drawable('hello 93%') == 'hello 93%'
     assert drawable('안녕하세요') == 'AnNyeongHaSeYo'
-    korean, latin = draw_caption(image(), '안녕'), draw_caption(image(), drawable('안녕'))
-    assert (korean == latin).all() and (korean != draw_caption(image(), '??')).any()
 
 
 @given(st.text(max_size=40))
@@ -106,6 +105,6 @@ def test_a_video_ends_before_the_disk_is_so_full_that_it_cannot_be_completed(
         for count in range(100):
             if count == 31:
                 monkeypatch.setattr(outputs, 'MIN_FREE', 1 << 62)  # no disk has as much
-            out.frame(Frame(image, count * SECOND // 30), [])
+            out.frame(Moment(Frame(image, count * SECOND // 30), []))
     reader = cv2.VideoCapture(str(path))
     assert sum(iter(reader.grab, False)) == 60
