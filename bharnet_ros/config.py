@@ -403,6 +403,34 @@ class RunOptions(Checked):
 
 
 @dataclass(frozen=True)
+class StudioOptions(Checked):
+    """Serve a page that shows what is seen, what is recognised, and why."""
+
+    source: str = setting(
+        '',
+        'Camera, video file (in a loop), URL, or the folder of a bag with keypoints. By default '
+        'the webcam if there is one, else the recording that came with the package.',
+    )
+    width: int = like(SourceConfig, 'width')
+    height: int = like(SourceConfig, 'height')
+    fps: float = like(SourceConfig, 'fps')
+    pixel_format: str = like(SourceConfig, 'pixel_format')
+    rotate: int = like(SourceConfig, 'rotate')
+    model: str = like(RecognitionConfig, 'model')
+    runtime: RuntimeConfig = group(RuntimeConfig())
+    host: str = setting(
+        '127.0.0.1',
+        'Address to listen at. Any but this machine itself, such as 0.0.0.0 for all networks, '
+        'asks viewers for a token, which is in the address that is printed.',
+    )
+    port: int = setting(8470, 'Port to listen at; 0 takes one that is free.', low=0, high=65535)
+    picture: bool = setting(
+        True, 'Show what the camera sees; --no-picture shows skeletons alone, for privacy.'
+    )
+    decision: DecisionConfig = group(DecisionConfig())
+
+
+@dataclass(frozen=True)
 class BenchOptions(Checked):
     """Time every stage against the bare libraries, and the real graph at several rates."""
 
@@ -502,6 +530,15 @@ class TeachOptions(Checked):
     delete: tuple[str, ...] = setting((), 'Takes to delete.', metavar='ACTION/NUMBER')
     forget: tuple[str, ...] = setting((), 'Actions to delete with all takes.', metavar='ACTION')
     rename: tuple[str, ...] = setting((), 'An action and its new name.', metavar='ACTION')
+
+
+@dataclass(frozen=True)
+class DoctorOptions(Checked):
+    """Look at camera, detector and model, and say in plain lines what is wrong."""
+
+    source: SourceConfig = group(SourceConfig())
+    model: str = like(RecognitionConfig, 'model')
+    runtime: RuntimeConfig = group(RuntimeConfig())
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ RUNTIME = (
     {'sources', 'bags', 'outputs', 'inference'},
     {'detectors', 'recognition'},
     {'session', 'client', 'teaching'},
-    {'nodes'},
+    {'nodes', 'studio'},
     {'tools'},
 )
 TRAINING = (
@@ -45,6 +45,9 @@ OWNERS = {  # of a library: the rooms that may import it
     'av': {'sources', 'outputs'},
     'cv2': {'system'},  # everybody else takes it from system/opencv.py
     'ament_index_python': {'system', 'nodes', 'tools'},
+    'nicegui': {'studio'},
+    'fastapi': {'studio'},
+    'uvicorn': {'studio'},
     'torch': set(),
     'lightning': set(),
 }

@@ -147,3 +147,8 @@ def test_training_without_pytorch_says_what_to_install(arguments):
     line = the_line(done)
     assert "No module named 'torch'" in line
     assert "pip install '.[training]'" in line and 'make training' in line
+
+
+def test_the_page_says_what_to_install():
+    code = 'from bharnet_ros.tools.cli import main; main(sys.argv[1:])'
+    assert "pip install '.[studio]'" in the_line(without(('nicegui',), code, 'studio'))

@@ -1,4 +1,4 @@
-"""Parts that an installation may leave out, ROS 2 and training, and one line that says so."""
+"""Parts that an installation may leave out, such as ROS 2, and one line that says so."""
 
 import importlib
 import sys
@@ -28,6 +28,7 @@ TRAINING = Part(
 HRI = Part(
     'hri_msgs', 'run apt install ros-jazzy-hri-msgs, or build it from source in your workspace'
 )
+STUDIO = Part('the page', "run pip install '.[studio]' in the source tree")
 
 
 class MissingPartError(BharnetError):

@@ -11,21 +11,25 @@ from dataclasses import replace
 from bharnet_ros import __version__
 from bharnet_ros.config import (
     BenchOptions,
+    DoctorOptions,
     InfoOptions,
     RecoverOptions,
     RunOptions,
     RuntimeConfig,
     SoakOptions,
+    StudioOptions,
     TeachOptions,
 )
 from bharnet_ros.errors import BharnetError
-from bharnet_ros.system.parts import ROS, needing
+from bharnet_ros.system.parts import ROS, STUDIO, needing
 from bharnet_ros.system.signals import at_signals, ended_by_signals
 from bharnet_ros.tools.options import add_options, read_options
 
 COMMANDS = {
     'run': RunOptions,
+    'studio': StudioOptions,
     'teach': TeachOptions,
+    'doctor': DoctorOptions,
     'bench': BenchOptions,
     'soak': SoakOptions,
     'recover': RecoverOptions,
@@ -90,6 +94,10 @@ def main(argv: list[str] | None = None) -> None:
             sys.exit(128 + signal.SIGPIPE)
 
 
+def _note(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
 def _run_command(args: argparse.Namespace) -> None:
     try:
         config: object = read_options(COMMANDS[args.command], args)
@@ -98,14 +106,21 @@ def _run_command(args: argparse.Namespace) -> None:
             from bharnet_ros.tools.run import run
 
             realtime = config.source.realtime or config.show
-            run(
-                replace(config, source=replace(config.source, realtime=realtime)),
-                note=lambda text: print(text, file=sys.stderr, flush=True),
-            )
+            run(replace(config, source=replace(config.source, realtime=realtime)), note=_note)
+        elif isinstance(config, StudioOptions):
+            with needing(STUDIO):
+                from bharnet_ros.studio.run import studio
+
+            studio(config, _note)
         elif isinstance(config, TeachOptions):
             from bharnet_ros.tools.teach import teach
 
             teach(config, note=lambda text: print(text, flush=True))
+        elif isinstance(config, DoctorOptions):
+            from bharnet_ros.tools.doctor import doctor
+
+            if wrong := doctor(config):
+                sys.exit(f'error: {wrong} of these are wrong')
         elif isinstance(config, BenchOptions):
             from bharnet_ros.tools.bench.report import bench
 

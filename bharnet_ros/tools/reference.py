@@ -32,7 +32,9 @@ NODES = LIFECYCLE_NODES | {
 }
 COMMANDS = {
     'bharnet run': config.RunOptions,
+    'bharnet studio': config.StudioOptions,
     'bharnet teach': config.TeachOptions,
+    'bharnet doctor': config.DoctorOptions,
     'bharnet bench': config.BenchOptions,
     'bharnet soak': config.SoakOptions,
     'bharnet recover': config.RecoverOptions,

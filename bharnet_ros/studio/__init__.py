@@ -1,0 +1,1 @@
+"""`bharnet studio`: a local page that shows what is seen, what is believed, and why."""

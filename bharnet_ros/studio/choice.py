@@ -1,0 +1,37 @@
+"""Which models can be chosen on the page, and which one is at work."""
+
+from bharnet_ros.config import RuntimeConfig
+from bharnet_ros.inference.loading import BESIDE, load_model
+from bharnet_ros.inference.model import MODEL_SUFFIX
+from bharnet_ros.inference.taught import taught_names
+from bharnet_ros.studio.watch import Watch
+from bharnet_ros.system.resources import share_dir
+
+
+class Choice:
+    """Models by their names, for all viewers alike."""
+
+    def __init__(self, present: str, runtime: RuntimeConfig, watch: Watch):
+        """Args: the name of the model at work; where others run; what they are put to work in."""
+        self._first = self._named = present
+        self._model, self._runtime, self._watch = watch.model, runtime, watch
+
+    @property
+    def present(self) -> str:
+        """The name of the model at work."""
+        model = self._watch.model
+        return self._named if model is self._model else model.contract.name
+
+    def names(self) -> list[str]:
+        """Return all names that can be chosen, the present one among them."""
+        shipped = sorted(file.stem for file in (share_dir() / 'models').glob('*' + MODEL_SUFFIX))
+        taught = taught_names()
+        first = self._first.rpartition(BESIDE)[0] or self._first
+        beside = [f'{first}{BESIDE}{name}' for name in taught if first not in taught]
+        return list(dict.fromkeys([self._first, *shipped, *taught, *beside, self.present]))
+
+    def take(self, name: str) -> None:
+        """Put a model to work; ModelError or ValueError, with the one before at work, if not."""
+        model = load_model(name, self._runtime)
+        self._watch.switch(model)
+        self._model, self._named = model, name
