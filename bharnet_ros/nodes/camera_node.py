@@ -12,6 +12,7 @@ from rclpy.subscription import Subscription
 from rclpy.task import Future
 from sensor_msgs.msg import CompressedImage, Image
 
+from bharnet_ros.client import action_from_msg
 from bharnet_ros.config import CameraConfig, DetectorConfig, Kind
 from bharnet_ros.detectors.base import Detector, make_detector
 from bharnet_ros.detectors.posture import HeadstandWatch, upside_down
@@ -172,7 +173,7 @@ class CameraNode(ManagedNode):
         # Only a picture hangs on it: what cannot be, or another version says, is left out of it.
         with suppress(ValueError):
             if 0 <= message.confidence <= 1:
-                self._doing.take(messages.action_from_msg(message))
+                self._doing.take(action_from_msg(message))
 
     def _on_source(self, error: str | None) -> None:
         """Hear from the capture thread: the source failed (why), or works again (None)."""
