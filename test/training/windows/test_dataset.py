@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from bharnet_ros.training.windows.augment import AugmentConfig, mirror
 from bharnet_ros.training.windows.dataset import ClipDataset, to_tensors
 from bharnet_ros.training.windows.sampler import EpochSampler
 from support.training import STEPS
@@ -17,10 +18,24 @@ def test_a_dataset_without_augmentation_gives_whole_clips(clips):
         torch.testing.assert_close(a, b)
 
 
+def test_a_mirrored_clip_has_the_label_of_what_it_then_shows(clips):
+    off = {'crop': 1.0, 'late_start': 0.0, 'rotate': 0.0, 'stretch': 0.0, 'drop_step': 0.0}
+    off |= dict.fromkeys(('drop_hand', 'rest_hands', 'body_noise', 'hand_noise'), 0.0)
+    off |= dict.fromkeys(('body_offset', 'hand_offset'), 0.0)
+    one, other, *_ = clips.class_names
+    for pairs, twin in (({}, 0), ({one: other}, 1), ({one: 'nobody shows this'}, None)):
+        config = AugmentConfig(mirror=1.0, mirror_labels=pairs, **off)
+        data = ClipDataset(clips, STEPS, config=config)
+        i = int((clips.label == 0).argmax())
+        plain = clips.clip(i, 0.0, 1.0, STEPS)
+        shown = plain if twin is None else mirror(plain, clips.layout)
+        inputs, label = data[(0, i)]
+        assert label == (twin or 0)
+        torch.testing.assert_close(inputs[0], to_tensors([shown])[0])
+
+
 @pytest.mark.parametrize('workers', [0, 2])
 def test_an_augmented_clip_depends_on_seed_and_draw_alone(clips, workers):
-    from bharnet_ros.training.windows.augment import AugmentConfig
-
     def once(seed):
         sampler = EpochSampler(clips.label, seed)
         sampler.set_epoch(4)

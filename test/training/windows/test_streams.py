@@ -18,7 +18,7 @@ from bharnet_ros.training.datasets.table import ClipInfo
 from bharnet_ros.training.datasets.validate import find_faults
 from bharnet_ros.training.errors import DataError
 from bharnet_ros.training.windows.clips import DatasetSource, load_clips
-from bharnet_ros.training.windows.streams import BEGUN, WHOLE, Cut, cut, events
+from bharnet_ros.training.windows.streams import WHOLE, Cut, cut, events
 from bharnet_ros.types import SECOND
 
 LABELS = ('-', 'wave', 'point', '')
@@ -57,21 +57,28 @@ def test_every_frame_of_a_clip_has_its_label_and_no_frame_is_lost(stream, longes
     np.testing.assert_array_equal(taken, labels != '')
 
 
-@given(streams(), st.floats(0.3, 2), st.floats(0.05, 1))
-def test_a_window_is_called_what_the_stream_says_at_its_end(stream, seconds, hop):
+@given(streams(), st.floats(0.3, 2), st.floats(0.05, 1), st.floats(0, 0.2), st.floats(0.2, 0.4))
+def test_a_window_is_called_what_the_stream_says_near_its_end(stream, seconds, hop, lag, begun):
     labels, stamps = stream
     segments = segments_of(labels, stamps)
-    windows = cut(stamps, segments, Cut(seconds, hop))
+    windows = cut(stamps, segments, Cut(seconds, hop, begun=begun, lag=lag))
     for window in windows:
         inside = labels_at(segments, stamps[window.first : window.last])
         np.testing.assert_array_equal(inside, labels[window.first : window.last])
-        assert window.label == labels[window.last - 1] != ''
         assert stamps[window.last - 1] - stamps[window.first] <= seconds * SECOND
-        newest = next(s for s in segments if s.start <= stamps[window.last - 1] < s.stop)
-        shown = (stamps[window.last - 1] - max(newest.start, stamps[window.first])) / SECOND
-        assert shown >= BEGUN or newest.start <= stamps[window.first]
+        older = stamps[: window.last] <= stamps[window.last - 1] - round(lag * SECOND)
+        named = max(int(older.sum()) - 1, window.first)
+        assert window.label == labels[named] != ''
+        segment = next(s for s in segments if s.start <= stamps[named] < s.stop)
+        shown = (stamps[window.last - 1] - segment.start) / SECOND
+        assert shown >= begun or segment.start <= stamps[window.first]
     ends = [stamps[window.last - 1] for window in windows]
     assert ends == sorted(ends)
+
+
+def test_a_window_cannot_be_called_what_came_after_it_was_known():
+    with pytest.raises(ValueError, match='lag is not above begun'):
+        Cut(1.0, begun=0.1, lag=0.2)
 
 
 @given(streams())
