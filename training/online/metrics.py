@@ -13,6 +13,7 @@ from .streams import IDLE, KNOWN, UNKNOWN, StreamSegment
 
 OVERLAPS = (10, 25, 50)  # per cent
 BACKGROUND = -1  # the label of frames in which no known word is performed or shown
+LATE = 0.4  # seconds after a word in which its action may still start; stitched clips lie as far apart
 SETTLED = 0.5  # seconds from the start of a clip after which its state should have been told
 
 
@@ -39,11 +40,23 @@ class StreamTruth:
                 found[first:last] = self.names.index(segment.label)
         return found
 
-    def turns(self) -> list[tuple[StreamSegment, int]]:
-        """Return each segment with the stamp at which its turn is over: the next one's start."""
-        return list(
-            zip(self.segments, [*(s.start for s in self.segments[1:]), self.end], strict=True)
-        )
+    def turns(self) -> list[tuple[StreamSegment, int, int]]:
+        """Return each segment with the stamps at which its turn begins and is over.
+
+        It lasts to the next segment, and after a word for LATE at least, if no word begins before:
+        who answers at the end of a short word is not wrong.
+        """
+        found, begin = [], 0
+        starts = [segment.start for segment in self.segments[1:]] + [self.end]
+        words = [segment.start for segment in self.segments if segment.kind == KNOWN]
+        for segment, end in zip(self.segments, starts, strict=True):
+            begin = max(begin, segment.start)
+            if segment.kind == KNOWN:
+                late = segment.stop + int(LATE * SECOND)
+                end = max(end, min([late, self.end, *(s for s in words if s > segment.start)]))
+            found.append((segment, begin, max(begin, end)))
+            begin = found[-1][2]
+        return found
 
 
 @dataclass(frozen=True)
@@ -127,6 +140,7 @@ class OnlineMetrics:
     """How well actions tell what happens; over all streams together."""
 
     f1: dict[int, float]  # of segments, by the least overlap in per cent
+    f1_starts: float  # of the starts of actions: right if in the turn of their word, once
     false_per_minute: float | None  # action starts in idle and unknown time; None: no such time
     false_idle: float | None  # in a minute of idle time
     false_unknown: float | None  # in a minute of unknown time
@@ -146,7 +160,7 @@ def compute_online_metrics(runs: Sequence[tuple[StreamTruth, StreamAnswer]]) -> 
     counts = {overlap: np.zeros(3, int) for overlap in OVERLAPS}
     false, time = dict.fromkeys((IDLE, UNKNOWN), 0), dict.fromkeys((KNOWN, IDLE, UNKNOWN), 0)
     frames, told_unknown = dict.fromkeys(time, 0), dict.fromkeys(time, 0)
-    delays, lingers, words, changes, true_changes = [], [], 0, 0, 0
+    delays, lingers, words, begun, changes, true_changes = [], [], 0, 0, 0, 0
     for truth, answer in runs:
         true_labels, labels = truth.labels, shown(truth.stamps, answer.events)
         is_unknown = answer.state(truth.stamps) == State.UNKNOWN
@@ -155,8 +169,9 @@ def compute_online_metrics(runs: Sequence[tuple[StreamTruth, StreamAnswer]]) -> 
         changes += int((np.diff(labels) != 0).sum())
         true_changes += int((np.diff(true_labels) != 0).sum())
         starts = [event for event in answer.events if event.phase == Phase.STARTED]
-        for segment, end in truth.turns():
-            time[segment.kind] += end - segment.start
+        begun += len(starts)
+        for segment, begin, end in truth.turns():
+            time[segment.kind] += end - begin
             within = slice(
                 *np.searchsorted(
                     truth.stamps, (segment.start + int(SETTLED * SECOND), segment.stop)
@@ -164,7 +179,7 @@ def compute_online_metrics(runs: Sequence[tuple[StreamTruth, StreamAnswer]]) -> 
             )
             frames[segment.kind] += len(truth.stamps[within])
             told_unknown[segment.kind] += int(is_unknown[within].sum())
-            here = [event for event in starts if segment.start <= event.stamp < end]
+            here = [event for event in starts if begin <= event.stamp < end]
             if segment.kind != KNOWN:
                 false[segment.kind] += len(here)
                 continue
@@ -186,6 +201,7 @@ def compute_online_metrics(runs: Sequence[tuple[StreamTruth, StreamAnswer]]) -> 
     seconds = sum(time.values()) / SECOND
     return OnlineMetrics(
         {overlap: f1_score(*map(int, count)) for overlap, count in counts.items()},
+        f1_score(len(delays), begun - len(delays), words - len(delays)),
         per_minute(IDLE, UNKNOWN),
         per_minute(IDLE),
         per_minute(UNKNOWN),

@@ -126,6 +126,7 @@ def _cells(metrics: OnlineMetrics) -> list[Any]:
 
     return [
         *(metrics.f1[overlap] for overlap in OVERLAPS),
+        metrics.f1_starts,
         *map(
             known,
             (
@@ -145,6 +146,7 @@ def _cells(metrics: OnlineMetrics) -> list[Any]:
 
 HEAD = [
     *(f'F1@{overlap}' for overlap in OVERLAPS),
+    'F1 of starts',
     'false/min',
     'idle',
     'unknown',
