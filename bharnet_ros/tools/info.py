@@ -85,7 +85,12 @@ def _threshold(contract: Contract) -> str:
     own = contract.rejection_threshold
     if own is None:
         return f"{OWN_THRESHOLD:g}: the model has none of its own, this is everybody's"
-    return f'{own:.2f}: an action starts with at least this probability, unless you set threshold'
+    after = contract.min_duration
+    return f'{own:.2f}: an action starts with at least this probability' + (
+        ', unless you set threshold'
+        if after is None
+        else f' for {after:g} s, unless you set threshold or min_duration'
+    )
 
 
 def _data(contract: Contract) -> str:

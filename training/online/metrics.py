@@ -1,5 +1,6 @@
 """Scores of actions over time against the truth of a stream."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from .streams import IDLE, KNOWN, UNKNOWN, StreamSegment
 
 OVERLAPS = (10, 25, 50)  # per cent
 BACKGROUND = -1  # the label of frames in which no known word is performed or shown
-LATE = 0.4  # seconds after a word in which its action may still start; stitched clips lie as far apart
+LATE = 0.4  # seconds after a word in which its action may still start: a usual transition
 SETTLED = 0.5  # seconds from the start of a clip after which its state should have been told
 
 
@@ -136,6 +137,20 @@ def f1_score(hits: int, wrong: int, missed: int) -> float:
 
 
 @dataclass(frozen=True)
+class WordCounts:
+    """How one word was found."""
+
+    words: int  # how often it was performed
+    found: int  # how often its action started in time
+    starts: int  # of its action, at any time
+
+    @property
+    def f1(self) -> float:
+        """F1 of starts."""
+        return f1_score(self.found, self.starts - self.found, self.words - self.found)
+
+
+@dataclass(frozen=True)
 class OnlineMetrics:
     """How well actions tell what happens; over all streams together."""
 
@@ -153,6 +168,7 @@ class OnlineMetrics:
     words: int  # known
     minutes: dict[str, float]  # of each kind of time, transitions with what comes before them
     told_unknown: dict[str, float | None]  # share of each kind of clips, from SETTLED on
+    each: dict[str, WordCounts]  # word by word
 
 
 def compute_online_metrics(runs: Sequence[tuple[StreamTruth, StreamAnswer]]) -> OnlineMetrics:
@@ -161,6 +177,7 @@ def compute_online_metrics(runs: Sequence[tuple[StreamTruth, StreamAnswer]]) -> 
     false, time = dict.fromkeys((IDLE, UNKNOWN), 0), dict.fromkeys((KNOWN, IDLE, UNKNOWN), 0)
     frames, told_unknown = dict.fromkeys(time, 0), dict.fromkeys(time, 0)
     delays, lingers, words, begun, changes, true_changes = [], [], 0, 0, 0, 0
+    performed, found, started = Counter(), Counter(), Counter()
     for truth, answer in runs:
         true_labels, labels = truth.labels, shown(truth.stamps, answer.events)
         is_unknown = answer.state(truth.stamps) == State.UNKNOWN
@@ -170,6 +187,8 @@ def compute_online_metrics(runs: Sequence[tuple[StreamTruth, StreamAnswer]]) -> 
         true_changes += int((np.diff(true_labels) != 0).sum())
         starts = [event for event in answer.events if event.phase == Phase.STARTED]
         begun += len(starts)
+        for name in truth.names:
+            started[name] += sum(event.label == name for event in starts)
         for segment, begin, end in truth.turns():
             time[segment.kind] += end - begin
             within = slice(
@@ -184,8 +203,10 @@ def compute_online_metrics(runs: Sequence[tuple[StreamTruth, StreamAnswer]]) -> 
                 false[segment.kind] += len(here)
                 continue
             words += 1
+            performed[segment.label] += 1
             right = [event.stamp for event in here if event.label == segment.label]
             if right:
+                found[segment.label] += 1
                 delays.append((right[0] - segment.start) / SECOND)
                 after = truth.stamps >= segment.stop
                 gone = truth.stamps[after][labels[after] != truth.names.index(segment.label)]
@@ -214,6 +235,10 @@ def compute_online_metrics(runs: Sequence[tuple[StreamTruth, StreamAnswer]]) -> 
         words,
         {kind: spent / SECOND / 60 for kind, spent in time.items()},
         {kind: told_unknown[kind] / count if count else None for kind, count in frames.items()},
+        {
+            name: WordCounts(performed[name], found[name], started[name])
+            for name in sorted({*performed, *(n for n, count in started.items() if count)})
+        },
     )
 
 

@@ -59,7 +59,9 @@ class ClipDataset(Dataset):
             else None
         )
         self.twins = (
-            mirrored_labels(clips.class_names, config.mirror_labels) if config is not None else None
+            mirrored_labels(clips.class_names, config.mirror_labels)
+            if config is not None
+            else None
         )
         # In metric space there is no telling where in the picture a hand would be.
         self.rest_hands = config.rest_hands if config and clips.layout.space == 'image' else 0.0

@@ -12,7 +12,6 @@ from ..datasets.segments import Segment, end_of, labels_at
 from ..datasets.store import StoredDataset
 
 
-
 @dataclass(frozen=True)
 class Cut:
     """How streams are cut: into their segments, or into windows of equal length."""
