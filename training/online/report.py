@@ -223,9 +223,10 @@ def page(data: dict[str, Any], folds: Sequence[OnlineFold], settings: Sequence[S
         ),
         "threshold 0 is the model's own (0.6 where it has none), exit_threshold 0 two thirds of "
         f"it, min_duration and smoothing -1 the model's own (0.2, 0.1), max_idle 1 off. "
-        f'Objective: {data["objective"]}. Tuned on other clips of the same people than those reported on; '
-        f'{ACROSS}: on other people than those reported on, each group has a setting of its own, '
-        'and shown is what does best on all groups.\n',
+        f'Objective: {data["objective"]}. Tuned on other clips of the same people than those '
+        'reported on; '
+        f'{ACROSS}: on other people than those reported on; each group has a setting of its '
+        'own, and shown is what does best on all groups.\n',
         '## Folds\n',
         markdown_table(
             ['left out', 'seed', 'setting', *HEAD, 'frame mAP', 'trained on', 'clips again'],

@@ -17,7 +17,7 @@ class AugmentConfig:
     """Strength of each augmentation; a probability or limit of 0 turns it off."""
 
     mirror: float = 0.5  # probability
-    # What a mirror turns into each other, such as swipe-left: swipe-right, and the other way round.
+    # What a mirror turns into each other, such as swipe-left: swipe-right; and the other way.
     mirror_labels: dict[str, str] = field(default_factory=dict)
     crop: float = 0.5  # least share of a clip that is kept, in one random piece
     late_start: float = 0.2  # probability that the window's first steps are missing
