@@ -20,6 +20,7 @@ class AugmentConfig:
     # What a mirror turns into each other, such as swipe-left: swipe-right; and the other way.
     mirror_labels: dict[str, str] = field(default_factory=dict)
     crop: float = 0.5  # least share of a clip that is kept, in one random piece
+    keep_end: bool = False  # that piece is the end of the clip: of windows, which are called by it
     late_start: float = 0.2  # probability that the window's first steps are missing
     rotate: float = 12.0  # degrees in the image plane, at most
     turn: float = 0.0  # degrees about the vertical and the horizontal axis; metric skeletons only

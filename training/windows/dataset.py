@@ -87,7 +87,7 @@ class ClipDataset(Dataset):
             persons, label = [joined[0]], joined[1]
         else:
             share = rng.uniform(self.config.crop, 1.0)
-            start = rng.uniform(0, 1 - share)
+            start = 1 - share if self.config.keep_end else rng.uniform(0, 1 - share)
             persons = [
                 self._dressed(clip, label, rng) for clip in self._persons(i, start, start + share)
             ]

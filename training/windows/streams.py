@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from bharnet_ros.types import SECOND
 
 from ..datasets.segments import Segment, end_of, labels_at
 from ..datasets.store import StoredDataset
+from .strokes import WAYS, only_strokes
 
 
 @dataclass(frozen=True)
@@ -21,12 +22,16 @@ class Cut:
     longest: float | None = 4.0  # seconds of a clip: a longer segment gives several; null: whole
     begun: float = 0.3  # seconds of an action after which a window can know it
     lag: float = 0.0  # how long before its end a window shows what it is called, seconds
+    # Labels that also cover the way there and back, and what of it counts: up, down, or held.
+    strokes: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self):
         for name in ('seconds', 'hop', 'longest'):
             value = getattr(self, name)
             if value is not None and not 0 < value < float('inf'):
                 raise ValueError(f'cut: {name} is in seconds, above 0, not {value}')
+        if wrong := set(self.strokes.values()) - set(WAYS):
+            raise ValueError(f'cut: a stroke is {", ".join(WAYS)}, not {min(wrong)}')
         if not 0 <= self.lag <= self.begun < float('inf'):
             raise ValueError(
                 'cut: lag and begun are in seconds, not below 0, and lag is not above begun; not '
@@ -113,7 +118,13 @@ def as_clips(store: StoredDataset, how: Cut) -> StoredDataset:
     stamps = store.maps['stamps']
     for i, id in enumerate(store.table['id']):
         row, frames = int(store.table['row'][i]), int(store.table['frames'][i])
-        for piece in cut(stamps[row : row + frames], store.segments.get(str(id), ()), how):
+        segments = store.segments.get(str(id), ())
+        if how.strokes:
+            joints = [store.layout.body.index(f'{side}_wrist') for side in ('left', 'right')]
+            wrists = store.tracks(i)[0].body[:, joints, 1]
+            heights = -np.asarray(wrists, np.float32).min(1)
+            segments = only_strokes(segments, stamps[row : row + frames], heights, how.strokes)
+        for piece in cut(stamps[row : row + frames], segments, how):
             rows.append(i)
             pieces.append(piece)
     rows = np.array(rows, int)

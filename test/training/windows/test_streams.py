@@ -19,6 +19,7 @@ from bharnet_ros.training.datasets.validate import find_faults
 from bharnet_ros.training.errors import DataError
 from bharnet_ros.training.windows.clips import DatasetSource, load_clips
 from bharnet_ros.training.windows.streams import WHOLE, Cut, cut, events
+from bharnet_ros.training.windows.strokes import only_strokes
 from bharnet_ros.types import SECOND
 
 LABELS = ('-', 'wave', 'point', '')
@@ -74,6 +75,30 @@ def test_a_window_is_called_what_the_stream_says_near_its_end(stream, seconds, h
         assert shown >= begun or segment.start <= stamps[window.first]
     ends = [stamps[window.last - 1] for window in windows]
     assert ends == sorted(ends)
+
+
+@pytest.mark.parametrize(
+    ('way', 'first', 'last'), [('up', 10, 20), ('down', 30, 40), ('held', 15, 35)]
+)
+def test_of_a_label_that_covers_the_way_there_and_back_the_stroke_is_kept(way, first, last):
+    height = np.interp(np.arange(50), [0, 10, 20, 30, 40, 49], [0, 0, 1, 1, 0, 0])
+    stamps = np.arange(50) * SECOND // 25
+    whole = [
+        Segment('wave', int(stamps[2]), int(stamps[48])),
+        Segment('-', int(stamps[48]), 10**10),
+    ]
+    stroke, rest = only_strokes(whole, stamps, height, {'wave': way})
+    assert rest == whole[1] and stroke.label == 'wave'
+    assert abs(stroke.start / SECOND * 25 - first) <= 3
+    assert abs(stroke.stop / SECOND * 25 - last) <= 4
+    assert only_strokes(whole, stamps, height, {'point': way}) == whole
+    short = [Segment('wave', 0, int(stamps[3]))]
+    assert only_strokes(short, stamps, height, {'wave': way}) == short
+
+
+def test_a_stroke_that_goes_nowhere_is_refused():
+    with pytest.raises(ValueError, match='not sideways'):
+        Cut(1.0, strokes={'wave': 'sideways'})
 
 
 def test_a_window_cannot_be_called_what_came_after_it_was_known():
