@@ -107,7 +107,11 @@ def _scores(contract: Contract) -> str:
         if isinstance(metrics.get(key), (int, float))
     ]
     if not told:
-        return '' if _strangers(contract) or _streams(contract) else 'none: it was exported without a report'
+        return (
+            ''
+            if _strangers(contract) or _streams(contract)
+            else 'none: it was exported without a report'
+        )
     clips = metrics.get('clips')
     on = f'on {clips} clips: ' if isinstance(clips, int) else ''
     return on + ', '.join(told) + _folds(metrics.get('folds'))
