@@ -153,8 +153,7 @@ models: data
 	  --report runs/gestures_held; \
 	bharnet-train train --recipe $$recipe --recipe.out runs/gestures; \
 	bharnet-train export --run runs/gestures --online runs/gestures_held --name gestures \
-	  --words training/recipes/gestures.txt \
-	  --to models/gestures.onnx; \
+	  --words training/recipes/gestures.txt --to models/gestures.onnx; \
 	if [ -d data/strangers ]; then bharnet-train strangers --model models/asl_words.onnx \
 	  --data '[{path: data/strangers}]' --report runs/strangers; fi; \
 	bharnet-train demo-recording --recipe training/recipes/asl_words.yaml \
