@@ -150,7 +150,7 @@ models: data
 	    --name $$name --to models/$$name.onnx; done; \
 	recipe=training/recipes/gestures.yaml; \
 	bharnet-train online --recipe $$recipe --groups '[gestures/b2,gestures/a4,gestures/a2]' \
-	  --report runs/gestures_held; \
+	  --tune false --report runs/gestures_held; \
 	bharnet-train train --recipe $$recipe --recipe.out runs/gestures; \
 	bharnet-train export --run runs/gestures --online runs/gestures_held --name gestures \
 	  --words training/recipes/gestures.txt --to models/gestures.onnx; \
