@@ -44,16 +44,11 @@ def test_a_card_tells_what_the_contract_tells(path):
 def test_the_gestures_say_how_they_did_on_people_left_out():
     contract = Model(GESTURES).contract
     measured = contract.metrics['online']
-    decision = measured['decision']
-    assert contract.rejection_threshold == decision['threshold']
-    assert (contract.min_duration, contract.smoothing) == (
-        decision['min_duration'],
-        decision['smoothing'],
-    )
     assert not contract.uses_hands and '+' not in contract.commit
-    assert set(contract.training['few_people']) == {'pinch', 'point', 'spread'}
-    counts = measured['metrics']['each']
-    assert all(counts[label]['words'] > 20 for label in contract.actions)
+    assert not contract.training['few_people'], 'three people or more showed each'
+    counts = [measured['metrics']['each'][label] for label in contract.actions]
+    found, words, starts = (sum(c[name] for c in counts) for name in ('found', 'words', 'starts'))
+    assert words > 600 and 2 * found / (words + starts) > 0.8
 
 
 def test_a_stream_of_gestures_is_told_as_it_is_performed(data_dir, tmp_path):
@@ -78,13 +73,13 @@ def test_a_stream_of_gestures_is_told_as_it_is_performed(data_dir, tmp_path):
     ]
     performed = [item for item in stream.segments if item.kind == KNOWN]
     found = [
-        any(item.start <= stamp < item.stop + SECOND and label == item.label for label, stamp in told)
+        any(item.start <= at < item.stop + SECOND and label == item.label for label, at in told)
         for item in performed
     ]
     assert len(performed) == 13 and sum(found) >= 11 and len(told) <= 16
 
 
-@pytest.mark.parametrize('path', [ROOT / 'models' / f'{name}.onnx' for name in ('asl_words', 'ksl')])
+@pytest.mark.parametrize('path', [path for path in MODELS if path != GESTURES], ids=str)
 def test_the_contract_holds_what_was_measured_on_people_left_out(path):
     contract = Model(path).contract
     measured = contract.metrics['strangers']
