@@ -27,8 +27,8 @@ import importlib
 import pkgutil
 from typing import TYPE_CHECKING
 
-# Generated message code (bharnet_ros.msg) and the training subpackage (bharnet_ros.training) are
-# installed beside this package; without this line a run from the source tree would hide them.
+# Generated message code (bharnet_ros.msg, bharnet_ros.srv) and bharnet_ros.training are installed
+# beside this package; without this line a run from the source tree would hide them.
 __path__ = pkgutil.extend_path(__path__, __name__)
 
 __version__ = '0.2.0'

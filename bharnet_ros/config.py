@@ -320,10 +320,14 @@ class RecognitionConfig(Checked):
     lifecycle: LifecycleConfig = group(LifecycleConfig())
     model: str = setting(
         'asl_words',
-        'Model file (.onnx), or the name of a model that came with the package.',
+        'Model file (.onnx), or the name of a model that came with the package; actions that you '
+        'taught by their name, or beside the words of a model as asl_words+my_actions.',
         live=True,
     )
     runtime: RuntimeConfig = group(RuntimeConfig())
+    actions: str = setting(
+        'my_actions', "The set of actions that the node's services teach (docs/teaching.md)."
+    )
     keypoints_timeout: float = setting(
         2.0,
         'How long no keypoints may come before all actions end, seconds.',
@@ -480,6 +484,31 @@ class InfoOptions(Checked):
 
     model: str = like(RecognitionConfig, 'model', positional=True, metavar='MODEL')
     json: bool = setting(False, 'Print the whole contract as JSON, for programs.')
+
+
+@dataclass(frozen=True)
+class TeachOptions(Checked):
+    """Teach actions by showing them to a camera, or by recordings."""
+
+    actions: tuple[str, ...] = setting(
+        (), 'Actions to show, one after the other.', positional=True, metavar='ACTION'
+    )
+    name: str = setting('my_actions', 'What the set of actions is called: the name of the model.')
+    from_: Path | None = setting(
+        None,
+        'Recordings instead of a camera: a folder with a folder for each action, or a video, bag '
+        'or .npz of the one ACTION that is named.',
+        metavar='PATH',
+    )
+    takes: int = setting(3, 'How often each action is shown.', low=1, high=100)
+    source: SourceConfig = group(SourceConfig())
+    model: str = setting(
+        'asl_words', 'Model that sees what is shown: a file, or one that came with the package.'
+    )
+    list_: bool = setting(False, 'Tell what was shown so far, and change nothing.')
+    delete: tuple[str, ...] = setting((), 'Takes to delete.', metavar='ACTION/NUMBER')
+    forget: tuple[str, ...] = setting((), 'Actions to delete with all takes.', metavar='ACTION')
+    rename: tuple[str, ...] = setting((), 'An action and its new name.', metavar='ACTION')
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from bharnet_ros.config import (
 from bharnet_ros.detectors.base import Detector
 from bharnet_ros.detectors.holistic import HolisticDetector
 from bharnet_ros.errors import BharnetError
-from bharnet_ros.inference.model import Model, load_model
+from bharnet_ros.inference.loading import load_model
+from bharnet_ros.inference.model import Model
 from bharnet_ros.recognition.pipeline import ActionPipeline
 from bharnet_ros.sources.capture import Capture
 from bharnet_ros.sources.images import ImageFeed, to_frames

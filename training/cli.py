@@ -27,7 +27,7 @@ from .tools.look import look
 from .verbs.data import demo_recording, describe, labels, plot, validate
 from .verbs.learning import export_run, train
 from .verbs.machine import benchmark, complexity, loader_benchmark, measure_latency
-from .verbs.scoring import compare, evaluate, online, strangers, test
+from .verbs.scoring import compare, evaluate, few_shot, online, strangers, test
 
 COMMANDS = {
     'import': {
@@ -51,6 +51,7 @@ COMMANDS = {
     'compare': compare,
     'online': online,
     'strangers': strangers,
+    'few-shot': few_shot,
     'export': export_run,
     'complexity': complexity,
     'latency': measure_latency,

@@ -12,12 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from bharnet_ros import __version__
+from bharnet_ros.inference.bank import BANK_KEY
 from bharnet_ros.inference.contract import EMBEDDING, INPUTS, METADATA_KEY, OUTPUT, Contract
 from bharnet_ros.inference.model import Model
 from bharnet_ros.layouts import DETECTOR_LAYOUTS
 from bharnet_ros.system.onnxruntime import ort
 from bharnet_ros.system.writing import whole_file
 
+from .bank import make_bank
 from .errors import DataError, ExportError
 from .evaluation.calibrate import Calibration
 from .networks.bharnet import BHaRNet, UnifiedNet
@@ -270,5 +272,12 @@ def export(
                 f'(at most {limit:.0g} is allowed)'
             )
         if contract.layout in DETECTOR_LAYOUTS and contract.persons == 1:
-            Model(partial)  # the robot accepts it
+            model = Model(partial)  # the robot accepts it
+            bank = make_bank(
+                lambda windows: model.infer_embedded(windows)[1], clips, contract.window_steps
+            )
+            texts = {METADATA_KEY: contract.to_json(), BANK_KEY: bank.to_text()}
+            onnx.helper.set_model_props(proto, texts)
+            onnx.save(proto, partial)
+            Model(partial)
     return difference

@@ -9,6 +9,7 @@ import numpy as np
 
 from bharnet_ros.config import RuntimeConfig
 from bharnet_ros.errors import BharnetError, reason_of
+from bharnet_ros.inference.bank import BANK_KEY, Bank
 from bharnet_ros.inference.contract import (
     EMBEDDING,
     INPUTS,
@@ -53,25 +54,12 @@ def find_model(name: str) -> Path:
     )
 
 
-def load_model(
-    model_name: str, runtime: RuntimeConfig, note: Callable[[str], None] = lambda text: None
-) -> 'Model':
-    """Load a model as settings say; see `Model`."""
-    return Model(
-        model_name,
-        runtime.provider,
-        runtime.threads,
-        runtime.precision,
-        runtime.require_provider,
-        note,
-    )
-
-
 class Model:
     """A loaded model, ready for its first window.
 
     `contract` says what it needs, `provider` and `precision` what it really runs on and in, and
-    `caveat` in one line how that differs from what was asked for ('' if it does not).
+    `caveat` in one line how that differs from what was asked for ('' if it does not). `bank` is
+    what actions that are taught are told from; None if the model carries none.
 
     Examples:
         >>> model = Model('asl_words')
@@ -143,6 +131,9 @@ class Model:
                 metadata = read_metadata(file)
                 self.contract = Contract.from_metadata(metadata)
                 self._check_layout()
+                self.bank: Bank | None = None
+                if self.contract.embedding and BANK_KEY in metadata:
+                    self.bank = Bank.from_text(metadata[BANK_KEY], self.contract.embedding)
                 size = file.seek(0, os.SEEK_END)
                 if size > MAX_BYTES:
                     raise ContractError(f'{size / 1e6:.0f} MB is too large for a model')

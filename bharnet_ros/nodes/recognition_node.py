@@ -12,7 +12,8 @@ from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from bharnet_ros.config import DecisionConfig, RecognitionConfig
-from bharnet_ros.inference.model import Model, ModelError, load_model
+from bharnet_ros.inference.loading import load_model
+from bharnet_ros.inference.model import Model, ModelError
 from bharnet_ros.msg import Action as ActionMsg
 from bharnet_ros.msg import Keypoints as KeypointsMsg
 from bharnet_ros.msg import LabelMap as LabelMapMsg
@@ -23,6 +24,7 @@ from bharnet_ros.nodes.diagnostics import ERROR, OK, WARN, Losses, Problems, Rat
 from bharnet_ros.nodes.lifecycle import ManagedNode
 from bharnet_ros.nodes.program import run_program
 from bharnet_ros.nodes.recognition_report import InputFaults, InputRate
+from bharnet_ros.nodes.teaching_services import TeachingServices
 from bharnet_ros.nodes.worker import consume, join
 from bharnet_ros.recognition.decision import Policy
 from bharnet_ros.recognition.pipeline import ActionPipeline
@@ -65,6 +67,14 @@ class RecognitionNode(ManagedNode):
         )
         self._configured.callback(self.destroy_publisher, self._labels)
         self._introduce(model)
+        self._teaching = TeachingServices(
+            self, self.config.actions, lambda: self._serving, self._serve, self._configured
+        )
+
+    def _serve(self, model_name: str) -> str:
+        """Run another model as if its parameter was set; return why not, '' if it was."""
+        result = self.set_parameters([Parameter('model', value=model_name)])[0]
+        return '' if result.successful else result.reason
 
     def _advertise(self, kind: type, topic: str) -> LifecyclePublisher:
         publisher = self.create_lifecycle_publisher(kind, topic, 10)
@@ -125,6 +135,7 @@ class RecognitionNode(ManagedNode):
     def deactivate(self) -> None:
         """End all actions and stop the thread."""
         self._activated.close()
+        self._teaching.stop()
         if self._worker is not None:
             worker, self._worker = self._worker, None
             try:
@@ -209,6 +220,7 @@ class RecognitionNode(ManagedNode):
             with self._lock:
                 events, window = self._pipeline.push(frame)
                 self._frame_id = frame.frame_id
+                self._teaching.push(frame)
                 self._publish(events)
         except KeypointsError as error:
             self._bad_messages += 1

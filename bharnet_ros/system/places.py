@@ -27,6 +27,16 @@ def matplotlib_environment() -> dict[str, str]:
     return {'MPLCONFIGDIR': str(own_temporary() / 'matplotlib')}
 
 
+def data_home() -> Path:
+    """Return where a user's own data lie, by the custom of XDG; it need not exist."""
+    asked = os.environ.get('XDG_DATA_HOME', '')
+    if Path(asked).is_absolute():
+        return Path(asked)
+    home = os.environ.get('HOME', '')
+    # Without a home it is a folder that is this user's alone, until the machine starts anew.
+    return Path(home) / '.local' / 'share' if home else own_temporary()
+
+
 def settle_ros_logs() -> Path | None:
     """See that ROS, which does not start without, has a place for its logs; return a new one."""
     if os.environ.get('ROS_LOG_DIR'):

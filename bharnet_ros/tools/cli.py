@@ -9,7 +9,15 @@ import threading
 from dataclasses import replace
 
 from bharnet_ros import __version__
-from bharnet_ros.config import BenchOptions, InfoOptions, RecoverOptions, RunOptions, SoakOptions
+from bharnet_ros.config import (
+    BenchOptions,
+    InfoOptions,
+    RecoverOptions,
+    RunOptions,
+    RuntimeConfig,
+    SoakOptions,
+    TeachOptions,
+)
 from bharnet_ros.errors import BharnetError
 from bharnet_ros.system.parts import ROS, needing
 from bharnet_ros.system.signals import at_signals, ended_by_signals
@@ -17,6 +25,7 @@ from bharnet_ros.tools.options import add_options, read_options
 
 COMMANDS = {
     'run': RunOptions,
+    'teach': TeachOptions,
     'bench': BenchOptions,
     'soak': SoakOptions,
     'recover': RecoverOptions,
@@ -93,6 +102,10 @@ def _run_command(args: argparse.Namespace) -> None:
                 replace(config, source=replace(config.source, realtime=realtime)),
                 note=lambda text: print(text, file=sys.stderr, flush=True),
             )
+        elif isinstance(config, TeachOptions):
+            from bharnet_ros.tools.teach import teach
+
+            teach(config, note=lambda text: print(text, flush=True))
         elif isinstance(config, BenchOptions):
             from bharnet_ros.tools.bench.report import bench
 
@@ -104,10 +117,10 @@ def _run_command(args: argparse.Namespace) -> None:
             if faults := soak(config):
                 sys.exit(f'error: {"; ".join(faults)}')
         elif isinstance(config, InfoOptions):
-            from bharnet_ros.inference.model import Model
+            from bharnet_ros.inference.loading import load_model
             from bharnet_ros.tools.info import as_json, as_page
 
-            model = Model(config.model)
+            model = load_model(config.model, RuntimeConfig())
             print(as_json(model) if config.json else as_page(model))
     except BrokenPipeError:
         raise  # it is no error of ours, see `main`

@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from bharnet_ros.system.settings import Setting, build, settings_of
 
@@ -11,7 +11,7 @@ T = TypeVar('T')
 
 def label_of(setting: Setting) -> str:
     """Return what a setting is called on the command line."""
-    name = setting.name.replace('_', '-')
+    name = setting.name.rstrip('_').replace('_', '-')  # from_ is no word of Python
     if setting.positional:
         return setting.metavar
     return f'--no-{name}' if setting.kind is bool and setting.default else f'--{name}'
@@ -35,8 +35,11 @@ def _add_option(parser: argparse.ArgumentParser, setting: Setting) -> None:
         action = 'store_false' if setting.default else 'store_true'
         parser.add_argument(label_of(setting), dest=setting.name, action=action, help=text)
         return
+    # A positional one gives its own name to what is read; argparse takes no `dest` for it.
+    name: dict[str, Any] = {} if setting.positional else {'dest': setting.name}
     parser.add_argument(
         setting.name if setting.positional else label_of(setting),
+        **name,
         type=_reader(setting),
         nargs=_count(setting),
         default=setting.default,

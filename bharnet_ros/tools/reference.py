@@ -32,6 +32,7 @@ NODES = LIFECYCLE_NODES | {
 }
 COMMANDS = {
     'bharnet run': config.RunOptions,
+    'bharnet teach': config.TeachOptions,
     'bharnet bench': config.BenchOptions,
     'bharnet soak': config.SoakOptions,
     'bharnet recover': config.RecoverOptions,

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from bharnet_ros.bags.bag import BagWriter
 from bharnet_ros.config import PipelineConfig, RunOptions
-from bharnet_ros.inference.model import load_model
+from bharnet_ros.inference.loading import load_model
 from bharnet_ros.outputs.draw import draw_caption, draw_keypoints
 from bharnet_ros.outputs.files import AnnotatedVideo, JsonLines
 from bharnet_ros.outputs.window import Window

@@ -85,6 +85,14 @@ def test_an_exported_model_gives_the_embedding_as_well(exported):
         np.testing.assert_allclose(np.linalg.norm(stream, axis=1), 1, atol=1e-5)
 
 
+def test_an_exported_model_carries_a_bank_of_what_people_do(exported, clips):
+    path, _, contract, _ = exported
+    bank = Model(path).bank
+    assert bank.rows.shape == (len(clips), Model(path).contract.embedding)
+    assert np.unique(bank.rows, axis=0).shape == bank.rows.shape
+    np.testing.assert_allclose(np.linalg.norm(bank.directions, axis=1), 1, atol=1e-4)
+
+
 def test_a_model_without_an_embedding_says_so(exported, tmp_path):
     path, _, contract, _ = exported
     proto = onnx.load(path)

@@ -20,7 +20,10 @@ from ..evaluation.predictions import joined, predict, predict_windows
 from ..evaluation.report import write_report
 from ..evaluation.robustness import check_robustness, mean_curves, robustness
 from ..evaluation.subsets import subset_scores
+from ..evaluation.tables import markdown_table
 from ..online.benchmark import exported, run_folds
+from ..online.fewshot import PLANS, choose, describe_plan, measure_few_shot
+from ..online.fewshot import look as look_at_all
 from ..online.report import summary, write_online_report
 from ..online.strangers import measure_strangers, play_clips
 from ..online.strangers_report import strangers_table, write_strangers_report
@@ -314,6 +317,47 @@ def strangers(
     write_strangers_report(report, f'{report.name}: {found.people} people', found)
     print(strangers_table(found), end='')
     print(f'wrote {report}/report.md')
+
+
+def few_shot(
+    model: str,
+    data: list[DatasetSource],
+    words: list[str],
+    draws: int = 200,
+    rate: float | None = None,
+    aspect: float | None = None,
+    seed: int = 0,
+) -> None:
+    """Teach words that a model was never trained on, by a few people, and try them on others.
+
+    In each draw one of the words stays untaught: what comes of it should be unknown.
+
+    Args:
+        model: an exported file with a bank, or the name of a shipped model.
+        data: clips of people whom the model never met.
+        words: that are taught; none of those that the model learned.
+        draws: of people and of the untaught word.
+        rate: frames a second of all clips, whatever the data says.
+        aspect: image height over width of all clips, whatever the data says.
+        seed: of the draws.
+
+    """
+    encoder = Model(model)
+    clips = choose(
+        merge([load_clips(source, RunConfig([]).idle) for source in data]), words, encoder
+    )
+    shown = look_at_all(encoder, clips, rate, aspect)
+    rows = []
+    for plan in progress(PLANS, 'teaching'):
+        try:
+            found = measure_few_shot(encoder, clips, shown, plan, draws, seed)
+        except DataError as error:
+            print(f'left out: {describe_plan(plan)}: {error}')
+            continue
+        numbers = (found.accuracy, found.auroc, found.right, found.wrong, found.false)
+        rows.append([describe_plan(plan), *numbers])
+    head = ['taught by', 'nearest right', 'AUROC', 'right', 'wrong', 'false of the untaught']
+    print(markdown_table(head, rows), end='')
 
 
 def _print_metrics(metrics: Metrics, report: Path) -> None:

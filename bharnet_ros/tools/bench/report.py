@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from bharnet_ros.config import BenchOptions, SourceConfig
-from bharnet_ros.inference.model import Model, load_model
+from bharnet_ros.inference.loading import load_model
+from bharnet_ros.inference.model import Model
 from bharnet_ros.sources.video import SourceError, VideoReader
 from bharnet_ros.system.checks import check_writable
 from bharnet_ros.system.machine import machine
