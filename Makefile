@@ -148,6 +148,12 @@ models: data
 	    --report runs/$${name}_held; \
 	  bharnet-train export --run runs/encoder --words $$words --strangers runs/$${name}_held \
 	    --name $$name --to models/$$name.onnx; done; \
+	recipe=training/recipes/gestures.yaml; \
+	bharnet-train online --recipe $$recipe --groups '[gestures/b2,gestures/a4,gestures/a2]' \
+	  --tune false --report runs/gestures_held; \
+	bharnet-train train --recipe $$recipe --recipe.out runs/gestures; \
+	bharnet-train export --run runs/gestures --online runs/gestures_held --name gestures \
+	  --words training/recipes/gestures.txt --to models/gestures.onnx; \
 	if [ -d data/strangers ]; then bharnet-train strangers --model models/asl_words.onnx \
 	  --data '[{path: data/strangers}]' --report runs/strangers; fi; \
 	bharnet-train demo-recording --recipe training/recipes/asl_words.yaml \

@@ -16,6 +16,7 @@ PRECISIONS = ('auto', 'float32', 'float16')
 MAX_THREADS = 64
 PIXEL_FORMATS = ('', 'MJPG', 'YUYV')  # V4L2 names
 TURNS = (0, 90, 180, 270)
+MODELS_OWN = -1.0  # of a number that may be 0: what the model says
 
 
 # Parts that several programs share.
@@ -165,9 +166,10 @@ class DecisionConfig(Checked):
         live=True,
     )
     min_duration: float = setting(
-        0.2,
-        'How long an action must be the most probable before it starts, seconds.',
-        low=0,
+        MODELS_OWN,
+        'How long an action must be the most probable before it starts, seconds. -1 takes the '
+        "model's own, or 0.2 if it has none.",
+        low=MODELS_OWN,
         high=10,
         live=True,
     )
@@ -179,9 +181,10 @@ class DecisionConfig(Checked):
         live=True,
     )
     smoothing: float = setting(
-        0.1,
-        'Time constant with which probabilities are smoothed, seconds; 0 does not smooth.',
-        low=0,
+        MODELS_OWN,
+        'Time constant with which probabilities are smoothed, seconds; 0 does not smooth, -1 '
+        "takes the model's own, or 0.1 if it has none.",
+        low=MODELS_OWN,
         high=10,
         live=True,
     )
@@ -205,6 +208,10 @@ class DecisionConfig(Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        for name in ('min_duration', 'smoothing'):
+            value = getattr(self, name)
+            if MODELS_OWN < value < 0:
+                raise ValueError(f"{name} is 0 or more, or -1 for the model's own, not {value:g}")
         if 0 < self.threshold < self.exit_threshold:
             raise ValueError(
                 f'exit_threshold, {self.exit_threshold:g}, is above threshold, {self.threshold:g}'

@@ -26,11 +26,14 @@ class OptimConfig:
     label_smoothing: float = 0.1
     # Drawn equally often: every 'class', every 'person' of every class; 'none': each clip once.
     balance: str = 'class'
+    idle_share: float = 0.0  # of the draws; 0: what `balance` gives the idle class
     patience: int = 0  # epochs without a better validation loss before stopping; 0: never stop
 
     def __post_init__(self):
         if self.optimizer not in ('adamw', 'sgd'):
             raise ValueError(f"optimizer is 'adamw' or 'sgd', not {self.optimizer!r}")
+        if not 0 <= self.idle_share < 1:
+            raise ValueError(f'idle_share is 0 to below 1, not {self.idle_share}')
         if self.balance not in ('class', 'person', 'none'):
             raise ValueError(f"balance is 'class', 'person' or 'none', not {self.balance!r}")
 

@@ -268,7 +268,11 @@ def fit_one(
         num_sanity_val_steps=0,
     )
     sampler = EpochSampler(
-        balance_kinds(train, config.optim.balance), config.seed, config.optim.repeat
+        balance_kinds(train, config.optim.balance),
+        config.seed,
+        config.optim.repeat,
+        None if idle is None else train.label == idle,
+        config.optim.idle_share,
     )
     loader = DataLoader(
         dataset,

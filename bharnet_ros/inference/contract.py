@@ -46,6 +46,8 @@ class Contract:
     temperature: float = 1.0  # the logits are divided by it, in the graph
     rejection_threshold: float | None = None  # a smaller best probability may be an unknown action
     unknown: str | None = None  # the label of actions that are none of the others
+    min_duration: float | None = None  # of the decision, seconds: how long it takes to be sure
+    smoothing: float | None = None  # the same, time constant
     embedding: int = 0  # E, numbers of the graph's second output; 0: it has none
 
     @property
@@ -133,12 +135,16 @@ class Contract:
             raise ContractError(f'impossible size of an embedding: {self.embedding}')
         if self.precision not in ('float32', 'float16'):
             raise ContractError(f'impossible precision: {self.precision}')
-        for name in ('temperature', 'rejection_threshold'):
+        for name in ('temperature', 'rejection_threshold', 'min_duration', 'smoothing'):
             value = getattr(self, name)
             if value is not None and type(value) not in (int, float):
                 raise ContractError(f'its {name} is not a number')
         if self.rejection_threshold is not None and not 0 < self.rejection_threshold <= 1:
             raise ContractError(f'impossible rejection threshold: {self.rejection_threshold}')
+        for name in ('min_duration', 'smoothing'):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 10:
+                raise ContractError(f'impossible {name}: {value} s')
         if not 0.1 <= self.window_seconds <= 60 or not 2 <= self.window_steps <= 1024:
             raise ContractError(
                 f'impossible window: {self.window_seconds} s, {self.window_steps} steps'

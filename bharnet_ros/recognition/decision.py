@@ -1,16 +1,18 @@
 """From scores to actions: when an action starts, goes on, and ends."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bharnet_ros.config import DecisionConfig
+from bharnet_ros.config import MODELS_OWN, DecisionConfig
 from bharnet_ros.errors import one_line
 from bharnet_ros.inference.contract import Contract
 from bharnet_ros.types import SECOND, Action, Phase, State
 
-OWN_THRESHOLD = 0.6  # of a model that carries no rejection threshold
+# Of a model that carries none.
+OWN_THRESHOLD = 0.6
+OWN_MIN_DURATION, OWN_SMOOTHING = 0.2, 0.1  # seconds
 EXIT_SHARE = 2 / 3
 NO_ACTION, UNKNOWN_ACTION = -1, -2  # in place of a class: idle; none that may start
 
@@ -19,7 +21,7 @@ NO_ACTION, UNKNOWN_ACTION = -1, -2  # in place of a class: idle; none that may s
 class Policy:
     """A DecisionConfig that fits a model: no open defaults, labels as a mask."""
 
-    config: DecisionConfig
+    config: DecisionConfig  # with the times of the model, where it leaves them to it
     labels: tuple[str, ...]
     idle_id: int
     threshold: float
@@ -31,6 +33,11 @@ class Policy:
     def of(cls, config: DecisionConfig, contract: Contract) -> 'Policy':
         """Hold a config against a model; ValueError, in one plain line, if they do not fit."""
         threshold = config.threshold or contract.rejection_threshold or OWN_THRESHOLD
+        config = replace(
+            config,
+            min_duration=_own(config.min_duration, contract.min_duration, OWN_MIN_DURATION),
+            smoothing=_own(config.smoothing, contract.smoothing, OWN_SMOOTHING),
+        )
         exit_threshold = config.exit_threshold or EXIT_SHARE * threshold
         if exit_threshold > threshold:
             raise ValueError(
@@ -82,6 +89,13 @@ class Policy:
             )
             else UNKNOWN_ACTION
         )
+
+
+def _own(asked: float, of_model: float | None, otherwise: float) -> float:
+    """Return what was asked for, unless that is the model's own."""
+    if asked != MODELS_OWN:
+        return asked
+    return otherwise if of_model is None else of_model
 
 
 class EventCounter:

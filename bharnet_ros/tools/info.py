@@ -36,6 +36,7 @@ def as_page(model: Model) -> str:
         ('licence', f'{contract.license}, of the model'),
         ('scores', _scores(contract)),
         ('strangers', _strangers(contract)),
+        ('streams', _streams(contract)),
         ('made by', f'version {contract.package_version}, commit {contract.commit}'),
     ]
     page = [_row(name, text) for name, text in rows if text]
@@ -85,7 +86,12 @@ def _threshold(contract: Contract) -> str:
     own = contract.rejection_threshold
     if own is None:
         return f"{OWN_THRESHOLD:g}: the model has none of its own, this is everybody's"
-    return f'{own:.2f}: an action starts with at least this probability, unless you set threshold'
+    after = contract.min_duration
+    return f'{own:.2f}: an action starts with at least this probability' + (
+        ', unless you set threshold'
+        if after is None
+        else f' for {after:g} s, unless you set threshold or min_duration'
+    )
 
 
 def _data(contract: Contract) -> str:
@@ -101,7 +107,11 @@ def _scores(contract: Contract) -> str:
         if isinstance(metrics.get(key), (int, float))
     ]
     if not told:
-        return '' if _strangers(contract) else 'none: it was exported without a report'
+        return (
+            ''
+            if _strangers(contract) or _streams(contract)
+            else 'none: it was exported without a report'
+        )
     clips = metrics.get('clips')
     on = f'on {clips} clips: ' if isinstance(clips, int) else ''
     return on + ', '.join(told) + _folds(metrics.get('folds'))
@@ -120,6 +130,20 @@ def _strangers(contract: Contract) -> str:
         f'{found["people"]} people left out of training, at threshold {threshold:.2f}: the right '
         f'action in {right:.0%} of {found.get("known")} clips of its own, another one in '
         f'{wrong:.0%}, and any in {false:.0%} of {found.get("unknown")} clips of other actions'
+    )
+
+
+def _streams(contract: Contract) -> str:
+    """Return how the model did in recorded streams of people left out of training."""
+    online = _mapping(contract.metrics.get('online'))
+    found, groups = _mapping(online.get('metrics')), _mapping(online.get('groups'))
+    numbers = [found.get(name) for name in ('f1_starts', 'false_per_minute', 'delay_p50', 'words')]
+    if not all(isinstance(number, (int, float)) for number in numbers):
+        return ''
+    score, false, delay, words = numbers
+    return (
+        f'{len(groups)} people left out of training in turn: F1 of the starts of {words} actions '
+        f'{score:.3f}, {false:.2f} false starts a minute of rest, median delay {delay:.2f} s'
     )
 
 

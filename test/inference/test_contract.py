@@ -33,6 +33,8 @@ BAD_CONTRACTS = {
     'a yes for steps': (contract_with(window_steps=True), 'window'),
     'a number for a name': (contract_with(name=5), 'name'),
     'one step': (contract_with(window_steps=1), 'window'),
+    'a decision before its time': (contract_with(min_duration=-1.0), 'min_duration'),
+    'a smooth text': (contract_with(smoothing='much'), 'smoothing'),
     'too many steps': (contract_with(window_steps=100_000), 'window'),
 }
 

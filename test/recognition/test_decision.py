@@ -57,6 +57,16 @@ def test_times_are_those_of_the_windows():
     assert end.stamp == 20 * SECOND // 10  # weak since 1.5 s, held for 0.5 s
 
 
+@pytest.mark.parametrize(
+    ('asked', 'of_model', 'expected'),
+    [(-1, None, (0.2, 0.1)), (-1, 0.0, (0.0, 0.0)), (-1, 0.5, (0.5, 0.5)), (0.0, 0.5, (0, 0))],
+)
+def test_a_model_may_bring_the_times_of_its_decision(asked, of_model, expected):
+    contract = replace(CONTRACT, min_duration=of_model, smoothing=of_model)
+    policy = Policy.of(DecisionConfig(min_duration=asked, smoothing=asked), contract)
+    assert (policy.config.min_duration, policy.config.smoothing) == expected
+
+
 def test_scores_below_the_threshold_start_nothing():
     assert play([wave(0.59)] * 50) == []
     assert story(play([wave(0.6)] * 50))[0] == ('wave', 'STARTED')
@@ -412,6 +422,7 @@ def test_any_scores_give_well_formed_actions_whatever_settings_change_in_between
         {'min_duration': -0.1},
         {'hold': -1.0},
         {'smoothing': -0.5},
+        {'min_duration': -1.1},
         {'min_duration': float('nan')},
         {'hold': float('nan')},
         {'smoothing': float('nan')},

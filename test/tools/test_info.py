@@ -59,6 +59,14 @@ def test_scores_of_a_report_are_told():
     assert 'on 90 clips: top-1 0.921, calibration error 0.030; without ann 0.850' in page
 
 
+def test_what_was_reached_in_streams_is_told():
+    found = {'f1_starts': 0.8214, 'false_per_minute': 0.3, 'delay_p50': 0.45, 'words': 600}
+    online = {'metrics': found, 'groups': {'gestures/a2, seed 0': {}, 'gestures/b2, seed 0': {}}}
+    page = ' '.join(as_page(Loaded(replace(CONTRACT, metrics={'online': online}))).split())
+    assert '2 people left out' in page and '600 actions 0.821, 0.30 false' in page
+    assert 'without a report' not in page
+
+
 def test_people_are_told_where_the_contract_says_how_many():
     people = {'hand_up': 3, '-': 9}
     page = as_page(Loaded(replace(CONTRACT, training={'people': people})))
@@ -69,6 +77,7 @@ def test_people_are_told_where_the_contract_says_how_many():
 @pytest.mark.parametrize('odd', [{}, {'sources': 3, 'people': [1]}, {'sources': [None, {}]}])
 def test_what_another_program_wrote_into_a_contract_stops_no_page(odd):
     metrics = {'top1': 'good', 'folds': [None, {'accuracy': 2}], 'strangers': {'rates': []}}
+    metrics |= {'online': {'metrics': {'words': None}, 'groups': 3}}
     page = as_page(
         Loaded(replace(CONTRACT, training=odd, metrics=metrics, notes=['\x1b[31m red', 5]))
     )

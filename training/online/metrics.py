@@ -1,5 +1,6 @@
 """Scores of actions over time against the truth of a stream."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from .streams import IDLE, KNOWN, UNKNOWN, StreamSegment
 
 OVERLAPS = (10, 25, 50)  # per cent
 BACKGROUND = -1  # the label of frames in which no known word is performed or shown
+LATE = 0.4  # seconds after a word in which its action may still start: a usual transition
 SETTLED = 0.5  # seconds from the start of a clip after which its state should have been told
 
 
@@ -39,11 +41,23 @@ class StreamTruth:
                 found[first:last] = self.names.index(segment.label)
         return found
 
-    def turns(self) -> list[tuple[StreamSegment, int]]:
-        """Return each segment with the stamp at which its turn is over: the next one's start."""
-        return list(
-            zip(self.segments, [*(s.start for s in self.segments[1:]), self.end], strict=True)
-        )
+    def turns(self) -> list[tuple[StreamSegment, int, int]]:
+        """Return each segment with the stamps at which its turn begins and is over.
+
+        It lasts to the next segment, and after a word for LATE at least, if no word begins before:
+        who answers at the end of a short word is not wrong.
+        """
+        found, begin = [], 0
+        starts = [segment.start for segment in self.segments[1:]] + [self.end]
+        words = [segment.start for segment in self.segments if segment.kind == KNOWN]
+        for segment, end in zip(self.segments, starts, strict=True):
+            begin = max(begin, segment.start)
+            if segment.kind == KNOWN:
+                late = segment.stop + int(LATE * SECOND)
+                end = max(end, min([late, self.end, *(s for s in words if s > segment.start)]))
+            found.append((segment, begin, max(begin, end)))
+            begin = found[-1][2]
+        return found
 
 
 @dataclass(frozen=True)
@@ -123,10 +137,25 @@ def f1_score(hits: int, wrong: int, missed: int) -> float:
 
 
 @dataclass(frozen=True)
+class WordCounts:
+    """How one word was found."""
+
+    words: int  # how often it was performed
+    found: int  # how often its action started in time
+    starts: int  # of its action, at any time
+
+    @property
+    def f1(self) -> float:
+        """F1 of starts."""
+        return f1_score(self.found, self.starts - self.found, self.words - self.found)
+
+
+@dataclass(frozen=True)
 class OnlineMetrics:
     """How well actions tell what happens; over all streams together."""
 
     f1: dict[int, float]  # of segments, by the least overlap in per cent
+    f1_starts: float  # of the starts of actions: right if in the turn of their word, once
     false_per_minute: float | None  # action starts in idle and unknown time; None: no such time
     false_idle: float | None  # in a minute of idle time
     false_unknown: float | None  # in a minute of unknown time
@@ -139,6 +168,7 @@ class OnlineMetrics:
     words: int  # known
     minutes: dict[str, float]  # of each kind of time, transitions with what comes before them
     told_unknown: dict[str, float | None]  # share of each kind of clips, from SETTLED on
+    each: dict[str, WordCounts]  # word by word
 
 
 def compute_online_metrics(runs: Sequence[tuple[StreamTruth, StreamAnswer]]) -> OnlineMetrics:
@@ -146,7 +176,8 @@ def compute_online_metrics(runs: Sequence[tuple[StreamTruth, StreamAnswer]]) -> 
     counts = {overlap: np.zeros(3, int) for overlap in OVERLAPS}
     false, time = dict.fromkeys((IDLE, UNKNOWN), 0), dict.fromkeys((KNOWN, IDLE, UNKNOWN), 0)
     frames, told_unknown = dict.fromkeys(time, 0), dict.fromkeys(time, 0)
-    delays, lingers, words, changes, true_changes = [], [], 0, 0, 0
+    delays, lingers, words, begun, changes, true_changes = [], [], 0, 0, 0, 0
+    performed, found, started = Counter(), Counter(), Counter()
     for truth, answer in runs:
         true_labels, labels = truth.labels, shown(truth.stamps, answer.events)
         is_unknown = answer.state(truth.stamps) == State.UNKNOWN
@@ -155,8 +186,11 @@ def compute_online_metrics(runs: Sequence[tuple[StreamTruth, StreamAnswer]]) -> 
         changes += int((np.diff(labels) != 0).sum())
         true_changes += int((np.diff(true_labels) != 0).sum())
         starts = [event for event in answer.events if event.phase == Phase.STARTED]
-        for segment, end in truth.turns():
-            time[segment.kind] += end - segment.start
+        begun += len(starts)
+        for name in truth.names:
+            started[name] += sum(event.label == name for event in starts)
+        for segment, begin, end in truth.turns():
+            time[segment.kind] += end - begin
             within = slice(
                 *np.searchsorted(
                     truth.stamps, (segment.start + int(SETTLED * SECOND), segment.stop)
@@ -164,13 +198,15 @@ def compute_online_metrics(runs: Sequence[tuple[StreamTruth, StreamAnswer]]) -> 
             )
             frames[segment.kind] += len(truth.stamps[within])
             told_unknown[segment.kind] += int(is_unknown[within].sum())
-            here = [event for event in starts if segment.start <= event.stamp < end]
+            here = [event for event in starts if begin <= event.stamp < end]
             if segment.kind != KNOWN:
                 false[segment.kind] += len(here)
                 continue
             words += 1
+            performed[segment.label] += 1
             right = [event.stamp for event in here if event.label == segment.label]
             if right:
+                found[segment.label] += 1
                 delays.append((right[0] - segment.start) / SECOND)
                 after = truth.stamps >= segment.stop
                 gone = truth.stamps[after][labels[after] != truth.names.index(segment.label)]
@@ -186,6 +222,7 @@ def compute_online_metrics(runs: Sequence[tuple[StreamTruth, StreamAnswer]]) -> 
     seconds = sum(time.values()) / SECOND
     return OnlineMetrics(
         {overlap: f1_score(*map(int, count)) for overlap, count in counts.items()},
+        f1_score(len(delays), begun - len(delays), words - len(delays)),
         per_minute(IDLE, UNKNOWN),
         per_minute(IDLE),
         per_minute(UNKNOWN),
@@ -198,6 +235,10 @@ def compute_online_metrics(runs: Sequence[tuple[StreamTruth, StreamAnswer]]) -> 
         words,
         {kind: spent / SECOND / 60 for kind, spent in time.items()},
         {kind: told_unknown[kind] / count if count else None for kind, count in frames.items()},
+        {
+            name: WordCounts(performed[name], found[name], started[name])
+            for name in sorted({*performed, *(n for n, count in started.items() if count)})
+        },
     )
 
 

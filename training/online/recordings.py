@@ -27,7 +27,7 @@ def recorded_groups(sources: Sequence[DatasetSource]) -> dict[str, tuple[Dataset
 
 
 def recorded_stream(source: DatasetSource, group: str, known: Sequence[str]) -> LabelledStream:
-    """Return all recordings of a group, one after the other.
+    """Return all recordings of a group, one after the other, but those at fault (copies).
 
     Args:
         source: a data set of streams.
@@ -37,7 +37,10 @@ def recorded_stream(source: DatasetSource, group: str, known: Sequence[str]) -> 
     """
     store = StoredDataset(source.path)
     frames, segments, begin = [], [], SECOND
-    for i in np.flatnonzero(store.column(source.group) == group):
+    chosen = store.column(source.group) == group
+    if 'fault' in store.table and not source.faults:
+        chosen &= store.table['fault'] == ''
+    for i in np.flatnonzero(chosen):
         one = recorded(store, int(i), known)
         shift = begin - one.frames[0].stamp
         frames += [replace(frame, stamp=frame.stamp + shift) for frame in one.frames]

@@ -11,6 +11,7 @@ import numpy as np
 from bharnet_ros.recognition.decision import DecisionConfig
 from bharnet_ros.system.writing import write_text
 
+from ..errors import DataError
 from ..evaluation.report import PAGE, REPORT
 from ..evaluation.tables import markdown_table
 from .benchmark import OnlineFold
@@ -24,7 +25,18 @@ from .metrics import (
 )
 from .playback import PlayedStream
 from .streams import IDLE, KNOWN, UNKNOWN
-from .tuning import DELAY_GOAL, F1_GOAL, FALSE_GOAL, OBJECTIVE, objective, tune
+from .tuning import (
+    DELAY_GOAL,
+    F1_GOAL,
+    FALSE_GOAL,
+    OBJECTIVE,
+    STARTS_OBJECTIVE,
+    objective,
+    tune,
+    tune_across,
+)
+
+ACROSS = 'chosen on the other groups'
 
 
 @dataclass(frozen=True)
@@ -32,7 +44,7 @@ class Setting:
     """A setting of the decision and its scores on the report parts."""
 
     name: str
-    decision: DecisionConfig
+    decision: DecisionConfig  # of several (ACROSS) what does best on all groups
     metrics: OnlineMetrics
     folds: list[OnlineMetrics]  # one for each fold
     on_tune: OnlineMetrics | None  # on the tune parts
@@ -47,25 +59,36 @@ class Setting:
         }
 
 
-def score_settings(folds: Sequence[OnlineFold]) -> list[Setting]:
-    """Score the default setting and, if there are tune parts, the one chosen on them."""
+def score_settings(folds: Sequence[OnlineFold], across: bool = False) -> list[Setting]:
+    """Score the default setting, and one that was chosen, if there is anything to choose it on.
+
+    That is the tune parts of all groups or, with `across`, for each group the other groups.
+    """
     parts = [fold.tune for fold in folds if fold.tune is not None]
+    streams, groups = [fold.report for fold in folds], [fold.name for fold in folds]
 
-    def setting(name: str, decision: DecisionConfig) -> Setting:
-        def score(streams: Sequence[PlayedStream]) -> OnlineMetrics:
-            return compute_online_metrics([stream.run(decision) for stream in streams])
-
+    def setting(
+        name: str, decision: DecisionConfig, each: Sequence[DecisionConfig] | None = None
+    ) -> Setting:
+        runs = [
+            stream.run(own)
+            for stream, own in zip(streams, each or [decision] * len(streams), strict=True)
+        ]
+        on_tune = compute_online_metrics([part.run(decision) for part in parts]) if parts else None
         return Setting(
             name,
             decision,
-            score([fold.report for fold in folds]),
-            [score([fold.report]) for fold in folds],
-            score(parts) if parts else None,
+            compute_online_metrics(runs),
+            [compute_online_metrics([run]) for run in runs],
+            on_tune,
         )
 
     settings = [setting('default', DecisionConfig())]
     if parts:
         settings.append(setting('tuned', tune(parts)[0]))
+    elif across and len(set(groups)) > 1:
+        chosen = tune_across(streams, groups)
+        settings.append(setting(ACROSS, chosen.best, chosen.each))
     return settings
 
 
@@ -82,11 +105,15 @@ def mean_precision(streams: Sequence[PlayedStream]) -> tuple[float, dict[str, fl
 
 
 def write_online_report(
-    folder: Path, protocol: str, folds: Sequence[OnlineFold], notes: Sequence[str] = ()
+    folder: Path,
+    protocol: str,
+    folds: Sequence[OnlineFold],
+    notes: Sequence[str] = (),
+    across: bool = False,
 ) -> list[Setting]:
     """Tune, score, write everything into `folder`, and return the settings with their scores."""
     folder.mkdir(parents=True, exist_ok=True)
-    settings = score_settings(folds)
+    settings = score_settings(folds, across)
     mean, each = mean_precision([fold.report for fold in folds])
     pictures = []
     for fold in folds:
@@ -96,7 +123,7 @@ def write_online_report(
     data = {
         'protocol': protocol,
         'notes': list(notes),
-        'objective': OBJECTIVE,
+        'objective': STARTS_OBJECTIVE if settings[-1].name == ACROSS else OBJECTIVE,
         'goals': {'f1_50': F1_GOAL, 'false_per_minute': FALSE_GOAL, 'delay_p50': DELAY_GOAL},
         'frame_map': mean,
         'frame_precision': each,
@@ -126,6 +153,7 @@ def _cells(metrics: OnlineMetrics) -> list[Any]:
 
     return [
         *(metrics.f1[overlap] for overlap in OVERLAPS),
+        metrics.f1_starts,
         *map(
             known,
             (
@@ -145,6 +173,7 @@ def _cells(metrics: OnlineMetrics) -> list[Any]:
 
 HEAD = [
     *(f'F1@{overlap}' for overlap in OVERLAPS),
+    'F1 of starts',
     'false/min',
     'idle',
     'unknown',
@@ -193,8 +222,11 @@ def page(data: dict[str, Any], folds: Sequence[OnlineFold], settings: Sequence[S
             ],
         ),
         "threshold 0 is the model's own (0.6 where it has none), exit_threshold 0 two thirds of "
-        f'it, max_idle 1 off. Objective: {data["objective"]}. Tuned on other clips of the same '
-        'people than those reported on.\n',
+        f"it, min_duration and smoothing -1 the model's own (0.2, 0.1), max_idle 1 off. "
+        f'Objective: {data["objective"]}. Tuned on other clips of the same people than those '
+        'reported on; '
+        f'{ACROSS}: on other people than those reported on; each group has a setting of its '
+        'own, and shown is what does best on all groups.\n',
         '## Folds\n',
         markdown_table(
             ['left out', 'seed', 'setting', *HEAD, 'frame mAP', 'trained on', 'clips again'],
@@ -214,10 +246,48 @@ def page(data: dict[str, Any], folds: Sequence[OnlineFold], settings: Sequence[S
         ),
         '## Classes\n',
         markdown_table(
-            ['class', 'average precision over frames'], list(data['frame_precision'].items())
+            ['class', 'average precision over frames', 'performed', 'found', 'starts', 'F1'],
+            [
+                [
+                    name,
+                    data['frame_precision'].get(name, ''),
+                    *(
+                        [item.words, item.found, item.starts, item.f1]
+                        if (item := settings[-1].metrics.each.get(name))
+                        else [''] * 4
+                    ),
+                ]
+                for name in sorted({*data['frame_precision'], *settings[-1].metrics.each})
+            ],
         ),
         '## Over time\n',
         f'Actions are those of the setting "{settings[-1].name}".\n',
         *(f'![{name}](<{name}>)\n' for name in data['pictures']),
     ]
     return '\n'.join(parts)
+
+
+def read_online_report(folder: Path) -> dict[str, Any]:
+    """Return what a contract carries of a report, DataError if there is none.
+
+    `decision` is the last setting, `groups` its metrics for each group that was left out.
+    """
+    file = folder / REPORT
+    try:
+        data = json.loads(file.read_text(encoding='utf-8'))
+        setting = data['settings'][-1]
+        found = {
+            'protocol': data['protocol'],
+            'setting': setting['name'],
+            'decision': setting['decision'],
+            'metrics': setting['metrics'],
+            'groups': {
+                f'{fold["name"]}, seed {fold["seed"]}': metrics
+                for fold, metrics in zip(data['folds'], setting['folds'], strict=True)
+            },
+        }
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise DataError(
+            f'{file}: no report of streams ({error}); `bharnet-train online` writes one'
+        ) from error
+    return found

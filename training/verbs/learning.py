@@ -6,6 +6,8 @@ from pathlib import Path
 
 from lightning.pytorch.utilities import rank_zero_only
 
+from bharnet_ros.config import MODELS_OWN
+
 from ..countdown import Countdown
 from ..errors import DataError, ExportError
 from ..evaluation.calibrate import Calibration
@@ -13,6 +15,7 @@ from ..evaluation.metrics import guessing
 from ..evaluation.report import read_report
 from ..export import check_use, export, make_contract
 from ..guard import guard_of
+from ..online.report import read_online_report
 from ..online.strangers_report import read_strangers_report
 from ..preflight import find_doubts
 from ..recipe import RunConfig, load_data
@@ -73,6 +76,7 @@ def export_run(
     private: bool = False,
     words: Path | None = None,
     strangers: Path | None = None,
+    online: Path | None = None,
 ) -> None:
     """Export a trained run as one ONNX file.
 
@@ -89,6 +93,8 @@ def export_run(
             What else the run learned is then unknown. Without it every class is told.
         strangers: folder that `strangers` wrote of people that this recipe did not learn from. Its
             threshold and its table go into the model.
+        online: folder that `online` wrote for the same recipe. The last setting of its decision
+            (threshold, min_duration, smoothing) and its table go into the model.
 
     """
     if precision not in ('float32', 'float16'):
@@ -132,6 +138,18 @@ def export_run(
             contract,
             rejection_threshold=threshold,
             metrics=metrics | {'strangers': measured},
+        )
+    if online is not None:
+        measured = read_online_report(online)
+        decision = measured['decision']
+        contract = replace(
+            contract,
+            rejection_threshold=decision['threshold'] or contract.rejection_threshold,
+            metrics=contract.metrics | {'online': measured},
+            **{
+                name: decision[name] if decision[name] != MODELS_OWN else None
+                for name in ('min_duration', 'smoothing')
+            },
         )
     guard = guard_of(config, clips)
     difference = export(model, contract, clips, to, guard, vocabulary=vocabulary)

@@ -199,7 +199,8 @@ def online(
         withhold: classes that are not trained on: the unknown actions of the streams. They may be
             classes that the recipe leaves out.
         minutes: of each stream.
-        tune: choose the decision parameters on streams made of other clips of the groups.
+        tune: choose the decision parameters on streams made of other clips of the groups; for
+            recordings, which cannot be halved, on those of the other groups.
         seeds: of training and streams, one whole round each.
         run: folder that `train` wrote, to be taken for all groups. It may have seen them.
         model: the same, but an exported file, or the name of a shipped model.
@@ -237,7 +238,9 @@ def online(
         f'{report.name}: streams of {", ".join(groups)}; unknown: '
         f'{", ".join(withhold) or "none"}; seeds {", ".join(map(str, seeds))}'
     )
-    settings = write_online_report(report, protocol, folds, notes)
+    # A model that is given may have seen the people, so nothing is chosen on them.
+    across = tune and given is None
+    settings = write_online_report(report, protocol, folds, notes, across)
     print('\n'.join([*notes, summary(settings)]), end='')
     for setting in settings:
         print(

@@ -1,6 +1,7 @@
 """Augmentation of raw clips. Each function returns a new clip and never invents a missing part."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -16,7 +17,10 @@ class AugmentConfig:
     """Strength of each augmentation; a probability or limit of 0 turns it off."""
 
     mirror: float = 0.5  # probability
+    # What a mirror turns into each other, such as swipe-left: swipe-right; and the other way.
+    mirror_labels: dict[str, str] = field(default_factory=dict)
     crop: float = 0.5  # least share of a clip that is kept, in one random piece
+    keep_end: bool = False  # that piece is the end of the clip: of windows, which are called by it
     late_start: float = 0.2  # probability that the window's first steps are missing
     rotate: float = 12.0  # degrees in the image plane, at most
     turn: float = 0.0  # degrees about the vertical and the horizontal axis; metric skeletons only
@@ -64,6 +68,19 @@ def mirror(clip: Clip, layout: BodyHandLayout = MEDIAPIPE_HOLISTIC) -> Clip:
         right_hand=flipped['left_hand'],
         mask=clip.mask[:, [0, 2, 1]],
     )
+
+
+def mirrored_labels(names: Sequence[str], pairs: dict[str, str]) -> np.ndarray:
+    """Return what a mirror makes of each class, (K,) int: mostly itself; -1 where nobody knows.
+
+    Args:
+        names: of the K classes.
+        pairs: see `AugmentConfig.mirror_labels`; a pair of which no class is there says nothing.
+
+    """
+    twins = pairs | {twin: name for name, twin in pairs.items()}
+    known = {name: k for k, name in enumerate(names)}
+    return np.array([known.get(twins.get(name, name), -1) for name in names])
 
 
 def rotate(clip: Clip, degrees: float) -> Clip:
@@ -266,14 +283,12 @@ def augment(
     rng: np.random.Generator,
     layout: BodyHandLayout = MEDIAPIPE_HOLISTIC,
 ) -> Clip:
-    """Apply the random augmentations of `config` except crop, join and resting hands.
+    """Apply the random augmentations of `config` except mirror, crop, join and resting hands.
 
     The same state of `rng` gives the persons of one clip the same view: what is drawn does not
     depend on the clip.
     """
     steps = len(clip.mask)
-    if rng.random() < config.mirror:
-        clip = mirror(clip, layout)
     if layout.space == 'metric':
         clip = turn(clip, *(rng.uniform(-1, 1, 2) * config.turn))
     else:

@@ -6,7 +6,7 @@ from torch.utils.data import Dataset
 
 from bharnet_ros.types import Clip
 
-from .augment import AugmentConfig, augment, graft, mirror, rest_hands
+from .augment import AugmentConfig, augment, graft, mirror, mirrored_labels, rest_hands
 from .clips import Clips
 from .joining import Joiner
 from .sampler import Draw
@@ -58,6 +58,11 @@ class ClipDataset(Dataset):
             if config is not None and config.join
             else None
         )
+        self.twins = (
+            mirrored_labels(clips.class_names, config.mirror_labels)
+            if config is not None
+            else None
+        )
         # In metric space there is no telling where in the picture a hand would be.
         self.rest_hands = config.rest_hands if config and clips.layout.space == 'image' else 0.0
 
@@ -82,10 +87,13 @@ class ClipDataset(Dataset):
             persons, label = [joined[0]], joined[1]
         else:
             share = rng.uniform(self.config.crop, 1.0)
-            start = rng.uniform(0, 1 - share)
+            start = 1 - share if self.config.keep_end else rng.uniform(0, 1 - share)
             persons = [
                 self._dressed(clip, label, rng) for clip in self._persons(i, start, start + share)
             ]
+        twin = int(self.twins[label])
+        if twin >= 0 and rng.random() < self.config.mirror:
+            persons, label = [mirror(clip, self.clips.layout) for clip in persons], twin
         view = int(rng.integers(2**32))  # the same for all persons of the clip
         return to_tensors(
             [

@@ -31,10 +31,18 @@ class EpochSampler(Sampler[Draw]):
     Lightning calls `set_epoch`.
     """
 
-    def __init__(self, kinds: np.ndarray | int, seed: int, repeat: int = 1):
+    def __init__(
+        self,
+        kinds: np.ndarray | int,
+        seed: int,
+        repeat: int = 1,
+        idle: np.ndarray | None = None,
+        idle_share: float = 0.0,
+    ):
         """Take what each of the N clips is, (N,): every kind is drawn equally often.
 
-        A number in place of `kinds` is N itself: every clip is drawn once.
+        A number in place of `kinds` is N itself: every clip is drawn once. With an `idle_share`
+        above 0 this share of the draws is of the clips that `idle` (N,) bool marks.
         """
         plain = isinstance(kinds, int)
         self.clips = kinds if plain else len(kinds)
@@ -43,6 +51,11 @@ class EpochSampler(Sampler[Draw]):
         if not plain:
             _, number, share = np.unique(kinds, return_inverse=True, return_counts=True)
             self.weights = torch.tensor(1.0 / share[number], dtype=torch.double)
+        if idle_share and idle is not None and 0 < idle.sum() < len(idle):
+            if self.weights is None:
+                self.weights = torch.ones(self.clips, dtype=torch.double)
+            for here, part in ((idle, idle_share), (~idle, 1 - idle_share)):
+                self.weights[here] *= part / self.weights[here].sum()
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch that the next iteration gives."""

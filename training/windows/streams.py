@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -10,8 +10,7 @@ from bharnet_ros.types import SECOND
 
 from ..datasets.segments import Segment, end_of, labels_at
 from ..datasets.store import StoredDataset
-
-BEGUN = 0.3  # seconds of an action after which it can be known
+from .strokes import WAYS, only_strokes
 
 
 @dataclass(frozen=True)
@@ -21,12 +20,23 @@ class Cut:
     seconds: float | None = None  # of a window; null: a clip for each segment
     hop: float = 0.25  # seconds from the end of one window to the end of the next
     longest: float | None = 4.0  # seconds of a clip: a longer segment gives several; null: whole
+    begun: float = 0.3  # seconds of an action after which a window can know it
+    lag: float = 0.0  # how long before its end a window shows what it is called, seconds
+    # Labels that also cover the way there and back, and what of it counts: up, down, or held.
+    strokes: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self):
         for name in ('seconds', 'hop', 'longest'):
             value = getattr(self, name)
             if value is not None and not 0 < value < float('inf'):
                 raise ValueError(f'cut: {name} is in seconds, above 0, not {value}')
+        if wrong := set(self.strokes.values()) - set(WAYS):
+            raise ValueError(f'cut: a stroke is {", ".join(WAYS)}, not {min(wrong)}')
+        if not 0 <= self.lag <= self.begun < float('inf'):
+            raise ValueError(
+                'cut: lag and begun are in seconds, not below 0, and lag is not above begun; not '
+                f'{self.lag} and {self.begun}'
+            )
 
 
 WHOLE = Cut(longest=None)  # one piece for each segment: what has to be found in a stream
@@ -46,9 +56,10 @@ class Piece:
 def cut(stamps: np.ndarray, segments: Sequence[Segment], how: Cut) -> list[Piece]:
     """Cut one stream.
 
-    Every frame of a clip has the clip's label. A window has the label of its newest frame, and is
-    left out where that cannot be known: nobody labelled the newest frame, or its segment has been
-    there for less than BEGUN seconds (unless it shows nothing else).
+    Every frame of a clip has the clip's label. A window has the label of the frame that is `lag`
+    older than its newest one, and is left out where that cannot be known: nobody labelled it, or
+    its segment began less than `begun` seconds before the window's end (unless it shows nothing
+    else).
 
     Args:
         stamps: of the frames, (F,) int64 nanoseconds, rising.
@@ -59,17 +70,18 @@ def cut(stamps: np.ndarray, segments: Sequence[Segment], how: Cut) -> list[Piece
     if how.seconds is None:
         return [piece for segment in segments for piece in _parts(stamps, segment, how.longest)]
     labels = labels_at(segments, stamps)
-    length, hop = round(how.seconds * SECOND), round(how.hop * SECOND)
+    length, hop, lag = (round(value * SECOND) for value in (how.seconds, how.hop, how.lag))
     starts = {segment.start for segment in segments}
     found = []
     for end in range(int(stamps[0]) + length, int(stamps[-1]) + 1, hop):
         first = int(np.searchsorted(stamps, end - length))
         last = int(np.searchsorted(stamps, end, 'right'))
-        label = labels[last - 1]
+        named = max(int(np.searchsorted(stamps, stamps[last - 1] - lag, 'right')) - 1, first)
+        label = labels[named]
         if not label or last - first < 2:
             continue
-        begins = max(start for start in starts if start <= stamps[last - 1])
-        if begins > stamps[first] and stamps[last - 1] - begins < BEGUN * SECOND:
+        begins = max(start for start in starts if start <= stamps[named])
+        if begins > stamps[first] and stamps[last - 1] - begins < how.begun * SECOND:
             continue
         found.append(_piece(stamps, first, last, str(label)))
     return found
@@ -106,7 +118,13 @@ def as_clips(store: StoredDataset, how: Cut) -> StoredDataset:
     stamps = store.maps['stamps']
     for i, id in enumerate(store.table['id']):
         row, frames = int(store.table['row'][i]), int(store.table['frames'][i])
-        for piece in cut(stamps[row : row + frames], store.segments.get(str(id), ()), how):
+        segments = store.segments.get(str(id), ())
+        if how.strokes:
+            joints = [store.layout.body.index(f'{side}_wrist') for side in ('left', 'right')]
+            wrists = store.tracks(i)[0].body[:, joints, 1]
+            heights = -np.asarray(wrists, np.float32).min(1)
+            segments = only_strokes(segments, stamps[row : row + frames], heights, how.strokes)
+        for piece in cut(stamps[row : row + frames], segments, how):
             rows.append(i)
             pieces.append(piece)
     rows = np.array(rows, int)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import cv2
 import pytest
 
+from bharnet_ros.inference.model import Model
 from bharnet_ros.recognition.decision import DecisionConfig
 from bharnet_ros.training import cli
 from bharnet_ros.training.errors import DataError
@@ -87,6 +88,14 @@ def test_a_run_that_is_given_may_have_seen_the_people_and_the_report_says_so(
     data = json.loads((tmp_path / 'o' / 'report.json').read_text())
     assert [s['name'] for s in data['settings']] == ['default']
     assert data['settings'][0]['on_tune'] is None and data['folds'][0]['train_clips'] is None
+    data['settings'][-1]['decision'] |= {'threshold': 0.7, 'min_duration': 0.0, 'smoothing': 0.05}
+    (tmp_path / 'o' / 'report.json').write_text(json.dumps(data))
+    cli.export_run(run, 'o', tmp_path / 'o.onnx', online=tmp_path / 'o')
+    contract = Model(tmp_path / 'o.onnx').contract
+    assert (contract.rejection_threshold, contract.min_duration) == (0.7, 0.0)
+    assert contract.smoothing == 0.05 and contract.metrics['online']['metrics']['words'] > 0
+    with pytest.raises(DataError, match='no report of streams'):
+        cli.export_run(run, 'o', tmp_path / 'o.onnx', online=tmp_path / 'nothing')
     with pytest.raises(DataError, match='up is the idle class, or known'):
         cli.online(recipe, tmp_path / 'c', ['made/0'], ['up'], run=run)
     with pytest.raises(DataError, match='not both'):

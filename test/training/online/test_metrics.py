@@ -139,6 +139,7 @@ def test_scores_over_time_are_those_counted_by_hand():
     )  # right after 2 s, overlap 1 of 3.6 s, 0.6 s too long
     assert found.words == 3 and found.missed == pytest.approx(1 / 3)
     assert found.f1 == pytest.approx({10: 4 / 8, 25: 4 / 8, 50: 2 / 8})
+    assert found.f1_starts == pytest.approx(2 * 2 / (3 + 5))
     assert found.false_per_minute == pytest.approx(2 / (6.8 / 60))
     assert found.false_idle == found.false_unknown == pytest.approx(1 / (3.4 / 60))
     assert (found.delay_p50, found.delay_p90) == pytest.approx((1.3, 1.86))
@@ -151,6 +152,17 @@ def test_scores_over_time_are_those_counted_by_hand():
 def test_an_action_that_began_before_its_word_is_no_detection():
     found = compute_online_metrics([(TRUTH, StreamAnswer(action('a', 3.2, 6.4)))])
     assert found.missed == 1 and found.delay_p50 is None and found.false_idle > 0
+
+
+def test_who_answers_right_after_a_short_word_is_late_and_not_wrong():
+    truth = ten_hertz(
+        10, [('-', IDLE, 0, 2), ('a', KNOWN, 2, 2.5), ('-', IDLE, 2.5, 6), ('b', KNOWN, 6, 10)]
+    )
+    for start, late in ((2.8, True), (2.95, False)):
+        found = compute_online_metrics([(truth, StreamAnswer(action('a', start, start + 0.5)))])
+        assert found.missed == (0.5 if late else 1.0)
+        assert found.false_idle == pytest.approx(0 if late else 1 / (5.1 / 60))
+        assert found.f1_starts == pytest.approx(2 / 3 if late else 0)
 
 
 def test_streams_are_scored_together():

@@ -4,9 +4,19 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from bharnet_ros.training.windows.augment import AugmentConfig, mirror
 from bharnet_ros.training.windows.dataset import ClipDataset, to_tensors
 from bharnet_ros.training.windows.sampler import EpochSampler
 from support.training import STEPS
+
+# Nothing is changed but what a test asks for.
+STILL = dict.fromkeys(
+    (
+        *('mirror', 'late_start', 'rotate', 'stretch', 'drop_step', 'drop_hand', 'rest_hands'),
+        *('body_noise', 'hand_noise', 'body_offset', 'hand_offset'),
+    ),
+    0.0,
+)
 
 
 def test_a_dataset_without_augmentation_gives_whole_clips(clips):
@@ -17,10 +27,30 @@ def test_a_dataset_without_augmentation_gives_whole_clips(clips):
         torch.testing.assert_close(a, b)
 
 
+def test_a_mirrored_clip_has_the_label_of_what_it_then_shows(clips):
+    one, other, *_ = clips.class_names
+    for pairs, twin in (({}, 0), ({one: other}, 1), ({one: 'nobody shows this'}, None)):
+        config = AugmentConfig(**STILL | {'mirror': 1.0}, crop=1.0, mirror_labels=pairs)
+        data = ClipDataset(clips, STEPS, config=config)
+        i = int((clips.label == 0).argmax())
+        plain = clips.clip(i, 0.0, 1.0, STEPS)
+        shown = plain if twin is None else mirror(plain, clips.layout)
+        inputs, label = data[(0, i)]
+        assert label == (twin or 0)
+        torch.testing.assert_close(inputs[0], to_tensors([shown])[0])
+
+
+def test_the_end_of_a_window_is_kept_where_it_gives_the_name(clips):
+    data = ClipDataset(clips, STEPS, config=AugmentConfig(crop=0.3, keep_end=True, **STILL))
+    whole = to_tensors([clips.clip(0, 0.0, 1.0, STEPS)])[0]
+    for draw in range(5):
+        body = data[(draw, 0)][0][0]
+        torch.testing.assert_close(body[:, -1], whole[:, -1])
+        assert not torch.allclose(body[:, 0], whole[:, 0], atol=1e-4)
+
+
 @pytest.mark.parametrize('workers', [0, 2])
 def test_an_augmented_clip_depends_on_seed_and_draw_alone(clips, workers):
-    from bharnet_ros.training.windows.augment import AugmentConfig
-
     def once(seed):
         sampler = EpochSampler(clips.label, seed)
         sampler.set_epoch(4)

@@ -34,6 +34,16 @@ def test_balanced_draws_give_every_class_its_share():
     assert not set(numbers) & {n for n, _ in sampler}, 'no draw number comes twice'
 
 
+@pytest.mark.parametrize('kinds', [np.array([0] * 90 + [1] * 6 + [2] * 4), 100])
+def test_rest_gets_the_share_of_the_draws_that_is_asked_for(kinds):
+    rest = np.arange(100) < 90
+    drawn = np.array([i for _, i in EpochSampler(kinds, 0, 40, rest, 0.5)])
+    assert len(drawn) == 4000 and 0.45 < rest[drawn].mean() < 0.55
+    others = drawn[~rest[drawn]]
+    share = 0.5 if isinstance(kinds, np.ndarray) else 0.6  # of the first of two classes
+    assert share - 0.1 < (others < 96).mean() < share + 0.1
+
+
 def test_every_person_of_every_class_is_drawn_equally_often(tmp_path):
     clips = made_clips(tmp_path)
     pairs = list(zip(clips.label.tolist(), clips.group.tolist(), strict=True))

@@ -18,7 +18,8 @@ from bharnet_ros.training.datasets.table import ClipInfo
 from bharnet_ros.training.datasets.validate import find_faults
 from bharnet_ros.training.errors import DataError
 from bharnet_ros.training.windows.clips import DatasetSource, load_clips
-from bharnet_ros.training.windows.streams import BEGUN, WHOLE, Cut, cut, events
+from bharnet_ros.training.windows.streams import WHOLE, Cut, cut, events
+from bharnet_ros.training.windows.strokes import only_strokes
 from bharnet_ros.types import SECOND
 
 LABELS = ('-', 'wave', 'point', '')
@@ -57,21 +58,52 @@ def test_every_frame_of_a_clip_has_its_label_and_no_frame_is_lost(stream, longes
     np.testing.assert_array_equal(taken, labels != '')
 
 
-@given(streams(), st.floats(0.3, 2), st.floats(0.05, 1))
-def test_a_window_is_called_what_the_stream_says_at_its_end(stream, seconds, hop):
+@given(streams(), st.floats(0.3, 2), st.floats(0.05, 1), st.floats(0, 0.2), st.floats(0.2, 0.4))
+def test_a_window_is_called_what_the_stream_says_near_its_end(stream, seconds, hop, lag, begun):
     labels, stamps = stream
     segments = segments_of(labels, stamps)
-    windows = cut(stamps, segments, Cut(seconds, hop))
+    windows = cut(stamps, segments, Cut(seconds, hop, begun=begun, lag=lag))
     for window in windows:
         inside = labels_at(segments, stamps[window.first : window.last])
         np.testing.assert_array_equal(inside, labels[window.first : window.last])
-        assert window.label == labels[window.last - 1] != ''
         assert stamps[window.last - 1] - stamps[window.first] <= seconds * SECOND
-        newest = next(s for s in segments if s.start <= stamps[window.last - 1] < s.stop)
-        shown = (stamps[window.last - 1] - max(newest.start, stamps[window.first])) / SECOND
-        assert shown >= BEGUN or newest.start <= stamps[window.first]
+        older = stamps[: window.last] <= stamps[window.last - 1] - round(lag * SECOND)
+        named = max(int(older.sum()) - 1, window.first)
+        assert window.label == labels[named] != ''
+        segment = next(s for s in segments if s.start <= stamps[named] < s.stop)
+        shown = (stamps[window.last - 1] - segment.start) / SECOND
+        assert shown >= begun or segment.start <= stamps[window.first]
     ends = [stamps[window.last - 1] for window in windows]
     assert ends == sorted(ends)
+
+
+@pytest.mark.parametrize(
+    ('way', 'first', 'last'), [('up', 10, 20), ('down', 30, 40), ('held', 15, 35)]
+)
+def test_of_a_label_that_covers_the_way_there_and_back_the_stroke_is_kept(way, first, last):
+    height = np.interp(np.arange(50), [0, 10, 20, 30, 40, 49], [0, 0, 1, 1, 0, 0])
+    stamps = np.arange(50) * SECOND // 25
+    whole = [
+        Segment('wave', int(stamps[2]), int(stamps[48])),
+        Segment('-', int(stamps[48]), 10**10),
+    ]
+    stroke, rest = only_strokes(whole, stamps, height, {'wave': way})
+    assert rest == whole[1] and stroke.label == 'wave'
+    assert abs(stroke.start / SECOND * 25 - first) <= 3
+    assert abs(stroke.stop / SECOND * 25 - last) <= 4
+    assert only_strokes(whole, stamps, height, {'point': way}) == whole
+    short = [Segment('wave', 0, int(stamps[3]))]
+    assert only_strokes(short, stamps, height, {'wave': way}) == short
+
+
+def test_a_stroke_that_goes_nowhere_is_refused():
+    with pytest.raises(ValueError, match='not sideways'):
+        Cut(1.0, strokes={'wave': 'sideways'})
+
+
+def test_a_window_cannot_be_called_what_came_after_it_was_known():
+    with pytest.raises(ValueError, match='lag is not above begun'):
+        Cut(1.0, begun=0.1, lag=0.2)
 
 
 @given(streams())
