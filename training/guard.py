@@ -1,5 +1,7 @@
 """What the shape guard of a run compares with, learned from clips; see networks/shape_guard.py."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -15,18 +17,34 @@ from .networks.shape_guard import (
     nearest,
 )
 from .recipe import RunConfig
+from .vocabulary import Vocabulary
 from .windows.clips import Clips
 from .windows.dataset import to_tensors
+from .windows.splits import split
 
 KEPT = 96  # windows of each word that the model carries, at most
 NEAREST = 5  # windows of the word, to which the mean distance is taken; fewer if a word has fewer
 ENDS = (0.5, 0.75, 1.0)  # of a clip: where its training windows end
 
 
-def guard_of(config: RunConfig, clips: Clips) -> ShapeGuard | None:
-    """Return the guard that a recipe asks for, made of the clips that it learned; else None."""
+def guard_of(
+    config: RunConfig, clips: Clips, vocabulary: Vocabulary | None = None
+) -> ShapeGuard | None:
+    """Return the guard that a recipe asks for, made of the clips that it learned; else None.
+
+    With a `vocabulary` it is one of its words, and all else that was learned is unknown.
+    """
     if not config.shape_limit:
         return None
+    if config.split is not None:
+        clips = clips.select(split(clips, config.split).train)
+    if vocabulary is not None:
+        told = vocabulary.projection(clips.class_names, config.idle).argmax(1).numpy()
+        clips = replace(
+            clips,
+            label=told[clips.label],
+            class_names=vocabulary.labels(config.idle, config.unknown),
+        )
     learned = learn_shapes(clips, config.steps, config.window_seconds, config.idle, config.unknown)
     return ShapeGuard(learned, config.shape_limit)
 

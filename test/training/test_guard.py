@@ -16,6 +16,7 @@ from bharnet_ros.training.guard import guard_of, learn_shapes
 from bharnet_ros.training.networks.bharnet import build
 from bharnet_ros.training.networks.shape_guard import ShapeGuard, distances, hand_shapes
 from bharnet_ros.training.recipe import load_data
+from bharnet_ros.training.vocabulary import Vocabulary
 from bharnet_ros.training.windows.augment import mirror, rotate, zoom
 from bharnet_ros.training.windows.dataset import to_tensors
 from support.training import (
@@ -180,6 +181,15 @@ def test_a_recipe_guards_what_the_robot_runs(tmp_path):
     for own, other in ((FIST, FLAT), (FLAT, FIST)):
         p = recognizer.infer([window(found, own)])[0]
         assert p[other] < 0.001 < p[own]
+
+
+def test_words_that_are_read_off_are_guarded_under_their_own_names(clips):
+    words = Vocabulary(('open', 'closed'), (('flat',), ('fist',)))
+    net = guard_of(config(shape_limit=5.0), clips, words)
+    p = [0.5, 0.3, 0.1, 0.1]  # open, closed, idle, unknown
+    found = answer(net, window(clips, FIST), p)
+    assert found[0] < 0.01 and found[3] > 0.59
+    assert found[1:3] == pytest.approx(p[1:3], abs=0.02)
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def exported(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / 'online.onnx'
         contract = make_contract('online', config, clips, {}, vocabulary=vocabulary)
-        guard = guard_of(config, clips)
+        guard = guard_of(config, clips, vocabulary)
         export(model, contract, clips, path, guard, vocabulary=vocabulary)
         return Model(path)
 

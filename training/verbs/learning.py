@@ -151,7 +151,7 @@ def export_run(
                 for name in ('min_duration', 'smoothing')
             },
         )
-    guard = guard_of(config, clips)
+    guard = guard_of(config, clips, vocabulary)
     difference = export(model, contract, clips, to, guard, vocabulary=vocabulary)
     print(
         f'wrote {to}, {to.stat().st_size / 1e6:.2f} MB; largest difference to PyTorch '
