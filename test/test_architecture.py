@@ -28,7 +28,6 @@ TRAINING = (
     {'train'},
     {'runs'},
     {'evaluation'},
-    {'guard'},
     {'bank'},
     {'export'},
     {'online'},

@@ -23,7 +23,6 @@ from .bank import make_bank
 from .errors import DataError, ExportError
 from .evaluation.calibrate import Calibration
 from .networks.bharnet import BHaRNet, UnifiedNet
-from .networks.shape_guard import ShapeGuard
 from .recipe import RunConfig
 from .vocabulary import Vocabulary
 from .windows.clips import Clips
@@ -31,7 +30,6 @@ from .windows.dataset import ClipDataset
 
 OPSET = 18
 FEW = 3  # people from whom a class is learned; fewer are marked in the contract
-UNGUARDED = 'Its scores and calibration are those of the network without the guard (shape_limit).'
 PRIVATE = 'It learned from data that are for measuring only: do not pass it on.'
 TOLERANCE = {'float32': 1e-5, 'float16': 2e-2}  # of either output, ONNX Runtime against PyTorch
 
@@ -44,13 +42,11 @@ class Probabilities(nn.Module):
         model: nn.Module,
         persons: int = 1,
         temperature: float = 1.0,
-        guard: ShapeGuard | None = None,
         answers: Tensor | None = None,
     ):
         """Args: `answers` (K, L) sums the network's classes to those that are told."""
         super().__init__()
         self.model, self.persons, self.temperature = model, persons, temperature
-        self.guard = guard
         self.register_buffer('answers', answers)
 
     def forward(
@@ -64,8 +60,6 @@ class Probabilities(nn.Module):
         found = (logits.fused / self.temperature).softmax(1)
         if self.answers is not None:
             found = found @ self.answers
-        if self.guard is not None:
-            found = self.guard(found, left_hand, right_hand, mask, aspect)
         return found, logits.embedding
 
 
@@ -130,7 +124,7 @@ def make_contract(
         window_seconds=config.window_seconds,
         window_steps=config.steps,
         preprocessing=network.pop('preprocess'),
-        network=network | {'members': members, 'shape_limit': config.shape_limit},
+        network=network | {'members': members},
         training={
             'sources': [
                 {'name': name, 'license': terms, 'use': use}
@@ -151,7 +145,6 @@ def make_contract(
         package_version=__version__,
         notes=[
             *config.notes,
-            *([UNGUARDED] if config.shape_limit and metrics else []),
             *([PRIVATE] if measured(clips) else []),
         ],
         persons=clips.persons,
@@ -223,7 +216,6 @@ def export(
     contract: Contract,
     clips: Clips,
     path: Path,
-    guard: ShapeGuard | None = None,
     check: int = 64,
     vocabulary: Vocabulary | None = None,
 ) -> float:
@@ -234,7 +226,7 @@ def export(
     ExportError (and no file) if one of the numbers differs by more than TOLERANCE.
     """
     answers = vocabulary and vocabulary.projection(clips.class_names, contract.idle)
-    model = Probabilities(model, contract.persons, contract.temperature, guard, answers).eval()
+    model = Probabilities(model, contract.persons, contract.temperature, answers).eval()
     inputs = example_inputs(contract, clips, check)
     with torch.no_grad():
         expected = [part.numpy() for part in model(*inputs)]

@@ -75,16 +75,11 @@ class RunConfig:
     ensemble: list[Member] = field(default_factory=list)  # trained one by one, exported as one
     steps: int = 24  # T; must be divisible by the product of the streams' strides
     window_seconds: float = 2.0  # length of a window on the robot
-    # How many times as far as another person's may the hands be from those of a word (guard.py)?
-    # There it loses half its probability to `unknown`; 0: do not ask. Added by the export.
-    shape_limit: float = 0.0
     seed: int = 0
     out: Path = Path('runs/latest')
     notes: list[str] = field(default_factory=list)  # assumptions and limits, for the contract
 
     def __post_init__(self):
-        if not self.shape_limit >= 0:
-            raise ValueError(f'shape_limit is 0 or more, not {self.shape_limit}')
         for stream in self.model.streams.values():
             if self.steps % math.prod(stream.strides):
                 raise ValueError(

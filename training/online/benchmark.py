@@ -13,7 +13,6 @@ from bharnet_ros.inference.model import Model
 
 from ..errors import DataError
 from ..export import export, make_contract
-from ..guard import guard_of
 from ..recipe import RunConfig
 from ..train import fit
 from ..vocabulary import Vocabulary
@@ -44,8 +43,7 @@ def exported(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / 'online.onnx'
         contract = make_contract('online', config, clips, {}, vocabulary=vocabulary)
-        guard = guard_of(config, clips, vocabulary)
-        export(model, contract, clips, path, guard, vocabulary=vocabulary)
+        export(model, contract, clips, path, vocabulary=vocabulary)
         return Model(path)
 
 

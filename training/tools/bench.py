@@ -10,15 +10,14 @@ from bharnet_ros.inference.model import Model
 from bharnet_ros.tools.bench.report import Infer, bench
 
 from ..export import TOLERANCE, Probabilities
-from ..networks.shape_guard import ShapeGuard
 
 NAME = 'torch eager'
 
 
-def eager(network: nn.Module, contract: Contract, threads: int, guard: ShapeGuard | None) -> Infer:
+def eager(network: nn.Module, contract: Contract, threads: int) -> Infer:
     """Return a call that takes the inputs of the exported model and runs PyTorch on them."""
     torch.set_num_threads(threads)
-    wrapped = Probabilities(network, contract.persons, contract.temperature, guard).eval()
+    wrapped = Probabilities(network, contract.persons, contract.temperature).eval()
 
     def infer(feed: dict[str, np.ndarray]) -> np.ndarray:
         with torch.inference_mode():
@@ -27,14 +26,12 @@ def eager(network: nn.Module, contract: Contract, threads: int, guard: ShapeGuar
     return infer
 
 
-def bench_with_torch(
-    network: nn.Module, recognizer: Model, config: BenchOptions, guard: ShapeGuard | None = None
-) -> dict:
+def bench_with_torch(network: nn.Module, recognizer: Model, config: BenchOptions) -> dict:
     """Run `bharnet bench` with torch eager in place of ONNX Runtime in the bare loop, too.
 
-    `guard` is that of the run, see `guard_of`. ValueError if the two are not the same network.
+    ValueError if the two are not the same network.
     """
-    infer = eager(network, recognizer.contract, config.runtime.threads, guard)
+    infer = eager(network, recognizer.contract, config.runtime.threads)
     session, feed = recognizer.bare()
     rng = np.random.default_rng(0)
     feed = {name: rng.random(value.shape, np.float32) for name, value in feed.items()}
@@ -42,9 +39,5 @@ def bench_with_torch(
     found, expected = infer(feed), session.run(None, feed)[0]
     limit = TOLERANCE[recognizer.contract.precision]
     if found.shape != expected.shape or np.abs(found - expected).max() > limit:
-        raise ValueError(
-            f'{recognizer.path} was not exported from this run'
-            + (', or not from its data of today' if guard else '')
-            + ': they disagree'
-        )
+        raise ValueError(f'{recognizer.path} was not exported from this run: they disagree')
     return bench(config, {NAME: infer})

@@ -16,7 +16,6 @@ from bharnet_ros.system.onnxruntime import ort
 from bharnet_ros.system.writing import write_text
 
 from ..export import Probabilities
-from ..networks.shape_guard import ShapeGuard
 from ..recipe import RunConfig
 from .complexity import window
 
@@ -51,18 +50,14 @@ def latency(
     threads: int,
     seconds: float,
     report: Path | None,
-    guard: ShapeGuard | None = None,
 ) -> list[Latency]:
-    """Measure both by turns, twice, in one process; write a JSON report if asked.
-
-    `guard` is that of the run, see `guard_of`: the exported model holds it, too.
-    """
+    """Measure both by turns, twice, in one process; write a JSON report if asked."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     session = ort.InferenceSession(exported, options, providers=['CPUExecutionProvider'])
     inputs = window(config.model, config.steps, persons)
     inputs = tuple(torch.rand_like(part) for part in inputs)
-    wrapped = Probabilities(model, persons, guard=guard).eval()
+    wrapped = Probabilities(model, persons).eval()
     raw = tuple(p[:, 0] for p in inputs[:4]) if persons == 1 else inputs[:4]
     feed = {name: part.numpy() for name, part in zip(INPUTS, (*raw, inputs[4]), strict=True)}
     torch.set_num_threads(threads)

@@ -14,7 +14,6 @@ from ..evaluation.calibrate import Calibration
 from ..evaluation.metrics import guessing
 from ..evaluation.report import read_report
 from ..export import check_use, export, make_contract
-from ..guard import guard_of
 from ..online.report import read_online_report
 from ..online.strangers_report import read_strangers_report
 from ..preflight import find_doubts
@@ -151,8 +150,7 @@ def export_run(
                 for name in ('min_duration', 'smoothing')
             },
         )
-    guard = guard_of(config, clips, vocabulary)
-    difference = export(model, contract, clips, to, guard, vocabulary=vocabulary)
+    difference = export(model, contract, clips, to, vocabulary=vocabulary)
     print(
         f'wrote {to}, {to.stat().st_size / 1e6:.2f} MB; largest difference to PyTorch '
         f'{difference:.1e}'

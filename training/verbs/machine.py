@@ -7,7 +7,6 @@ from bharnet_ros.inference.model import Model
 from bharnet_ros.system.signals import ended_by_signals
 from bharnet_ros.tools.bench.report import check_bench
 
-from ..guard import guard_of
 from ..recipe import RunConfig, load_data
 from ..runs import read_model, read_run
 from ..tools.bench import bench_with_torch
@@ -46,9 +45,7 @@ def measure_latency(
     config = read_run(run)
     clips = load_data(config)
     network = read_model(run, config, len(clips.class_names))
-    for row in latency(
-        network, config, model, clips.persons, threads, seconds, report, guard_of(config, clips)
-    ):
+    for row in latency(network, config, model, clips.persons, threads, seconds, report):
         print(f'{row.name:14} p50 {row.p50:6.2f}  p90 {row.p90:6.2f}  p99 {row.p99:6.2f} ms')
 
 
@@ -90,10 +87,8 @@ def benchmark(
     check_bench(options)
     recognizer, config = Model(model, threads=threads), read_run(run)
     network = read_model(run, config, len(recognizer.contract.labels))
-    # A guard is made of the data; a run without one is measured without its data.
-    guard = guard_of(config, load_data(config)) if config.shape_limit else None
     with ended_by_signals():
-        bench_with_torch(network, recognizer, options, guard)
+        bench_with_torch(network, recognizer, options)
 
 
 def loader_benchmark(

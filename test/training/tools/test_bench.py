@@ -14,20 +14,6 @@ from support.training import (
 pytestmark = pytest.mark.slow
 
 
-def test_a_guarded_model_is_measured_beside_the_same_guard_in_pytorch(guarded, data_dir):
-    video = data_dir / 'videos' / 'slp_pose_test_video.mp4'
-    cli.benchmark(
-        guarded / 'run',
-        guarded / 'shy.onnx',
-        [video],
-        rounds=1,
-        seconds=0,
-        report=guarded / 'b.json',
-    )
-    bare = json.loads((guarded / 'b.json').read_text())['videos'][video.name]['bare']
-    assert bare['bare loop, torch eager']['stages_ms']['infer']['n'] > 0
-
-
 def test_what_cannot_be_measured_is_refused_before_anything_is_read(tmp_path):
     with pytest.raises(ValueError, match='threads: 1 to 64, not 0'):
         cli.benchmark(tmp_path / 'no_run', tmp_path / 'no.onnx', [], threads=0)

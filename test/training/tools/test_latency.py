@@ -5,8 +5,6 @@ import json
 import pytest
 
 from bharnet_ros.training import cli
-from bharnet_ros.training.export import Probabilities
-from bharnet_ros.training.tools import latency
 from support.training import (
     config,
     imported,
@@ -24,18 +22,3 @@ def test_latency_is_measured_against_pytorch(tmp_path, capsys):
     assert [row['name'] for row in rows] == ['ONNX Runtime', 'PyTorch eager'] * 2
     assert all(0 < row['p50'] <= row['p90'] <= row['p99'] for row in rows)
     assert capsys.readouterr().out.count('p50') == 4
-
-
-def test_the_latency_of_a_guarded_model_is_that_with_its_guard_in_pytorch_too(
-    guarded, monkeypatch
-):
-    guards = []
-
-    class Seen(Probabilities):
-        def __init__(self, *args, **kwargs):
-            super().__init__(*args, **kwargs)
-            guards.append(self.guard)
-
-    monkeypatch.setattr(latency, 'Probabilities', Seen)
-    cli.measure_latency(guarded / 'run', guarded / 'shy.onnx', 1, 0.05)
-    assert [guard.limit for guard in guards] == [5.0]
