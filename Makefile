@@ -7,7 +7,7 @@
 # make data   import the public data sets found under DATA=... into data/
 # make reference  write config/bharnet.yaml and docs/parameters.md anew from bharnet_ros/config.py
 # make training  install the training side alone, without ROS, into .venv-training
-# make models train, evaluate and export the shipped models anew (an hour on two cores)
+# make models train, evaluate and export the shipped models anew (two hours on two cores)
 #
 # Works on a bare x86-64 Linux with Python 3.10 to 3.12, make and a C++ compiler: ROS 2 comes as
 # wheels into a virtual environment. On a normal Jazzy install use colcon instead, see README.md.
@@ -158,7 +158,7 @@ models: data
 	bharnet-train export --run runs/gestures --online runs/gestures_held --name gestures \
 	  --words training/recipes/gestures.txt --to models/gestures.onnx; \
 	if [ -d data/strangers ]; then bharnet-train strangers --model models/asl_words.onnx \
-	  --data '[{path: data/strangers}]' --report runs/strangers; fi; \
+	  --data '[{path: data/strangers}]' --rate 10 --aspect 0.75 --report runs/strangers; fi; \
 	bharnet-train demo-recording --recipe training/recipes/encoder.yaml \
 	  --recipe.sources '$(SIGNERS)' --words '[coffee,please,large,tea,thank-you]' --to models/demo_keypoints
 
