@@ -7,7 +7,7 @@
 # make data   import the public data sets found under DATA=... into data/
 # make reference  write config/bharnet.yaml and docs/parameters.md anew from bharnet_ros/config.py
 # make training  install the training side alone, without ROS, into .venv-training
-# make models train, evaluate and export the shipped models anew (two hours on two cores)
+# make models train, evaluate and export the shipped models anew (an hour on two cores)
 #
 # Works on a bare x86-64 Linux with Python 3.10 to 3.12, make and a C++ compiler: ROS 2 comes as
 # wheels into a virtual environment. On a normal Jazzy install use colcon instead, see README.md.
