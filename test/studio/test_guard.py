@@ -41,7 +41,7 @@ def test_a_foreign_name_for_this_machine_is_refused(host):
     assert ask(None, host=host)['status'] == 403
 
 
-@pytest.mark.parametrize('token', [None, TOKEN])
+@pytest.mark.parametrize('token', [None, TOKEN], ids=['local', 'token'])
 def test_the_page_of_another_site_opens_no_socket(token):
     headers = {'host': 'localhost:8470', 'cookie': f'{COOKIE}={TOKEN}'}
     refused = ask(token, kind='websocket', origin='http://evil.example', **headers)
@@ -58,7 +58,11 @@ def test_the_token_in_the_address_becomes_a_cookie_that_lets_in():
         assert ask(TOKEN, kind=kind, host='robot:8470', cookie=f'a=b; {cookie}') == 'passed on'
 
 
-@pytest.mark.parametrize('given', ['', TOKEN[:-1], f'{TOKEN}x', 'ümlaut', 'x' * 100_000])
+@pytest.mark.parametrize(
+    'given',
+    ['', TOKEN[:-1], f'{TOKEN}x', 'ümlaut', 'x' * 100_000],
+    ids=['none', 'shorter', 'longer', 'ümlaut', 'endless'],
+)
 def test_without_the_token_nothing_is_shown(given):
     for path in ('/', '/picture', '/_nicegui/x.js'):
         assert ask(TOKEN, path, query=f'token={given}', host='localhost:8470')['status'] == 403
