@@ -148,7 +148,8 @@ def test_an_image_is_taken_with_its_stamp_frame_and_colours(feed, message, colou
     assert shown.header.frame_id == keypoints.header.frame_id
     assert (shown.encoding, shown.width, shown.height) == ('bgr8', WIDTH, HEIGHT)
     pixels = np.frombuffer(shown.data, np.uint8).reshape(HEIGHT, WIDTH, 3)
-    assert np.abs(pixels.astype(int) - colour).max() <= 3  # nobody is in it: nothing is drawn
+    # Nobody is in it: nothing is drawn but the latency, at the top.
+    assert np.abs(pixels[HEIGHT // 2 :].astype(int) - colour).max() <= 3
 
 
 def changed(message: Image, **changes: object) -> Image:
