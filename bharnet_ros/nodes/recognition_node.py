@@ -29,6 +29,7 @@ from bharnet_ros.nodes.worker import consume, join
 from bharnet_ros.recognition.complaints import NO_HANDS, without_hands
 from bharnet_ros.recognition.decision import Policy
 from bharnet_ros.recognition.pipeline import ActionPipeline
+from bharnet_ros.srv import SetModel
 from bharnet_ros.system.settings import settings_of
 from bharnet_ros.system.slot import Slot
 from bharnet_ros.types import Action, KeypointsError, Scores, Window
@@ -67,6 +68,8 @@ class RecognitionNode(ManagedNode):
         )
         self._configured.callback(self.destroy_publisher, self._labels)
         self._introduce(model)
+        service = self.create_service(SetModel, '~/set_model', self._set_model)
+        self._configured.callback(self.destroy_service, service)
         self._teaching = TeachingServices(
             self, self.config.actions, lambda: self._serving, self._serve, self._configured
         )
@@ -75,6 +78,14 @@ class RecognitionNode(ManagedNode):
         """Run another model as if its parameter was set; return why not, '' if it was."""
         result = self.set_parameters([Parameter('model', value=model_name)])[0]
         return '' if result.successful else result.reason
+
+    def _set_model(
+        self, request: SetModel.Request, response: SetModel.Response
+    ) -> SetModel.Response:
+        reason = self._serve(request.model)
+        response.success = not reason
+        response.message = reason or f'the node runs {request.model} now'
+        return response
 
     def _advertise(self, kind: type, topic: str) -> LifecyclePublisher:
         publisher = self.create_lifecycle_publisher(kind, topic, 10)

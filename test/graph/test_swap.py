@@ -11,6 +11,7 @@ from bharnet_ros.inference.contract import METADATA_KEY
 from bharnet_ros.inference.model import Model
 from bharnet_ros.msg import Action as ActionMsg
 from bharnet_ros.msg import Scores as ScoresMsg
+from bharnet_ros.srv import SetModel
 from bharnet_ros.system.procfs import Usage
 from support.keypoints import INPUT_SHAPES, STEPS, contract_with, write_model
 from support.ros import SHARE, Stage, graph, growth_a_round, stamp_of, value_of
@@ -122,6 +123,17 @@ def test_a_new_model_takes_over_between_two_windows(ros, short, long):
     )
     assert value_of(report, 'model_id') == new
     assert stage.process.errors() == []
+
+
+def test_a_service_takes_another_model_or_says_why_not(ros, short, long):
+    stage = Stage(ros, short)
+    answer = ros.call(SetModel, f'{NODE}/set_model', SetModel.Request(model=str(long)))
+    assert (answer.success, answer.message) == (True, f'the node runs {long} now')
+    assert ros.get(NODE, 'model') == {'model': str(long)}
+    stage.wait(lambda: stage.started('wave'), 'an action of the second model')
+    answer = ros.call(SetModel, f'{NODE}/set_model', SetModel.Request(model='gone'))
+    assert not answer.success and "no such model: 'gone'" in answer.message
+    assert ros.get(NODE, 'model') == {'model': str(long)}
 
 
 def test_windows_that_wait_for_the_old_model_never_reach_the_new_one(ros, tmp_path, long):
