@@ -14,7 +14,7 @@ from bharnet_ros.client import ActionListener, action_from_msg
 from bharnet_ros.msg import Action as ActionMsg
 from bharnet_ros.msg import LabelMap as LabelMapMsg
 from bharnet_ros.types import Phase
-from support.ros import own_domain
+from support.ros import own_context
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 PATIENCE = 20.0  # seconds
@@ -54,11 +54,8 @@ class Stage:
 
 @pytest.fixture(scope='module')
 def context():
-    with own_domain() as domain:
-        context = rclpy.Context()
-        rclpy.init(context=context, domain_id=domain)
+    with own_context() as context:
         yield context
-        rclpy.shutdown(context=context)
 
 
 @pytest.fixture

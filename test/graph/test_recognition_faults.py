@@ -325,7 +325,7 @@ def test_a_flood_is_told_in_words_bounded_in_memory_and_survived(attacked, kind,
     def said() -> list[str]:
         return [status.message for status in ros.diagnostics[seen:]]
 
-    ros.wait(lambda: any(words in text for text in said()), f'diagnostics with "{words}"')
+    ros.wait(lambda: any(words in text for text in said()), f'diagnostics with "{words}"', 5)
     assert all('\n' not in text and len(text) < 600 for text in said()), said()
     rounds = [feed.process.usage]
     for _ in range(5):

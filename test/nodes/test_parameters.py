@@ -6,7 +6,6 @@ import subprocess
 import sys
 
 import pytest
-import rclpy
 from hypothesis import given
 from hypothesis import strategies as st
 from rclpy.node import Node
@@ -15,7 +14,7 @@ from bharnet_ros.config import CameraConfig, RecognitionConfig, RecordConfig, Re
 from bharnet_ros.nodes.parameters import ParameterTypeError, ParamTable
 from bharnet_ros.system.settings import settings_of
 from bharnet_ros.tools.graph import yaml_value
-from support.ros import EXECUTABLES, own_domain
+from support.ros import EXECUTABLES, own_context
 
 pytestmark = pytest.mark.graph
 
@@ -30,11 +29,8 @@ TEXTS = [
 
 @pytest.fixture(scope='module')
 def context():
-    with own_domain() as domain:
-        context = rclpy.Context()
-        rclpy.init(context=context, domain_id=domain)
+    with own_context() as context:
         yield context
-        rclpy.shutdown(context=context)
 
 
 def declared(context, config: type, *arguments: str):

@@ -77,6 +77,16 @@ def own_domain() -> Iterator[int]:
         return
 
 
+@contextmanager
+def own_context() -> Iterator[rclpy.Context]:
+    """Give an initialised context in a domain of its own."""
+    with own_domain() as domain:
+        context = rclpy.Context()
+        rclpy.init(context=context, domain_id=domain)
+        yield context
+        rclpy.shutdown(context=context)
+
+
 def yaml_value(value: object) -> str:
     """Return a parameter value as YAML for the command line; strings stay strings."""
     if isinstance(value, bool):

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from cyclonedds.core import Policy, Qos
@@ -50,14 +51,24 @@ class Action(IdlStruct, typename='bharnet_ros::msg::dds_::Action_'):
     latency: Duration
 
 
+RELIABLE = Qos(
+    Policy.Reliability.Reliable(duration(seconds=1)),
+    Policy.Durability.Volatile,
+    Policy.History.KeepLast(1000),
+)
+
+
+def until_interrupted(main: Callable[[], None]) -> None:
+    """Run a peer until SIGINT."""
+    try:
+        main()
+    except KeyboardInterrupt:
+        os._exit(0)  # CycloneDDS is not taken down: nobody needs that here
+
+
 def main() -> None:
-    qos = Qos(
-        Policy.Reliability.Reliable(duration(seconds=1)),
-        Policy.Durability.Volatile,
-        Policy.History.KeepLast(1000),
-    )
     participant = DomainParticipant(int(sys.argv[1]))
-    reader = DataReader(participant, Topic(participant, 'rt/actions', Action), qos=qos)
+    reader = DataReader(participant, Topic(participant, 'rt/actions', Action), RELIABLE)
     matched = False
     while True:
         if not matched and reader.get_matched_publications():
@@ -69,7 +80,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    try:
-        main()
-    except KeyboardInterrupt:
-        os._exit(0)  # CycloneDDS is not taken down: nobody needs that here
+    until_interrupted(main)

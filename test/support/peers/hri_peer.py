@@ -5,19 +5,16 @@ SIGINT.
 """
 
 import json
-import os
 import sys
 import time
 from dataclasses import asdict, dataclass
 
-from cyclonedds.core import Policy, Qos
 from cyclonedds.domain import DomainParticipant
 from cyclonedds.idl import IdlStruct
 from cyclonedds.idl.types import array, float32, sequence, uint8
 from cyclonedds.sub import DataReader
 from cyclonedds.topic import Topic
-from cyclonedds.util import duration
-from dds_peer import Header  # it lies beside this program
+from dds_peer import RELIABLE, Header, until_interrupted  # it lies beside this program
 
 
 @dataclass
@@ -46,15 +43,12 @@ class Gesture(IdlStruct, typename='hri_msgs::msg::dds_::Gesture_'):
 
 
 def main() -> None:
-    qos = Qos(
-        Policy.Reliability.Reliable(duration(seconds=1)),
-        Policy.Durability.Volatile,
-        Policy.History.KeepLast(1000),
-    )
     participant = DomainParticipant(int(sys.argv[1]))
     body = f'{sys.argv[2]}/'
     readers = {
-        topic: DataReader(participant, Topic(participant, f'rt/humans/bodies/{topic}', kind), qos)
+        topic: DataReader(
+            participant, Topic(participant, f'rt/humans/bodies/{topic}', kind), RELIABLE
+        )
         for topic, kind in (
             ('tracked', IdsList),
             (f'{body}skeleton2d', Skeleton2D),
@@ -71,7 +65,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    try:
-        main()
-    except KeyboardInterrupt:
-        os._exit(0)  # CycloneDDS is not taken down: nobody needs that here
+    until_interrupted(main)
