@@ -176,7 +176,7 @@ class TaughtModel(Model):
                 f'this is {encoder.model_id}): run "bharnet teach --name {about.name}", which '
                 'teaches the same takes again'
             )
-        self.bank = self._bank = require_bank(encoder)
+        self.bank = require_bank(encoder)
         if encoder.contract.embedding != taught.centres.shape[1]:
             raise ModelError(f'{path} does not fit {encoder.path}: teach it again')
         self.words = words  # whether it also tells those of its encoder
@@ -198,7 +198,9 @@ class TaughtModel(Model):
     def infer_embedded(self, clips: list[Clip]) -> tuple[np.ndarray, np.ndarray]:
         """See `Model.infer_embedded`."""
         encoded, embedding = self.encoder.infer_embedded(clips)
-        taught = self.taught.probabilities(self._bank.direction(embedding), self._threshold)
+        taught = self.taught.probabilities(
+            require_bank(self).direction(embedding), self._threshold
+        )
         left = 1 - taught.sum(1, keepdims=True)
         both = np.concatenate([taught, left * encoded], 1) @ self._answers
         return both.astype(np.float32), embedding

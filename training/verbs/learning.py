@@ -104,9 +104,9 @@ def export_run(
         check_use(clips)
     model = read_model(run, config, len(clips.class_names))
     metrics, calibration = {}, None
-    if report is None:
-        print('note: without --report nobody knows how good the model is')
-    else:
+    if report is None and strangers is None and online is None:
+        print('note: without --report, --strangers or --online nobody knows how good the model is')
+    if report is not None:
         data = read_report(report)
         if (guess := guessing(data['metrics'])) is not None:
             if not allow_guessing:
