@@ -22,6 +22,27 @@ settings.register_profile('bharnet', deadline=None, max_examples=60)
 settings.load_profile('bharnet')
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let files that wait for nodes alternate with files that compute.
+
+    Workers take files in this order. In the order of their names all nodes would start at the same
+    time, and at the end all trainings.
+    """
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    kinds = ([], [])
+    for tests in files.values():
+        kinds[any('graph' in test.keywords for test in tests)].append(tests)
+    # Evenly: each file at its share of the way through its kind.
+    order = sorted(
+        ((number + 0.5) / len(kind), graph, number)
+        for graph, kind in enumerate(kinds)
+        for number in range(len(kind))
+    )
+    items[:] = [test for _, graph, number in order for test in kinds[graph][number]]
+
+
 @pytest.fixture(scope='session')
 def data_dir() -> Path:
     """Real data; it is not part of the repository."""

@@ -33,7 +33,8 @@ from support.ros import (
 pytestmark = pytest.mark.graph
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-EASY = {'threshold': 0.3, 'exit_threshold': 0.2}  # what matters here is not how sure the model is
+# What matters here is neither how sure the model is nor how busy the machine is with other tests.
+EASY = {'threshold': 0.3, 'exit_threshold': 0.2, 'max_load': 1.0}
 
 
 @pytest.fixture

@@ -328,10 +328,11 @@ def test_a_flood_is_told_in_words_bounded_in_memory_and_survived(attacked, kind,
     ros.wait(lambda: any(words in text for text in said()), f'diagnostics with "{words}"', 5)
     assert all('\n' not in text and len(text) < 600 for text in said()), said()
     rounds = [feed.process.usage]
-    for _ in range(5):
+    # Beside other tests the allocator settles late; what is kept of each message never settles.
+    while len(rounds) < 6 or (growth_a_round(rounds[-6:]) >= 1 and len(rounds) < 16):
         attack(feed, kind, 1000)
         rounds.append(feed.process.usage)
-    assert growth_a_round(rounds) < 1, rounds  # 1 kB of each message
+    assert growth_a_round(rounds[-6:]) < 1, rounds  # 1 kB of each message
     before, after = rounds[0], rounds[-1]
     assert (after.threads, after.handles) == (before.threads, before.handles)
     # Not a line for each message, whatever they say.
