@@ -515,6 +515,29 @@ class InfoOptions(Checked):
 
 
 @dataclass(frozen=True)
+class EchoOptions(Checked):
+    """Print what a topic of a running robot says, one line a message."""
+
+    topic: str = setting(
+        'actions',
+        'The topic, such as actions, scores, /diagnostics or robot1/actions.',
+        positional=True,
+        metavar='TOPIC',
+    )
+    count: int = setting(0, 'End after so many messages; 0: go on until Ctrl-C.', low=0)
+
+
+@dataclass(frozen=True)
+class SetOptions(Checked):
+    """Set parameters of a running node, such as model=ksl; a bad value changes nothing."""
+
+    assignments: tuple[str, ...] = setting(
+        MISSING, 'Parameters and their new values.', positional=True, metavar='NAME=VALUE'
+    )
+    node: str = setting('recognition_node', 'Whose parameters; with its namespace, if it has one.')
+
+
+@dataclass(frozen=True)
 class TeachOptions(Checked):
     """Teach actions by showing them to a camera, or by recordings."""
 

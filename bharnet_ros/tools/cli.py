@@ -12,10 +12,12 @@ from bharnet_ros import __version__
 from bharnet_ros.config import (
     BenchOptions,
     DoctorOptions,
+    EchoOptions,
     InfoOptions,
     RecoverOptions,
     RunOptions,
     RuntimeConfig,
+    SetOptions,
     SoakOptions,
     StudioOptions,
     TeachOptions,
@@ -32,6 +34,8 @@ COMMANDS = {
     'doctor': DoctorOptions,
     'bench': BenchOptions,
     'soak': SoakOptions,
+    'echo': EchoOptions,
+    'set': SetOptions,
     'recover': RecoverOptions,
     'info': InfoOptions,
 }
@@ -39,6 +43,7 @@ COMMANDS = {
 USAGE = {
     'run': 'bharnet run [SOURCE] [options]',
     'bench': 'bharnet bench VIDEO [VIDEO ...] [options]',
+    'set': 'bharnet set NAME=VALUE [NAME=VALUE ...] [options]',
 }
 
 
@@ -131,6 +136,14 @@ def _run_command(args: argparse.Namespace) -> None:
 
             if faults := soak(config):
                 sys.exit(f'error: {"; ".join(faults)}')
+        elif isinstance(config, EchoOptions | SetOptions):
+            with needing(ROS):
+                from bharnet_ros.tools.ask import assign, echo
+
+            if isinstance(config, EchoOptions):
+                echo(config)
+            else:
+                assign(config)
         elif isinstance(config, InfoOptions):
             from bharnet_ros.inference.loading import load_model
             from bharnet_ros.tools.info import as_json, as_page

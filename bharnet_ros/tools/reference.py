@@ -37,6 +37,8 @@ COMMANDS = {
     'bharnet doctor': config.DoctorOptions,
     'bharnet bench': config.BenchOptions,
     'bharnet soak': config.SoakOptions,
+    'bharnet echo': config.EchoOptions,
+    'bharnet set': config.SetOptions,
     'bharnet recover': config.RecoverOptions,
     'bharnet info': config.InfoOptions,
     'demo': config.DemoOptions,

@@ -1,6 +1,7 @@
 """The commands and programs of the pages "A robot that greets" and "Without the ros2 command"."""
 
 import re
+import signal
 import sys
 from types import SimpleNamespace
 
@@ -9,6 +10,8 @@ from std_msgs.msg import String
 
 from support.paths import ROOT
 from support.ros import EXECUTABLES, graph
+
+BHARNET = [sys.executable, '-m', 'bharnet_ros.tools.cli']
 
 pytestmark = [pytest.mark.graph, pytest.mark.slow]
 
@@ -25,7 +28,9 @@ def told(tmp_path_factory):
     for number, code in enumerate(blocks('hri.md', 'python') + blocks('without_cli.md', 'python')):
         programs.append(folder / f'program{number}.py')
         programs[-1].write_text(code)
-    robot, look, echo, set_model, change_state = ([sys.executable, path] for path in programs)
+    robot, look, change_state = ([sys.executable, path] for path in programs)
+    shell = [line for block in blocks('without_cli.md', 'bash') for line in block.splitlines()]
+    echo, diagnostics, set_model, set_two = ([*BHARNET, *line.split()[1:]] for line in shell)
     recognise, replay = (
         ['bash', '-c', f'cd "{ROOT}" && {block}'] for block in blocks('hri.md', 'bash')
     )
@@ -34,26 +39,36 @@ def told(tmp_path_factory):
         environment.setenv('PYTHONUNBUFFERED', '1')  # as in a terminal
         said = ros.collect(String, 'say')
         ros.run(recognise)
-        robot, echo = ros.run(robot), ros.run(echo)
+        robot = ros.run(robot)
         ros.wait(lambda: ros.node.count_subscribers('actions') == 1, 'the robot')
         ros.next_diagnosis('recognition_node', b'\x01', 'no keypoints yet')
+        echo, diagnostics = ros.run(echo), ros.run(diagnostics)
+        ros.wait(lambda: ros.node.count_subscribers('actions') == 2, 'the echo')
         look = ros.run(look)
         look.may_end = True
         player = ros.run(replay)
         ros.wait(lambda: said, 'an answer of the robot')
         assert player.stop() == 0, player.log
         printed = {}
-        for name, command in (('set_model', set_model), ('change_state', change_state)):
+        for name, command in (
+            ('set_model', set_model),
+            ('set_two', set_two),
+            ('wrong', [*BHARNET, 'set', 'threshold=high']),
+            ('change_state', change_state),
+        ):
             process = ros.run(command)
-            assert ros.wait_for_end(process) == 0, process.log
+            process.may_end = True
+            assert (ros.wait_for_end(process) == 0) == (name != 'wrong'), process.log
             printed[name] = process.log
         state = ros.state('recognition_node')
         assert ros.wait_for_end(look) == 0, look.log
-        assert (robot.stop(), echo.stop()) == (0, 0)
+        assert ros.wait_for_end(diagnostics) == 0, diagnostics.log
+        assert robot.stop() == 0 and echo.stop() == 128 + signal.SIGINT
         yield SimpleNamespace(
             said=said[0].data,
             robot=robot.log,
             echo=echo.log,
+            diagnostics=diagnostics.log,
             look=look.log,
             state=state,
             **printed,
@@ -73,11 +88,15 @@ def test_nodes_and_topics_are_listed(told):
 
 
 def test_a_topic_is_printed(told):
-    assert "name='recognition_node'" in told.echo
+    assert re.search(r'^[0-9.]+ s  bdemo coffee started [0-9]+%$', told.echo, re.MULTILINE)
+    assert told.diagnostics.count('DiagnosticArray(') == 1
 
 
 def test_model_and_state_are_changed_from_outside(told):
-    assert (told.set_model.strip(), told.change_state.strip()) == ('done', 'done')
+    assert told.set_model.strip() == 'recognition_node: model is ksl'
+    assert told.set_two.strip() == 'recognition_node: threshold is 0.7, hold is 1'
+    assert told.wrong.strip() == "error: threshold is double, not 'high'"
+    assert told.change_state.strip() == 'done'
     assert told.state == 'inactive'
 
 
