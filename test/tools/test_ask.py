@@ -28,7 +28,8 @@ def test_a_value_becomes_what_the_parameter_is(text, kind, value):
 
 
 @pytest.mark.parametrize(
-    'text, kind', [('fast', Type.DOUBLE), ('1.5', Type.INTEGER), ('1', Type.BOOL), ('[', Type.BOOL)]
+    'text, kind',
+    [('fast', Type.DOUBLE), ('1.5', Type.INTEGER), ('1', Type.BOOL), ('[', Type.BOOL)],
 )
 def test_a_value_of_another_kind_is_refused_in_one_line(text, kind):
     with pytest.raises(AskError, match='^rate is ') as error:

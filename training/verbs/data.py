@@ -3,13 +3,18 @@
 import sys
 from pathlib import Path
 
+from bharnet_ros.bags.bag import BagWriter
+from bharnet_ros.layouts import DETECTOR_LAYOUTS
+
 from ..datasets.labels import alias_of
 from ..datasets.store import StoredDataset
 from ..datasets.validate import find_faults
+from ..errors import DataError
+from ..online.strangers import frames_of
 from ..recipe import RunConfig, load_data
 from ..tools.plot import plot_clips
 from ..tools.prototypes import write_recording
-from ..windows.clips import DatasetSource, load_clips
+from ..windows.clips import DatasetSource, load_clips, require_rate
 
 
 def validate(data: list[Path]) -> None:
@@ -77,3 +82,27 @@ def plot(recipe: RunConfig, to: Path, label: str | None = None, rows: int = 3) -
 def demo_recording(recipe: RunConfig, words: list[str], to: Path) -> None:
     """Compute a keypoint recording of class prototypes and write it as a bag."""
     print(f'wrote {to}, {write_recording(load_data(recipe), words, recipe.idle, to)} frames')
+
+
+def bag(data: Path, clip: str, to: Path, rate: float | None = None) -> None:
+    """Write a clip as a bag of keypoints, which replay_node, `bharnet run` and the page play.
+
+    Args:
+        data: folder of a data set, of keypoints as the robot's detector gives them.
+        clip: its id.
+        to: the bag, a folder that does not exist yet.
+        rate: frames a second, where the data set does not tell.
+
+    """
+    source = DatasetSource(data, where={'id': [clip]}, rate=rate, faults=True)
+    clips = load_clips(source, '')
+    if clips.layout.name not in DETECTOR_LAYOUTS:
+        raise DataError(f'{data} is {clips.layout.name}, which no node takes')
+    if not len(clips):
+        raise DataError(f'{data}: {clip} has no label, or shows nobody')
+    require_rate(clips)
+    frames = frames_of(clips, 0, None, None)
+    with BagWriter(to) as writer:
+        for frame in frames:
+            writer.write(frame)
+    print(f'wrote {to}, {len(frames)} frames of {clips.class_names[clips.label[0]]}')
