@@ -392,6 +392,20 @@ class HriBridgeConfig(Checked):
     max_persons: int = like(PipelineConfig, 'max_persons', read_only=True)
 
 
+@dataclass(frozen=True)
+class MarkerConfig(Checked):
+    """Keypoints and actions to markers, for RViz and Foxglove."""
+
+    field_of_view: float = setting(
+        60.0,
+        'Horizontal angle of view of the camera, degrees; how far away people are drawn follows '
+        'from it.',
+        low=5,
+        high=170,
+        read_only=True,
+    )
+
+
 # Command lines.
 
 

@@ -72,6 +72,7 @@ def test_every_field_of_a_message_is_documented(name):
         'replay_node',
         'record_node',
         'hri_bridge',
+        'marker_node',
         'demo',
         'bharnet',
     ],

@@ -29,6 +29,7 @@ NODES = LIFECYCLE_NODES | {
     'replay_node': config.ReplayConfig,
     'record_node': config.RecordConfig,
     'hri_bridge': config.HriBridgeConfig,
+    'marker_node': config.MarkerConfig,
 }
 COMMANDS = {
     'bharnet run': config.RunOptions,

@@ -8,6 +8,7 @@ import pytest
 from bharnet_ros.config import (
     CameraConfig,
     HriBridgeConfig,
+    MarkerConfig,
     RecognitionConfig,
     RecordConfig,
     ReplayConfig,
@@ -25,6 +26,7 @@ NODES = {
     'replay_node': [ReplayConfig],
     'record_node': [RecordConfig],
     'hri_bridge': [HriBridgeConfig],
+    'marker_node': [MarkerConfig],
 }
 
 
