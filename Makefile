@@ -146,6 +146,7 @@ models: data
 	bharnet-train train --recipe $$recipe --recipe.out runs/encoder_held --recipe.optim.epochs 10 \
 	  --recipe.split.test '[$(HELD)]'; \
 	bharnet-train train --recipe $$recipe --recipe.out runs/encoder; \
+	cp runs/encoder/run.json runs/encoder/weights.pt models/encoder/; \
 	for name in asl_words ksl; do words=training/recipes/$$name.txt; \
 	  bharnet-train strangers --run runs/encoder_held --words $$words --false_share 0.05 \
 	    --report runs/$${name}_held; \

@@ -24,7 +24,7 @@ TRAINING = (
     {'datasets', 'networks', 'vocabulary'},
     {'windows'},
     {'recipe', 'callbacks', 'threads'},
-    {'preflight'},
+    {'preflight', 'run_files'},
     {'train'},
     {'runs'},
     {'evaluation'},

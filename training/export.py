@@ -137,7 +137,8 @@ def make_contract(
             'few_people': [label for label, n in zip(labels, people, strict=True) if n < FEW],
             'classes': len(clips.class_names),  # that the network tells apart inside
             **({'made_of': vocabulary.made_of} if vocabulary else {}),
-            'epochs': config.optim.epochs,
+            'epochs': config.optim.settled(len(clips)).epochs,
+            **({'init_from': config.init_from.name} if config.init_from else {}),
             'seed': config.seed,
         },
         metrics=metrics,

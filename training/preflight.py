@@ -42,19 +42,20 @@ def find_doubts(config: RunConfig, clips: Clips) -> list[str]:
 
 def steps_of(config: RunConfig, clips: int) -> int:
     """Return the optimiser's steps in a whole training on one device."""
-    return config.optim.epochs * math.ceil(clips * config.optim.repeat / config.optim.batch)
+    optim = config.optim.settled(clips)
+    return optim.epochs * math.ceil(clips * optim.repeat / optim.batch)
 
 
 def _few_steps(config: RunConfig, clips: Clips) -> list[str]:
-    optim, steps = config.optim, steps_of(config, len(clips))
+    optim, steps = config.optim.settled(len(clips)), steps_of(config, len(clips))
     if steps >= ENOUGH_STEPS:
         return []
     each = math.ceil(len(clips) * optim.repeat / optim.batch)
     repeat = math.ceil(ENOUGH_STEPS / optim.epochs * optim.batch / len(clips))
     return [
         f'{len(clips)} clips in batches of {optim.batch} are {each} steps an epoch, {steps} in '
-        f'all: too few to learn from; set optim.repeat to {repeat}, or more epochs, or a smaller '
-        'optim.batch'
+        f'all: too few to learn from; set optim.steps to 300, or optim.repeat to {repeat}, or a '
+        'smaller optim.batch'
     ]
 
 

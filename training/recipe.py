@@ -1,7 +1,7 @@
 """The configuration of a training run: defaults here, a YAML file overrides what differs."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .errors import DataError
@@ -10,6 +10,8 @@ from .windows.augment import AugmentConfig
 from .windows.clips import Clips, DatasetSource, load_clips, merge
 from .windows.splits import SplitConfig
 
+EPOCHS = 10  # of a run whose steps are given and whose clips are few: as often it can be validated
+
 
 @dataclass(frozen=True)
 class OptimConfig:
@@ -17,6 +19,7 @@ class OptimConfig:
 
     optimizer: str = 'adamw'  # 'adamw', 'sgd'
     epochs: int = 30
+    steps: int = 0  # of the optimiser in all, in place of `epochs` and `repeat`; 0: those count
     batch: int = 32
     repeat: int = 1  # times that each clip is drawn an epoch
     rate: float = 3e-3
@@ -32,10 +35,20 @@ class OptimConfig:
     def __post_init__(self):
         if self.optimizer not in ('adamw', 'sgd'):
             raise ValueError(f"optimizer is 'adamw' or 'sgd', not {self.optimizer!r}")
+        if self.steps < 0:
+            raise ValueError(f'steps is 0 or more, not {self.steps}')
         if not 0 <= self.idle_share < 1:
             raise ValueError(f'idle_share is 0 to below 1, not {self.idle_share}')
         if self.balance not in ('class', 'person', 'none'):
             raise ValueError(f"balance is 'class', 'person' or 'none', not {self.balance!r}")
+
+    def settled(self, clips: int) -> 'OptimConfig':
+        """Return the same with the epochs and repeats that make `steps` of so many clips."""
+        if not self.steps:
+            return self
+        passes = self.steps * self.batch / clips  # through all clips
+        epochs = max(1, min(EPOCHS, int(passes)))
+        return replace(self, steps=0, epochs=epochs, repeat=math.ceil(passes / epochs))
 
 
 @dataclass(frozen=True)
@@ -73,6 +86,9 @@ class RunConfig:
     unknown: str = 'unknown'  # class of actions that are not to be told apart
     split: SplitConfig | None = None  # null: train on all clips
     ensemble: list[Member] = field(default_factory=list)  # trained one by one, exported as one
+    # Folder of a trained run with the same `model`, whose weights training starts from; 'encoder'
+    # is the one that comes along. null: from nothing.
+    init_from: Path | None = None
     steps: int = 24  # T; must be divisible by the product of the streams' strides
     window_seconds: float = 2.0  # length of a window on the robot
     seed: int = 0

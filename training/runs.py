@@ -2,7 +2,6 @@
 
 import io
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -14,14 +13,13 @@ from bharnet_ros.system.writing import whole_file, write_text
 
 from .errors import DataError, TrainingError
 from .recipe import RunConfig
+from .run_files import BEGUN, RUN, WEIGHTS, differences, recipe_text
 from .train import network
-
-WEIGHTS, RUN, BEGUN = 'weights.pt', 'run.json', 'begun.json'
 
 
 def begin_run(recipe: RunConfig, resume: bool) -> None:
     """Note in the run's folder what it is of; TrainingError if it resumes another recipe."""
-    text, begun = _text(recipe), recipe.out / BEGUN
+    text, begun = recipe_text(recipe), recipe.out / BEGUN
     if resume and begun.is_file() and (changed := differences(begun.read_text(), text)):
         raise TrainingError(
             f'{recipe.out} was begun with another recipe ({", ".join(changed)}): '
@@ -37,11 +35,7 @@ def write_run(recipe: RunConfig, model: nn.Module) -> None:
     torch.save(model.state_dict(), weights)
     with whole_file(recipe.out / WEIGHTS) as partial:
         partial.write_bytes(weights.getvalue())
-    write_text(recipe.out / RUN, _text(recipe))
-
-
-def _text(recipe: RunConfig) -> str:
-    return json.dumps(asdict(recipe), indent=1, default=str)
+    write_text(recipe.out / RUN, recipe_text(recipe))
 
 
 def read_run(run: Path) -> RunConfig:
@@ -68,19 +62,3 @@ def read_model(run: Path, config: RunConfig, classes: int) -> nn.Module:
             f'{run / WEIGHTS} does not fit its {RUN}: {reason_of(error, 200)}'
         ) from error
     return model.eval()
-
-
-def differences(a: str, b: str) -> list[str]:
-    """Return the names of the settings in which two recipes, as JSON, differ."""
-
-    def leaves(value: object, name: str) -> dict[str, object]:
-        if not isinstance(value, dict):
-            return {name: value}
-        return {
-            key: leaf
-            for part, inner in value.items()
-            for key, leaf in leaves(inner, f'{name}.{part}' if name else part).items()
-        }
-
-    one, other = (leaves(json.loads(text), '') for text in (a, b))
-    return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))

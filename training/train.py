@@ -22,6 +22,7 @@ from .errors import TrainingError
 from .networks.bharnet import Ensemble, build
 from .preflight import require_two_classes
 from .recipe import Member, OptimConfig, RunConfig, TrainerConfig
+from .run_files import initial_state
 from .threads import choose_threads
 from .windows.clips import Clips
 from .windows.dataset import ClipDataset
@@ -213,6 +214,7 @@ def fit_one(
 
     """
     require_two_classes(train)
+    config = replace(config, optim=config.optim.settled(len(train)))
     settle_sockets()
     lightning.seed_everything(config.seed, verbose=False)
     idle = train.class_names.index(config.idle) if config.idle in train.class_names else None
@@ -221,6 +223,8 @@ def fit_one(
     )
     settings = config.trainer
     task = Task(config, len(train.class_names))
+    if config.init_from is not None:
+        task.model.load_state_dict(initial_state(config), strict=False)
     callbacks: list[Callback] = [SeedEachStep(), StopWhenNotFinite(MONITOR)]
     held = None
     if config.optim.patience and validation is None:

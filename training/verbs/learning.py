@@ -48,7 +48,9 @@ def train(recipe: RunConfig, resume: bool = False) -> None:
     say_doubts(recipe, chosen)
     begin_run(recipe, resume)
     watched = sys.stderr.isatty()
-    clock = Countdown(max(len(recipe.ensemble), 1) * recipe.optim.epochs, 'epochs')
+    clock = Countdown(
+        max(len(recipe.ensemble), 1) * recipe.optim.settled(len(chosen)).epochs, 'epochs'
+    )
     fitted = fit(
         recipe,
         chosen,

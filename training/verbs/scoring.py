@@ -77,7 +77,8 @@ def evaluate(
     say_doubts(recipe, clips)
     folds, predictions, windows, curves = [], [], [], []
     count = len(splits) * len(seeds)
-    clock = Countdown(count * max(len(recipe.ensemble), 1) * recipe.optim.epochs, 'epochs')
+    epochs = recipe.optim.settled(len(clips)).epochs  # of a fold, or hardly more
+    clock = Countdown(count * max(len(recipe.ensemble), 1) * epochs, 'epochs')
     for fold, found, model in cross_validate(
         recipe,
         clips,
