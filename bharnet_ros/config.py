@@ -529,6 +529,28 @@ class InfoOptions(Checked):
 
 
 @dataclass(frozen=True)
+class ExplainOptions(Checked):
+    """Say which part, moment and joint carried a decision, by hiding one after the other."""
+
+    source: str = setting(
+        MISSING,
+        'Video file, or folder of a bag with keypoints.',
+        positional=True,
+        metavar='SOURCE',
+    )
+    model: str = like(RecognitionConfig, 'model')
+    runtime: RuntimeConfig = group(RuntimeConfig())
+    label: str = setting('', 'Whose probability; by default that of the likeliest action.')
+    at: float = setting(
+        -1.0,
+        'Window to explain, seconds after the first decision; -1 takes the one in which the '
+        'action is likeliest.',
+        low=-1,
+    )
+    save: Path | None = setting(None, 'Draw it as a picture.', metavar='FILE.png')
+
+
+@dataclass(frozen=True)
 class EchoOptions(Checked):
     """Print what a topic of a running robot says, one line a message."""
 

@@ -13,6 +13,7 @@ from bharnet_ros.config import (
     BenchOptions,
     DoctorOptions,
     EchoOptions,
+    ExplainOptions,
     InfoOptions,
     RecoverOptions,
     RunOptions,
@@ -34,6 +35,7 @@ COMMANDS = {
     'doctor': DoctorOptions,
     'bench': BenchOptions,
     'soak': SoakOptions,
+    'explain': ExplainOptions,
     'echo': EchoOptions,
     'set': SetOptions,
     'recover': RecoverOptions,
@@ -136,6 +138,10 @@ def _run_command(args: argparse.Namespace) -> None:
 
             if faults := soak(config):
                 sys.exit(f'error: {"; ".join(faults)}')
+        elif isinstance(config, ExplainOptions):
+            from bharnet_ros.tools.explain import explain_file
+
+            explain_file(config, _note)
         elif isinstance(config, EchoOptions | SetOptions):
             with needing(ROS):
                 from bharnet_ros.tools.ask import assign, echo

@@ -38,6 +38,7 @@ COMMANDS = {
     'bharnet doctor': config.DoctorOptions,
     'bharnet bench': config.BenchOptions,
     'bharnet soak': config.SoakOptions,
+    'bharnet explain': config.ExplainOptions,
     'bharnet echo': config.EchoOptions,
     'bharnet set': config.SetOptions,
     'bharnet recover': config.RecoverOptions,

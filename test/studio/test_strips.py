@@ -3,7 +3,8 @@
 import cv2
 import numpy as np
 
-from bharnet_ros.studio.strips import PICTURES, SIDE, strip
+from bharnet_ros.outputs.strips import SIDE
+from bharnet_ros.studio.strips import PICTURES, strip
 from bharnet_ros.teaching.takes import Take
 from support.keypoints import nobody, person
 

@@ -32,7 +32,7 @@ def test_a_command_works_without_an_output():
 
 def test_a_command_line_without_a_command_shows_those_there_are():
     refused()
-    assert '{run,studio,teach,doctor,bench,soak,echo,set,recover,info}' in bharnet()[2]
+    assert '{run,studio,teach,doctor,bench,soak,explain,echo,set,recover,info}' in bharnet()[2]
 
 
 def test_info_prints_the_contract_as_json(model):
