@@ -16,6 +16,7 @@ PRECISIONS = ('auto', 'float32', 'float16')
 MAX_THREADS = 64
 PIXEL_FORMATS = ('', 'MJPG', 'YUYV')  # V4L2 names
 TURNS = (0, 90, 180, 270)
+TOPIC = 'topic:'  # before the name of a topic of keypoints, as a source of the page
 MODELS_OWN = -1.0  # of a number that may be 0: what the model says
 
 
@@ -429,8 +430,9 @@ class StudioOptions(Checked):
 
     source: str = setting(
         '',
-        'Camera, video file (in a loop), URL, or the folder of a bag with keypoints. By default '
-        'the webcam if there is one, else the recording that came with the package.',
+        'Camera, video file (in a loop), URL, or the folder of a bag with keypoints; '
+        'topic:keypoints listens to a running robot. By default the webcam if there is one, else '
+        'the recording that came with the package.',
     )
     width: int = like(SourceConfig, 'width')
     height: int = like(SourceConfig, 'height')

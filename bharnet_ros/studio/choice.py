@@ -1,5 +1,7 @@
 """Which models can be chosen on the page, and which one is at work."""
 
+from collections.abc import Callable
+
 from bharnet_ros.config import RuntimeConfig
 from bharnet_ros.inference.loading import BESIDE, load_model
 from bharnet_ros.inference.model import MODEL_SUFFIX
@@ -11,8 +13,23 @@ from bharnet_ros.system.resources import share_dir
 class Choice:
     """Models by their names, for all viewers alike."""
 
-    def __init__(self, present: str, runtime: RuntimeConfig, watch: Watch):
-        """Args: the name of the model at work; where others run; what they are put to work in."""
+    def __init__(
+        self,
+        present: str,
+        runtime: RuntimeConfig,
+        watch: Watch,
+        on_model: Callable[[str], None] = lambda name: None,
+    ):
+        """Begin.
+
+        Args:
+            present: the name of the model at work.
+            runtime: where others run.
+            watch: what they are put to work in.
+            on_model: called with the name of another that is at work; its errors are shown.
+
+        """
+        self._on_model = on_model
         self._first = self._named = present
         self._model, self._runtime, self._watch = watch.model, runtime, watch
 
@@ -35,3 +52,4 @@ class Choice:
         model = load_model(name, self._runtime)
         self._watch.switch(model)
         self._model, self._named = model, name
+        self._on_model(name)

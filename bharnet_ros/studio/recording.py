@@ -42,7 +42,7 @@ def play(bag: Path) -> Iterator[RecordedFrame]:
         for people in _by_stamp(bag):
             first = people[0].stamp if first is None else first
             last = people[0].stamp - first
-            yield _frame(people, shift + last)
+            yield frame_of(people, shift + last)
         shift += last + PAUSE
 
 
@@ -57,7 +57,8 @@ def _by_stamp(bag: Path) -> Iterator[list[Keypoints]]:
         yield people
 
 
-def _frame(people: list[Keypoints], stamp: int) -> RecordedFrame:
+def frame_of(people: list[Keypoints], stamp: int) -> RecordedFrame:
+    """Return a blank image of the size of theirs with these people, at a stamp (nanoseconds)."""
     scale = min(1.0, LARGEST / max(people[0].width, people[0].height))
     shape = (round(people[0].height * scale), round(people[0].width * scale), 3)
     moved = tuple(replace(person, stamp=stamp) for person in people)

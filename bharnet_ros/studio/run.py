@@ -1,6 +1,7 @@
 """`bharnet studio`: watch a source and serve the page."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from bharnet_ros.bags.bag import read_keypoints
@@ -19,35 +20,44 @@ from bharnet_ros.system.resources import share_dir
 CAMERA = Path('/dev/video0')
 
 
-def studio(options: StudioOptions, note: Callable[[str], None]) -> None:
-    """Serve until a signal ends it; BharnetError, OSError or ValueError for what cannot be."""
-    model = load_model(options.model, options.runtime, note)
+@dataclass(frozen=True)
+class Place:
+    """What a page watches."""
+
+    told: str  # what it is, for people
+    open_session: Callable[[Model], Session]
+    worries: Callable[[], Iterable[str]] = tuple  # what is wrong there, in words
+    on_model: Callable[[str], None] = lambda name: None  # another was put to work on the page
+
+
+def place_of(options: StudioOptions) -> Place:
+    """Return a camera, file, stream or recording; BharnetError if a recording cannot be read."""
     source, is_bag = _source(options)
     config = PipelineConfig(decision=options.decision)
+    if not is_bag:
+        return Place(source.display_name, lambda model: Session(source, model, config=config))
+    bag = Path(source.source)
+    next(read_keypoints(bag), None)  # what is wrong with it is said here
 
-    def open_session(model: Model) -> Session:
-        if is_bag:
-            return Session(
-                play(Path(source.source)),
-                model,
-                realtime=True,
-                config=config,
-                make_detector=RecordedDetector,
-            )
-        return Session(source, model, config=config)
+    def open_recording(model: Model) -> Session:
+        return Session(
+            play(bag), model, realtime=True, config=config, make_detector=RecordedDetector
+        )
 
-    if is_bag:
-        next(read_keypoints(Path(source.source)), None)  # what is wrong with it is said here
-    open_session(model)  # and with the source, before anything is served
-    watch = Watch(open_session, model, options.picture, options.rotate)
+    return Place(f'the recording {bag.name}', open_recording)
 
-    choice = Choice(options.model, options.runtime, watch)
+
+def studio(options: StudioOptions, place: Place, note: Callable[[str], None]) -> None:
+    """Serve until a signal ends it; BharnetError, OSError or ValueError for what cannot be."""
+    model = load_model(options.model, options.runtime, note)
+    place.open_session(model)  # what is wrong with it is said before anything is served
+    watch = Watch(place.open_session, model, options.picture, options.rotate, place.worries)
+    choice = Choice(options.model, options.runtime, watch, place.on_model)
     classroom = Classroom(watch, choice.take)
-    told = f'the recording {Path(source.source).name}' if is_bag else source.display_name
     server = Server(
-        options.host, options.port, watch, lambda: Page(watch, told, choice, classroom)
+        options.host, options.port, watch, lambda: Page(watch, place.told, choice, classroom)
     )
-    note(f'{model.contract.name} ({model.model_id}) on {model.provider}, {told}')
+    note(f'{model.contract.name} ({model.model_id}) on {model.provider}, {place.told}')
     print(f'the page, for a browser: {server.url}', flush=True)
     watch.start()
     try:

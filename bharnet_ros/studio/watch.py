@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -91,6 +91,7 @@ class Watch:
         model: Model,
         pictures: bool = True,
         rotate: int = 0,
+        others: Callable[[], Iterable[str]] = tuple,
     ):
         """Start with `start`.
 
@@ -99,10 +100,11 @@ class Watch:
             model: to begin with.
             pictures: whether pictures of the camera may be shown, or skeletons alone.
             rotate: how images are turned, degrees.
+            others: what else is wrong, in words; asked whenever somebody looks.
 
         """
         self._open, self._model, self.pictures = open_session, model, pictures
-        self._rotate = rotate
+        self._rotate, self._others = rotate, others
         self.listeners: list[Callable[[Moment], None]] = []
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -256,6 +258,7 @@ class Watch:
         if self._model.caveat:
             yield self._model.caveat
         yield from self._faults
+        yield from self._others()
 
     def _people(self, moment: Moment, policy: Policy) -> Iterator[Person]:
         for name, state in moment.states.items():

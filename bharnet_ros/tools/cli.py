@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from bharnet_ros import __version__
 from bharnet_ros.config import (
+    TOPIC,
     BenchOptions,
     DoctorOptions,
     EchoOptions,
@@ -116,9 +117,16 @@ def _run_command(args: argparse.Namespace) -> None:
             run(replace(config, source=replace(config.source, realtime=realtime)), note=_note)
         elif isinstance(config, StudioOptions):
             with needing(STUDIO):
-                from bharnet_ros.studio.run import studio
+                from bharnet_ros.studio.run import place_of, studio
 
-            studio(config, _note)
+            if not config.source.startswith(TOPIC):
+                studio(config, place_of(config), _note)
+                return
+            with needing(ROS):
+                from bharnet_ros.tools.robot_page import robot
+
+            with robot(config) as place:
+                studio(config, place, _note)
         elif isinstance(config, TeachOptions):
             from bharnet_ros.tools.teach import teach
 
