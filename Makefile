@@ -1,4 +1,5 @@
 # make demo   set everything up and run the real graph (SOURCE=0|FILE|URL to choose the input)
+# make studio  set everything up and serve the page: live picture, why, and teaching
 # make test   set everything up and run all tests
 # make test-quick  only the tests that start no node and take no time, before each commit
 # make coverage    all tests, and which lines they reach
@@ -43,7 +44,7 @@ TORCH := torch==2.13.0
 SETUP := export PATH="$(abspath $(VENV))/bin:$$PATH" AMENT_PREFIX_PATH="$(abspath $(VENV))"
 RUN := $(SETUP); set +u; source install/setup.bash; set -u
 
-.PHONY: demo test test-quick coverage lint docs bench training data models reference build clean
+.PHONY: demo studio test test-quick coverage lint docs bench training data models reference build clean
 .DEFAULT_GOAL := demo
 
 $(VENV)/bin/python:
@@ -83,7 +84,14 @@ build: $(VENV)/.runtime
 
 demo: build
 	@$(RUN); python install/bharnet_ros/lib/bharnet_ros/demo --page build/demo/demo.html \
-	  $(if $(SOURCE),--source "$$SOURCE")
+	  $(if $(SOURCE),--source "$$SOURCE"); \
+	if [ -t 1 ]; then echo 'and now live, until Ctrl-C:'; $(STUDIO); \
+	else echo 'to see it live, and to teach it actions: make studio'; fi
+
+# Who ends the page by Ctrl-C has seen enough, and nothing has failed.
+STUDIO = bharnet studio $(if $(SOURCE),--source "$$SOURCE") || [ $$? -eq 130 ]
+studio: build
+	@$(RUN); $(STUDIO)
 
 docs: $(DOCS_VENV)/.done
 	@NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build --strict

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 
@@ -32,15 +33,41 @@ def test_a_folder_that_ros_cannot_build_in_is_refused_at_once(tmp_path, name, to
     assert [path.name for path in folder.iterdir()] == ['Makefile']
 
 
+def pretend_to_be_built(folder, ends=0):
+    """Make programs that say what they are given, and with what status `bharnet` ends."""
+    (folder / '.venv' / 'bin').mkdir(parents=True)
+    for name, status in (('python', 0), ('bharnet', ends)):
+        program = folder / '.venv' / 'bin' / name
+        program.write_text(f'#!/bin/sh\nfor word; do echo "<$word>"; done\nexit {status}\n')
+        program.chmod(0o755)
+    (folder / 'install').mkdir()
+    (folder / 'install' / 'setup.bash').touch()
+
+
+@pytest.mark.parametrize(('ends', 'status'), [(0, 0), (128 + signal.SIGINT, 0), (1, 2)])
+def test_on_a_terminal_the_demo_ends_in_the_page(tmp_path, ends, status):
+    pretend_to_be_built(tmp_path, ends)
+    shutil.copy(ROOT / 'Makefile', tmp_path)
+    ours, terminal = os.openpty()
+    done = subprocess.run(
+        ['make', '-o', 'build', 'demo', 'SOURCE=a b.mp4'],
+        cwd=tmp_path,
+        stdout=terminal,
+        stderr=subprocess.PIPE,
+    )
+    said = os.read(ours, 10_000).decode().splitlines()
+    os.close(ours)
+    os.close(terminal)
+    assert done.returncode == status, done.stderr
+    page = said[said.index('and now live, until Ctrl-C:') + 1 :]
+    assert page == ['<studio>', '<--source>', '<a b.mp4>']
+
+
 @pytest.mark.parametrize('source', ["it's.mp4", 'the "best".mp4', 'a b.mp4', '#1 `x`.mp4', ''])
 def test_the_demo_gets_the_source_as_it_is(tmp_path, source):
-    (tmp_path / '.venv' / 'bin').mkdir(parents=True)
-    python = tmp_path / '.venv' / 'bin' / 'python'
-    python.write_text('#!/bin/sh\nfor word; do echo "<$word>"; done\n')
-    python.chmod(0o755)
-    (tmp_path / 'install').mkdir()
-    (tmp_path / 'install' / 'setup.bash').touch()
+    pretend_to_be_built(tmp_path)
     done = make(tmp_path, '-o', 'build', 'demo', f'SOURCE={source}')
     assert done.returncode == 0, done.stderr
-    words = done.stdout.splitlines()
+    *words, last = done.stdout.splitlines()
     assert words[3:] == (['<--source>', f'<{source}>'] if source else [])
+    assert last.endswith('make studio'), 'nobody looks on, so nothing is served'
