@@ -2,10 +2,15 @@
 
 import shutil
 import sys
+import time
+from dataclasses import replace
 
 import pytest
 
+from bharnet_ros.bags.bag import BagWriter, read_keypoints
+from bharnet_ros.msg import Action as ActionMsg
 from bharnet_ros.msg import LabelMap as LabelMapMsg
+from bharnet_ros.types import SECOND
 from support.ros import DEMO_BAG, LATCHED, graph
 
 pytest.importorskip('nicegui', reason='the page needs the extra studio')
@@ -13,6 +18,7 @@ playwright = pytest.importorskip('playwright.sync_api', reason='no playwright to
 pytestmark = [pytest.mark.graph, pytest.mark.slow]
 
 CHROMIUM = next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'chrome'))), None)
+WORDS, TAKES = 5, 3
 STUDIO = [sys.executable, '-m', 'bharnet_ros.tools.cli', 'studio', '--source', 'topic:keypoints']
 
 
@@ -63,3 +69,51 @@ def test_a_model_that_is_chosen_on_the_page_is_the_robots_too(robot):
     page.get_by_label('model').click()
     page.get_by_role('option', name='ksl').click()
     ros.wait(lambda: labels[-1].model_name == 'ksl', 'another model on the robot')
+
+
+def performances(folder, count):
+    """Write a bag for each word of the recording: `count` times the word, from rest to rest."""
+    frames = list(read_keypoints(DEMO_BAG))
+    begins = frames[0].stamp
+    for number in range(WORDS):
+        # Rest of 1.2 s, half a second to the word and from it, which lasts 2.5 s.
+        start, stop = (round(SECOND * (t + 4.7 * number)) for t in (0.5, 5.7))
+        shown = [f for f in frames if start <= f.stamp - begins < stop]
+        with BagWriter(folder / str(number)) as bag:
+            for turn in range(count):
+                later = SECOND * 100 * (number + 1) + turn * (stop - start)
+                for frame in shown:
+                    bag.write(replace(frame, stamp=frame.stamp - shown[0].stamp + later))
+
+
+def test_five_actions_are_taught_in_three_takes_each_within_three_minutes(robot, tmp_path):
+    ros, page = robot
+    performances(tmp_path, TAKES)
+    page.get_by_label('model').click()
+    page.get_by_role('option', name='asl_words', exact=True).click()
+    page.get_by_text('asl_words', exact=True).first.wait_for()
+    page.get_by_text("beside the model's words").click()
+    began = time.monotonic()
+    for number in range(WORDS):
+        page.get_by_label('action').fill(f'move {number}')
+        page.get_by_label('takes').fill(str(TAKES))
+        page.get_by_role('button', name='Record').click()
+        page.get_by_text(f'move {number} in 1').wait_for()
+        player = ros.start('replay_node', bag=tmp_path / str(number), subscribers=2, speed=2.0)
+        page.get_by_text(f'move {number} ({TAKES})').wait_for()
+        assert ros.wait_for_end(player) == 0, player.log
+    shown = time.monotonic()
+    page.get_by_role('button', name='Teach').click()
+    page.get_by_text('and at work').wait_for()
+    labels = ros.collect(LabelMapMsg, 'labels', LATCHED)
+    ros.wait(lambda: labels and 'move 4' in labels[-1].labels, 'the robot to know them')
+    actions = ros.collect(ActionMsg, 'actions')
+    taught = time.monotonic()
+    performances(tmp_path / 'again', 1)
+    for number in range(WORDS):
+        player = ros.start('replay_node', bag=tmp_path / 'again' / str(number), subscribers=2)
+        assert ros.wait_for_end(player) == 0, player.log
+    ros.wait(lambda: len({a.label for a in actions}) == WORDS, 'all five')
+    print(f'{shown - began:.0f} s of showing, {taught - shown:.1f} s until the robot knew them')
+    assert {a.label for a in actions} == {f'move {number}' for number in range(WORDS)}
+    assert shown - began < 180
