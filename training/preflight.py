@@ -4,11 +4,14 @@ import math
 
 import numpy as np
 
+from bharnet_ros.layouts import DETECTOR_LAYOUTS
+
 from .errors import TrainingError
 from .recipe import RunConfig
 from .windows.clips import Clips
 
 ENOUGH_STEPS = 100  # of the optimiser; with fewer even easy words stay at chance level
+FEW_CLIPS = 5  # of a class; with fewer a network learns them by heart
 BARE = 0.5  # share of a class's clips without a hand from which it is said
 SHOWN = 6  # names in one line
 
@@ -35,9 +38,14 @@ def find_doubts(config: RunConfig, clips: Clips) -> list[str]:
 
     """
     require_two_classes(clips)
-    return [*_few_steps(config, clips), *_empty_classes(clips), *_one_group(clips)] + (
-        _without_hands(config, clips) if config.model.hand or config.model.unified else []
-    )
+    return [
+        *_few_steps(config, clips),
+        *_empty_classes(clips),
+        *_few_clips(clips),
+        *_no_idle(config, clips),
+        *_one_group(clips),
+        *_unknown_rate(clips),
+    ] + (_without_hands(config, clips) if config.model.hand or config.model.unified else [])
 
 
 def steps_of(config: RunConfig, clips: int) -> int:
@@ -63,6 +71,40 @@ def _empty_classes(clips: Clips) -> list[str]:
     counts = np.bincount(clips.label, minlength=len(clips.class_names))
     names = [clips.class_names[k] for k in np.flatnonzero(counts == 0)]
     return [f'no training clip shows {_some(names)}: the model cannot know it'] if names else []
+
+
+def _few_clips(clips: Clips) -> list[str]:
+    counts = np.bincount(clips.label, minlength=len(clips.class_names))
+    few = [
+        f'{clips.class_names[k]} ({counts[k]})'
+        for k in np.flatnonzero((counts > 0) & (counts < FEW_CLIPS))
+    ]
+    if not few:
+        return []
+    return [
+        f'fewer than {FEW_CLIPS} training clips of {_some(few)}: they are learned by heart; '
+        'record more, or teach these actions instead (`bharnet teach`)'
+    ]
+
+
+def _no_idle(config: RunConfig, clips: Clips) -> list[str]:
+    there = {clips.class_names[k] for k in np.unique(clips.label)}
+    if there & {config.idle, config.unknown} or clips.layout.name not in DETECTOR_LAYOUTS:
+        return []
+    return [
+        f'no clip is of class {config.idle!r}, people who do nothing in particular, nor of '
+        f'{config.unknown!r}: the model will call everything by one of its actions'
+    ]
+
+
+def _unknown_rate(clips: Clips) -> list[str]:
+    unknown = sorted({clips.infos[k].name for k in np.unique(clips.store[np.isnan(clips.rate)])})
+    if not unknown:
+        return []
+    return [
+        f'how fast the clips of {_some(unknown)} are is not known: nothing can be measured on '
+        "windows as long as the robot's; give their sources a `rate`, in frames a second"
+    ]
 
 
 def _one_group(clips: Clips) -> list[str]:

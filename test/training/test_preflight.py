@@ -39,9 +39,26 @@ def test_classes_without_a_clip_are_named(clips):
     assert 'down' in said and 'cannot know' in said
 
 
+def test_a_class_of_three_clips_is_told(clips):
+    few = clips.select((clips.label != 2) | (np.cumsum(clips.label == 2) <= 3))
+    (said,) = find_doubts(ENOUGH, few)
+    assert 'down (3)' in said and 'bharnet teach' in said
+
+
+def test_missing_people_who_do_nothing_are_told(clips):
+    said = find_doubts(ENOUGH, clips.select(clips.label != 0))
+    assert any('do nothing in particular' in text for text in said)
+    assert find_doubts(replace(ENOUGH, idle='up'), clips) == []
+
+
+def test_an_unknown_rate_is_told_before_the_training(clips):
+    (said,) = find_doubts(ENOUGH, replace(clips, rate=np.full(len(clips), np.nan)))
+    assert 'made' in said and '`rate`' in said
+
+
 def test_everything_in_one_group_is_told(clips):
-    (said,) = find_doubts(ENOUGH, clips.select(clips.group == 'made/0'))
-    assert 'made/0' in said and '`group`' in said
+    said = find_doubts(ENOUGH, clips.select(clips.group == 'made/0'))
+    assert any('made/0' in text and '`group`' in text for text in said)
 
 
 def test_clips_without_hands_are_told(tmp_path):
