@@ -107,8 +107,8 @@ class DetectorConfig(Checked):
 
     detector: str = setting(
         'mediapipe',
-        "mediapipe follows one person. onnx runs MediaPipe's networks in ONNX Runtime and follows "
-        'several; it needs the part people (docs/several_people.md).',
+        'What finds people: mediapipe follows one person; onnx follows several, with the same '
+        'networks in ONNX Runtime. The latter needs the part people (docs/several_people.md).',
         choices=DETECTORS,
     )
     min_detection: float = setting(0.5, 'Least score with which a person is found.', low=0, high=1)

@@ -13,7 +13,7 @@ from bharnet_ros.detectors.regions import Region
 from bharnet_ros.detectors.roster import Person, Roster
 from bharnet_ros.detectors.times import MonotonicTime
 from bharnet_ros.detectors.tracking import drop_duplicate_hand
-from bharnet_ros.types import SECOND, Frame, Keypoints
+from bharnet_ros.types import Frame, Keypoints
 
 LOOK_AROUND = 0.4  # seconds between looks for newcomers
 LOOK_FOR_LOST = 0.1  # the same while somebody was just lost
@@ -62,18 +62,16 @@ class PeopleDetector:
         )
         self._read_hands = HandReader(recrop, hands)
         self._time = MonotonicTime()
-        self._forget((0, 0))
-
-    def _forget(self, size: tuple[int, int]) -> None:
-        """Start anew, for images of another size."""
-        self._size, self._roster = size, Roster(self._config.detect_persons)
-        self._looked = -SECOND  # when the whole image was last searched, microseconds
+        self._size = 0, 0
+        self._roster = Roster(config.detect_persons)
+        self._looked = 0  # when the whole image was last searched, microseconds
 
     def detect(self, frame: Frame) -> list[Keypoints]:
         """See `Detector.detect`."""
         height, width = frame.image.shape[:2]
         if (width, height) != self._size:
-            self._forget((width, height))
+            # Places in pixels mean nothing any more, so everybody is somebody new.
+            self._size, self._roster = (width, height), Roster(self._config.detect_persons)
         now = self._time(frame.stamp)
         found = [
             (body, source)
@@ -83,7 +81,7 @@ class PeopleDetector:
         present = [
             (person, person.smoothing(body, now))
             for person, body in self._roster.update(frame.image, found, frame.stamp)
-        ][: self._config.detect_persons]
+        ]
         for person, body in present:
             person.region = body.region  # steadier, to look for it in the next image
         self._look_at_hands(frame.image, present)

@@ -59,8 +59,6 @@ class Person:
     smoothing: BodySmoothing = field(default_factory=BodySmoothing)
     hands: dict[str, np.ndarray | None] = field(default_factory=lambda: dict.fromkeys(SIDES))
     seen: bool = True  # in the last image
-    activity: float = 0.0  # of the hands, in body sizes a second
-    hands_stamp: int = 0  # when they were last read
 
     def place(self, stamp: int) -> np.ndarray:
         """Return where the body should be, pixels."""

@@ -10,9 +10,9 @@ import pytest
 pytest.importorskip('tflite', reason='the part `people` is not installed')
 
 from bharnet_ros.config import DetectorConfig
-from bharnet_ros.detectors.holistic import HolisticDetector
 from bharnet_ros.detectors.people import PeopleDetector
 from bharnet_ros.sources.video import SourceConfig, VideoReader
+from bharnet_ros.tools.compare_detectors import compare
 from bharnet_ros.types import SECOND, Frame
 
 SIZE = (480, 640)  # height and width of the clips
@@ -42,32 +42,12 @@ def detect(images, **settings):
         ]
 
 
-def distance(ours, theirs, size):
-    return np.median(np.linalg.norm((ours[:, :2] - theirs[:, :2]) * size, axis=1))
-
-
 def test_one_person_has_the_keypoints_that_mediapipe_finds(data_dir):
-    bodies, hands, found = [], [], []
-    with (
-        closing(HolisticDetector()) as theirs,
-        closing(PeopleDetector(DetectorConfig(detect_persons=1))) as ours,
-    ):
-        for frame in frames_of(data_dir / 'asl_videos' / 'thanks.mkv', 25):
-            (one,), (other,) = ours.detect(frame), theirs.detect(frame)
-            one.check()
-            size = np.array([one.width, one.height])
-            width = np.linalg.norm((other.body[11, :2] - other.body[12, :2]) * size)
-            bodies.append(distance(one.body, other.body, size) / width)
-            for side in ('left_hand', 'right_hand'):
-                hand, wanted = getattr(one, side), getattr(other, side)
-                if wanted is not None:
-                    found.append(hand is not None)
-                    if hand is not None:
-                        extent = np.ptp(wanted[:, :2] * size, axis=0).max()
-                        hands.append(distance(hand, wanted, size) / extent)
-    assert np.median(bodies) < 0.002 and max(bodies) < 0.02
-    assert np.median(hands) < 0.01
-    assert np.mean(found) >= 0.97 and len(found) > 20
+    found = compare(data_dir / 'asl_videos' / 'thanks.mkv', 25)
+    assert (found.frames, found.only_one) == (25, 0)
+    assert np.median(found.body) < 0.002 and max(found.body) < 0.02
+    assert np.median(found.hands) < 0.01
+    assert found.hands_wanted > 20 and len(found.hands) >= 0.97 * found.hands_wanted
 
 
 def test_two_people_side_by_side_keep_their_ids(clips):
