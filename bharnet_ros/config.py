@@ -13,6 +13,7 @@ from bharnet_ros.system.settings import Checked, group, like, setting
 
 PROVIDERS = ('auto', 'tensorrt', 'cuda', 'cpu')
 PRECISIONS = ('auto', 'float32', 'float16')
+DETECTORS = ('mediapipe', 'onnx')
 MAX_THREADS = 64
 PIXEL_FORMATS = ('', 'MJPG', 'YUYV')  # V4L2 names
 TURNS = (0, 90, 180, 270)
@@ -103,11 +104,32 @@ class SourceConfig(Checked):
 
 @dataclass(frozen=True)
 class DetectorConfig(Checked):
-    """When a person counts as seen."""
+    """What finds people, when a person counts as seen, and where the networks run."""
 
+    detector: str = setting(
+        'mediapipe',
+        'What finds people: mediapipe follows one person; onnx follows several, with the same '
+        'networks in ONNX Runtime. The latter needs the part people (docs/several_people.md).',
+        choices=DETECTORS,
+    )
     min_detection: float = setting(0.5, 'Least score with which a person is found.', low=0, high=1)
     min_tracking: float = setting(
         0.5, 'Least score with which a person is followed.', low=0, high=1
+    )
+    detect_persons: int = setting(
+        4, 'How many people the detector onnx follows at a time.', low=1, high=20
+    )
+    detect_provider: str = setting(
+        'cpu',
+        'Where the networks of the detector onnx run; one that is named and not there falls back '
+        'with a warning.',
+        choices=PROVIDERS,
+    )
+    detect_precision: str = setting(
+        'auto', 'Their precision where TensorRT runs them.', choices=PRECISIONS
+    )
+    detect_threads: int = setting(
+        1, 'How many threads they may use on the CPU.', low=1, high=MAX_THREADS
     )
 
 
@@ -417,6 +439,7 @@ class RunOptions(Checked):
     source: SourceConfig = group(SourceConfig(realtime=False))
     model: str = like(RecognitionConfig, 'model')
     runtime: RuntimeConfig = group(RuntimeConfig())
+    detector: DetectorConfig = group(DetectorConfig())
     show: bool = setting(False, 'Open a window with what is found; q closes it.')
     save: Path | None = setting(None, 'Write an annotated video.', metavar='FILE.mp4')
     json: Path | None = setting(None, 'Write events as JSON, one a line.', metavar='FILE.jsonl')

@@ -40,6 +40,9 @@ OWNERS = {  # of a library: the rooms that may import it
     'rclpy': {'client', 'nodes', 'tools'},
     'mediapipe': {'detectors'},
     'onnxruntime': {'system'},  # `inference` and training take it from system/onnxruntime.py
+    'tflite': {'detectors'},
+    'onnx': {'detectors'},
+    'scipy': {'detectors'},
     'rosbags': {'bags'},
     'av': {'sources', 'outputs'},
     'cv2': {'system'},  # everybody else takes it from system/opencv.py

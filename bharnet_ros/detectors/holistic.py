@@ -20,9 +20,10 @@ from mediapipe.python.solution_base import SolutionBase
 from mediapipe.python.solutions import holistic as _registers_graph_options  # noqa: F401
 
 from bharnet_ros.config import DetectorConfig
+from bharnet_ros.detectors.times import MonotonicTime
 from bharnet_ros.detectors.tracking import BodyTracker, drop_duplicate_hand
 from bharnet_ros.system.stderr import StderrFilter
-from bharnet_ros.types import SECOND, Frame, Keypoints
+from bharnet_ros.types import Frame, Keypoints
 
 GRAPH = 'modules/holistic_landmark/holistic_landmark_cpu.binarypb'
 COMPLEXITY = 1  # of the pose network that is in the wheel
@@ -38,29 +39,6 @@ NOISE = re.compile(
     rb'^INFO: Created TensorFlow Lite|'
     rb'^W0000 .*(Feedback manager requires|Using NORM_RECT without IMAGE_DIMENSIONS)'
 )
-
-
-class MonotonicTime:
-    """Strictly increasing microseconds from any stamps.
-
-    True intervals are kept, because MediaPipe's smoothing filters need them; a stamp that
-    repeats, goes back or jumps ahead by more than a second counts as one frame at 30 Hz.
-    """
-
-    NOMINAL = 33_333
-
-    def __init__(self):
-        self._last_stamp: int | None = None
-        self._now = 0
-
-    def __call__(self, stamp: int) -> int:
-        """Map a stamp (nanoseconds) to graph time (microseconds)."""
-        step = self.NOMINAL
-        if self._last_stamp is not None and 1000 <= stamp - self._last_stamp <= SECOND:
-            step = (stamp - self._last_stamp) // 1000
-        self._last_stamp = stamp
-        self._now += step
-        return self._now
 
 
 class HolisticGraph(SolutionBase):

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
+from bharnet_ros.system.places import cache_home
+
 MANIFEST = 'manifest.json'  # sha256 of each file by name, written when the engine has run
 MIN_FREE = 200_000_000  # bytes on the disk; an engine of ours has some tens of MB
 MAX_WAIT = 900  # seconds, for another process that builds the same engine
@@ -41,8 +43,7 @@ def cache_root() -> Path:
 
     RuntimeError if the user has no home.
     """
-    base = Path(os.environ.get('XDG_CACHE_HOME', ''))
-    return (base if base.is_absolute() else Path.home() / '.cache') / 'bharnet_ros' / 'tensorrt'
+    return cache_home() / 'tensorrt'
 
 
 class EngineCache:

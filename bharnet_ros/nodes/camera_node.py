@@ -14,7 +14,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from bharnet_ros.client import action_from_msg
 from bharnet_ros.config import CameraConfig, DetectorConfig, Kind
-from bharnet_ros.detectors.base import Detector, make_detector
+from bharnet_ros.detectors.base import Detector, Note, make_detector
 from bharnet_ros.detectors.posture import HeadstandWatch, upside_down
 from bharnet_ros.msg import Action as ActionMsg
 from bharnet_ros.msg import Keypoints as KeypointsMsg
@@ -44,7 +44,7 @@ class CameraNode(ManagedNode):
     def __init__(
         self,
         done: Future | None = None,
-        make_detector: Callable[[DetectorConfig], Detector] = make_detector,
+        make_detector: Callable[[DetectorConfig, Note], Detector] = make_detector,
         **kwargs,
     ):
         """Args: done gets the exit status at the end of a file; make_detector, the detectors."""
@@ -64,7 +64,7 @@ class CameraNode(ManagedNode):
         if self._source.source != TOPIC and self._source.kind is Kind.FILE:
             # A file does not come by itself, a camera may: only a file fails the transition.
             VideoReader(self._source).close()
-        self._detector = self._make_detector(self.config.detector)
+        self._detector = self._made()
         self._publisher = self._advertise(KeypointsMsg, 'keypoints', 10)
         self._annotated = self._advertise(Image, 'annotated', 1)
         self._annotated_jpeg = self._advertise(CompressedImage, 'annotated/compressed', 1)
@@ -78,6 +78,9 @@ class CameraNode(ManagedNode):
         )
         self._configured.callback(self.destroy_subscription, actions)
 
+    def _made(self) -> Detector:
+        return self._make_detector(self.config.detector, self.get_logger().warning)
+
     def _advertise(self, kind: type, topic: str, depth: int) -> LifecyclePublisher:
         publisher = self.create_lifecycle_publisher(kind, topic, depth)
         self._configured.callback(self.destroy_lifecycle_publisher, publisher)
@@ -86,7 +89,7 @@ class CameraNode(ManagedNode):
     def activate(self) -> None:
         """Start to grab and to detect."""
         # There is none if the last one hung.
-        detector = self._detector = self._detector or self._make_detector(self.config.detector)
+        detector = self._detector = self._detector or self._made()
         self._slot = Slot()
         self._problems = Problems(self.get_logger().error)
         self._bad_images, self._processed, self._last_image = 0, 0, time.monotonic()

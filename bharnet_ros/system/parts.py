@@ -28,6 +28,7 @@ TRAINING = Part(
 HRI = Part(
     'hri_msgs', 'run apt install ros-jazzy-hri-msgs, or build it from source in your workspace'
 )
+PEOPLE = Part('the detector of several people', "run pip install '.[people]' in the source tree")
 STUDIO = Part('the page', "run pip install '.[studio]' in the source tree")
 
 

@@ -37,6 +37,12 @@ def data_home() -> Path:
     return Path(home) / '.local' / 'share' if home else own_temporary()
 
 
+def cache_home() -> Path:
+    """Return where this package keeps what can be made anew; RuntimeError without a home."""
+    base = Path(os.environ.get('XDG_CACHE_HOME', ''))
+    return (base if base.is_absolute() else Path.home() / '.cache') / 'bharnet_ros'
+
+
 def settle_ros_logs() -> Path | None:
     """See that ROS, which does not start without, has a place for its logs; return a new one."""
     if os.environ.get('ROS_LOG_DIR'):

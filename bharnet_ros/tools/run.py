@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from bharnet_ros.bags.bag import BagWriter
 from bharnet_ros.config import PipelineConfig, RunOptions
+from bharnet_ros.detectors.base import make_detector
 from bharnet_ros.inference.loading import load_model
 from bharnet_ros.outputs.draw import draw_keypoints, draw_notes
 from bharnet_ros.outputs.files import AnnotatedVideo, JsonLines
@@ -135,7 +136,12 @@ def run(options: RunOptions, note: Callable[[str], None]) -> None:
     if (options.save or options.show) and not all(map(str.isascii, model.contract.labels)):
         note('labels that are not Latin are transliterated in pictures')
     # A bad file fails here, before anything is written.
-    session = Session(options.source, model, config=PipelineConfig(decision=options.decision))
+    session = Session(
+        options.source,
+        model,
+        config=PipelineConfig(decision=options.decision),
+        make_detector=lambda: make_detector(options.detector, note),
+    )
 
     def stop(number: int, _: object) -> None:
         # An exception could come in the middle of a write; this ends the run between two frames.

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bharnet_ros.detectors.holistic import HolisticDetector, MonotonicTime
+from bharnet_ros.detectors.holistic import HolisticDetector
+from bharnet_ros.detectors.times import MonotonicTime
 from bharnet_ros.layouts import MEDIAPIPE_POSE
 from bharnet_ros.sources.video import SourceConfig, VideoReader
 from bharnet_ros.types import SECOND, Frame

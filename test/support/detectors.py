@@ -18,8 +18,8 @@ class StubDetector:
 
     name = 'stub'
 
-    def __init__(self, config: DetectorConfig | None = None, seconds: float = 0.0):
-        """Args: the config is not used; seconds, how much computing an image takes."""
+    def __init__(self, config: DetectorConfig | None = None, note=None, seconds: float = 0.0):
+        """Args: config and note are not used; seconds, how much computing an image takes."""
         self._seconds = seconds
 
     def detect(self, frame: Frame) -> list[Keypoints]:

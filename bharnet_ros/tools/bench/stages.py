@@ -15,8 +15,8 @@ from bharnet_ros.detectors.holistic import (
     COMPLEXITY,
     HolisticDetector,
     HolisticGraph,
-    MonotonicTime,
 )
+from bharnet_ros.detectors.times import MonotonicTime
 from bharnet_ros.inference.model import Model
 from bharnet_ros.recognition.pipeline import ActionPipeline
 from bharnet_ros.sources.video import SourceError, VideoReader
