@@ -12,9 +12,11 @@ from bharnet_ros.training.datasets.store import DatasetInfo, DatasetWriter, Trac
 from bharnet_ros.training.datasets.table import ClipInfo
 from bharnet_ros.training.errors import DataError
 from bharnet_ros.training.evaluation.predictions import predict
+from bharnet_ros.training.evaluation.robustness import check_robustness
 from bharnet_ros.training.export import export, make_contract
 from bharnet_ros.training.networks.picture import PictureConfig
 from bharnet_ros.training.recipe import Member, OptimConfig, load_data
+from bharnet_ros.training.tools.complexity import complexity
 from bharnet_ros.training.train import fit
 from bharnet_ros.training.windows.clips import DatasetSource
 from bharnet_ros.training.windows.dataset import WindowDataset
@@ -101,6 +103,17 @@ def test_the_exported_model_says_what_it_wants_and_answers_as_the_network(export
     clips = load_data(recipe)
     windows = [clips.clip(i, 0.0, 1.0, recipe.steps) for i in range(6)]
     assert (exported.infer(windows).argmax(1) == clips.label[:6]).all()
+
+
+def test_keypoints_that_are_disturbed_alone_are_no_test_of_it(recipe):
+    with pytest.raises(DataError, match='keypoints alone'):
+        check_robustness(load_data(recipe))
+
+
+def test_its_work_can_be_counted(recipe):
+    plain = complexity('J', replace(recipe.model, picture=None), 3, recipe.steps, 1)
+    found = complexity('M', recipe.model, 3, recipe.steps, 1)
+    assert found.macs > plain.macs and found.parameters > plain.parameters
 
 
 def people(crops):
