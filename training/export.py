@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from bharnet_ros import __version__
 from bharnet_ros.inference.bank import BANK_KEY
 from bharnet_ros.inference.contract import (
-    CROPS,
     EMBEDDING,
     METADATA_KEY,
     OUTPUT,
@@ -260,8 +259,7 @@ def export(
         opset_version=OPSET,
         input_names=list(contract.inputs),
         output_names=[OUTPUT, EMBEDDING],
-        dynamic_shapes={name: {0: batch} for name in contract.inputs}
-        | ({} if contract.crops else {CROPS: None}),
+        dynamic_shapes={name: {0: batch} for name in contract.inputs},
         verbose=False,
     )
     proto = program.model_proto
