@@ -21,6 +21,7 @@ from bharnet_ros.detectors.holistic import HolisticDetector
 from bharnet_ros.errors import BharnetError
 from bharnet_ros.inference.loading import load_model
 from bharnet_ros.inference.model import Model
+from bharnet_ros.recognition.crops import cut_crops
 from bharnet_ros.recognition.decision import Policy
 from bharnet_ros.recognition.pipeline import ActionPipeline
 from bharnet_ros.sources.capture import Capture
@@ -158,7 +159,8 @@ class Session:
                 for frame in frames:
                     self.frames += 1
                     began = time.perf_counter()
-                    moment = Moment(frame, detector.detect(frame), actions=self._switched())
+                    people, switched = detector.detect(frame), self._switched()
+                    moment = Moment(frame, self._with_crops(frame, people), actions=switched)
                     try:
                         self._classify(moment)
                     except BharnetError as error:  # the keypoints are good, and may be recorded
@@ -181,6 +183,13 @@ class Session:
             return []
         self.model = model
         return self.pipeline.set_contract(model.contract)
+
+    def _with_crops(self, frame: Frame, people: list[Keypoints]) -> list[Keypoints]:
+        """Return the people with the pictures that the model asks for, if it does."""
+        shape = self.model.contract.crops
+        if shape is None:
+            return people
+        return [replace(one, crops=cut_crops(frame.image, one, shape)) for one in people]
 
     def _classify(self, moment: Moment) -> None:
         for person in moment.people:

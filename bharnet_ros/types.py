@@ -14,6 +14,7 @@ BODY_CHANNELS = 4  # x, y, z, visibility
 HAND_CHANNELS = 3  # x, y, z
 WORLD_CHANNELS = 3  # x, y, z in metres
 MAX_VALUE = 1000  # image sizes or metres; larger numbers could overflow inside a model
+CROPPED = ('head', 'left_hand', 'right_hand', 'left_foot', 'right_foot')
 MAX_TEXT = 256  # characters of an id: it is kept, logged and published again
 NOBODY = ''  # person id of a frame in which nobody was found
 
@@ -25,6 +26,30 @@ class Frame:
     image: np.ndarray  # (H, W, 3) uint8, BGR, not mirrored
     stamp: int  # nanoseconds
     frame_id: str = ''  # coordinate frame of the camera (ROS header)
+
+
+@dataclass(frozen=True)
+class CropShape:
+    """Which small pictures of a person a model looks at."""
+
+    rows: tuple[str, ...] = ('head', 'left_hand', 'right_hand')  # R of CROPPED
+    size: int = 32  # S, pixels of a side
+    frames: int = 5  # K of a window
+
+    def __post_init__(self):
+        if not self.rows or not set(self.rows) <= set(CROPPED):
+            raise ValueError(f'crops are of {", ".join(CROPPED)}, not {list(self.rows)}')
+        if len(set(self.rows)) != len(self.rows):
+            raise ValueError(f'crops name a part twice: {list(self.rows)}')
+        if type(self.size) is not int or not 8 <= self.size <= 256:
+            raise ValueError(f'crops have 8 to 256 pixels a side, not {self.size}')
+        if type(self.frames) is not int or not 1 <= self.frames <= 32:
+            raise ValueError(f'crops come from 1 to 32 frames of a window, not {self.frames}')
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Of the pictures of one frame, (R, S, S, 3)."""
+        return len(self.rows), self.size, self.size, 3
 
 
 class KeypointsError(BharnetError):
@@ -50,6 +75,7 @@ class Keypoints:
     right_hand: np.ndarray | None = None  # (V_hand, 3) float32
     layout: str = 'mediapipe_holistic'
     frame_id: str = ''  # coordinate frame of the camera (ROS header)
+    crops: np.ndarray | None = None  # (R, S, S, 3) uint8, BGR, if a model asks: see CropShape
 
     @property
     def aspect(self) -> float:
@@ -107,6 +133,7 @@ class Clip:
     right_hand: np.ndarray  # (T, V_hand, 3) float32
     mask: np.ndarray  # (T, 3) float32, 1 where body, left hand, right hand were seen
     aspect: float  # image height / width
+    crops: np.ndarray | None = None  # (K, R, S, S, 3) uint8, BGR, if the model asks for them
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,12 @@ from torch import Tensor, nn
 
 from bharnet_ros import __version__
 from bharnet_ros.inference.bank import BANK_KEY
-from bharnet_ros.inference.contract import EMBEDDING, INPUTS, METADATA_KEY, OUTPUT, Contract
+from bharnet_ros.inference.contract import (
+    EMBEDDING,
+    METADATA_KEY,
+    OUTPUT,
+    Contract,
+)
 from bharnet_ros.inference.model import Model
 from bharnet_ros.layouts import DETECTOR_LAYOUTS
 from bharnet_ros.system.onnxruntime import ort
@@ -26,9 +31,10 @@ from .networks.bharnet import BHaRNet, UnifiedNet
 from .recipe import RunConfig
 from .vocabulary import Vocabulary
 from .windows.clips import Clips
-from .windows.dataset import ClipDataset
+from .windows.pictures import whole_clips
 
 OPSET = 18
+PER_PERSON = ('body', 'left_hand', 'right_hand', 'mask')  # inputs that have an axis of persons
 FEW = 3  # people from whom a class is learned; fewer are marked in the contract
 PRIVATE = 'It learned from data that are for measuring only: do not pass it on.'
 TOLERANCE = {'float32': 1e-5, 'float16': 2e-2}  # of either output, ONNX Runtime against PyTorch
@@ -50,13 +56,20 @@ class Probabilities(nn.Module):
         self.register_buffer('answers', answers)
 
     def forward(
-        self, body: Tensor, left_hand: Tensor, right_hand: Tensor, mask: Tensor, aspect: Tensor
+        self,
+        body: Tensor,
+        left_hand: Tensor,
+        right_hand: Tensor,
+        mask: Tensor,
+        aspect: Tensor,
+        crops: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Take what `Preprocess.forward` takes, without persons if one; (N, L) and (N, E)."""
+        """Take what `GuidedNet.forward` takes, without persons if one; (N, L) and (N, E)."""
         parts = (body, left_hand, right_hand, mask)
         if self.persons == 1:
             parts = (part[:, None] for part in parts)
-        logits = self.model(*parts, aspect)
+        pictures = () if crops is None else (crops,)
+        logits = self.model(*parts, aspect, *pictures)
         found = (logits.fused / self.temperature).softmax(1)
         if self.answers is not None:
             found = found @ self.answers
@@ -149,6 +162,7 @@ def make_contract(
             *([PRIVATE] if measured(clips) else []),
         ],
         persons=clips.persons,
+        crops=clips.crops,
         precision=precision,
         temperature=calibration.temperature if calibration else 1.0,
         rejection_threshold=calibration.threshold if calibration else None,
@@ -204,11 +218,14 @@ def strip(proto: onnx.ModelProto) -> None:
 
 def example_inputs(contract: Contract, clips: Clips, count: int) -> tuple[Tensor, ...]:
     """Return `count` real windows as the exported graph takes them."""
-    dataset = ClipDataset(clips, contract.window_steps)
+    dataset = whole_clips(clips, contract.window_steps)
     picked = np.linspace(0, len(clips) - 1, min(count, len(clips))).astype(int)
     inputs = [torch.stack(parts) for parts in zip(*(dataset[i][0] for i in picked), strict=True)]
     if contract.persons == 1:
-        inputs = [part if part.ndim == 1 else part[:, 0] for part in inputs]
+        inputs = [
+            part[:, 0] if name in PER_PERSON else part
+            for name, part in zip(contract.inputs, inputs, strict=True)
+        ]
     return tuple(inputs)
 
 
@@ -240,9 +257,9 @@ def export(
         tuple(part[:2] for part in inputs),
         dynamo=True,
         opset_version=OPSET,
-        input_names=list(INPUTS),
+        input_names=list(contract.inputs),
         output_names=[OUTPUT, EMBEDDING],
-        dynamic_shapes={name: {0: batch} for name in INPUTS},
+        dynamic_shapes={name: {0: batch} for name in contract.inputs},
         verbose=False,
     )
     proto = program.model_proto
@@ -255,7 +272,7 @@ def export(
         session = ort.InferenceSession(partial, providers=['CPUExecutionProvider'])
         found = session.run(
             [OUTPUT, EMBEDDING],
-            {name: part.numpy() for name, part in zip(INPUTS, inputs, strict=True)},
+            {name: part.numpy() for name, part in zip(contract.inputs, inputs, strict=True)},
         )
         difference = max(float(np.abs(a - b).max()) for a, b in zip(found, expected, strict=True))
         limit = TOLERANCE[contract.precision]
@@ -264,8 +281,10 @@ def export(
                 f'ONNX Runtime differs from PyTorch by {difference:.2g} '
                 f'(at most {limit:.0g} is allowed)'
             )
-        if contract.layout in DETECTOR_LAYOUTS and contract.persons == 1:
-            model = Model(partial)  # the robot accepts it
+        if contract.layout not in DETECTOR_LAYOUTS or contract.persons > 1:
+            return difference
+        model = Model(partial)  # the robot accepts it
+        if contract.crops is None:  # takes of taught actions are keypoints alone
             bank = make_bank(
                 lambda windows: model.infer_embedded(windows)[1], clips, contract.window_steps
             )

@@ -70,6 +70,7 @@ class Member:
     features: tuple[str, ...] = ()  # none: the recipe's
     weight: float = 1.0
     seed: int = 0  # added to the recipe's
+    picture: bool = True  # with the recipe's pictures, if it has any; false: skeletons alone
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ class RunConfig:
                     f'steps ({self.steps}) must be divisible by the product of the '
                     f'strides {stream.strides}'
                 )
-        kinds = {(tuple(member.features), member.seed) for member in self.ensemble}
+        kinds = {(tuple(member.features), member.seed, member.picture) for member in self.ensemble}
         if len(kinds) < len(self.ensemble):
             raise ValueError('two members of the ensemble have the same features and seed')
 
@@ -119,4 +120,5 @@ def load_data(config: RunConfig) -> Clips:
         )
     if not len(clips):
         raise DataError('the recipe leaves no clip')
-    return clips
+    picture = config.model.picture
+    return clips.with_crops(picture and picture.crops)

@@ -25,7 +25,7 @@ from .recipe import Member, OptimConfig, RunConfig, TrainerConfig
 from .run_files import initial_state
 from .threads import choose_threads
 from .windows.clips import Clips
-from .windows.dataset import ClipDataset
+from .windows.pictures import training_clips, whole_clips
 from .windows.sampler import EpochSampler, EvenBatches, balance_kinds
 
 MONITOR = 'validation/loss'
@@ -43,7 +43,7 @@ class Task(lightning.LightningModule):
         self.accuracy = nn.ModuleDict(
             {
                 name: MulticlassAccuracy(classes, average='micro')
-                for name in ('fused', 'body', 'hand')
+                for name in ('fused', 'body', 'hand', 'picture')
             }
         )
 
@@ -92,7 +92,7 @@ class Task(lightning.LightningModule):
         """See OptimConfig."""
         optim = self.config.optim
         # No decay on norms, biases, learned adjacency, offsets: they are not there to be small.
-        named = dict(self.model.named_parameters())
+        named = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
         plain = {name for name, p in named.items() if p.ndim <= 1 or 'adjacency' in name}
         groups = [
             {
@@ -143,12 +143,21 @@ def members(config: RunConfig) -> list[RunConfig]:
         preprocess = replace(config.model.preprocess, features=tuple(member.features or own))
         return replace(
             config,
-            model=replace(config.model, preprocess=preprocess),
+            model=replace(
+                config.model,
+                preprocess=preprocess,
+                picture=config.model.picture if member.picture else None,
+            ),
             seed=config.seed + member.seed,
             ensemble=[],
         )
 
     return [recipe_of(member) for member in config.ensemble] or [config]
+
+
+def stages(config: RunConfig) -> int:
+    """Return how many trainings a recipe takes: one a member, and one more for its pictures."""
+    return sum(1 + (member.model.picture is not None) for member in members(config))
 
 
 def network(config: RunConfig, classes: int) -> nn.Module:
@@ -170,10 +179,13 @@ def fit(
 ) -> Fitted:
     """Train the network of a recipe, or all members of its ensemble; see `fit_one`."""
     if not config.ensemble:
-        return fit_one(config, train, validation, progress, logs, resume, after_epoch)
+        return fit_guided(config, train, validation, progress, logs, resume, after_epoch)
     fitted = []
     folders = [
-        logs / f'{"+".join(member.model.preprocess.features)}-{member.seed}' if logs else None
+        logs / f'{"+".join(member.model.preprocess.features)}-{member.seed}'
+        f'{"-picture" if member.model.picture else ""}'
+        if logs
+        else None
         for member in members(config)
     ]
     if logs and not resume:  # of an older run: nobody must take them for members of this
@@ -184,9 +196,30 @@ def fit(
         begun = resume and (folder / LAST).is_file()
         if resume and not begun and not fitted:
             raise TrainingError(f'nothing to resume: there is no {folder / LAST}')
-        fitted.append(fit_one(member, train, validation, progress, folder, begun, after_epoch))
+        fitted.append(fit_guided(member, train, validation, progress, folder, begun, after_epoch))
     model = Ensemble([f.model for f in fitted], [m.weight for m in config.ensemble]).eval()
     return Fitted(model, sum(f.epochs for f in fitted), None)
+
+
+def fit_guided(
+    config: RunConfig,
+    train: Clips,
+    validation: Clips | None,
+    progress: bool,
+    logs: Path | None,
+    resume: bool,
+    after_epoch: Callable[[], object] | None,
+) -> Fitted:
+    """Train a network; one with pictures in two stages, the skeletons first. See `fit_one`."""
+    if config.model.picture is None:
+        plain = (clips and clips.with_crops(None) for clips in (train, validation))
+        return fit_one(config, *plain, progress, logs, resume, after_epoch)
+    skeleton = replace(config, model=replace(config.model, picture=None))
+    folder = logs and logs / 'skeleton'
+    # The first stage of a run that was interrupted in its second is over: resuming returns it.
+    guide = fit_guided(skeleton, train, validation, progress, folder, resume, after_epoch)
+    begun = resume and (logs / LAST).is_file()
+    return fit_one(config, train, validation, progress, logs, begun, after_epoch, guide.model)
 
 
 def fit_one(
@@ -197,6 +230,7 @@ def fit_one(
     logs: Path | None = None,
     resume: bool = False,
     after_epoch: Callable[[], object] | None = None,
+    guide: nn.Module | None = None,
 ) -> Fitted:
     """Train on `train`; with `validation`, keep the epoch that does best there.
 
@@ -209,6 +243,7 @@ def fit_one(
         resume: go on from the last checkpoint in `logs`, to the result that an uninterrupted run
             would have given. TrainingError if there is none.
         after_epoch: called after each.
+        guide: the trained skeleton network, of a recipe with pictures.
 
     Raises TrainingError if there is nothing to learn, or the loss or a weight is no number.
 
@@ -218,12 +253,14 @@ def fit_one(
     settle_sockets()
     lightning.seed_everything(config.seed, verbose=False)
     idle = train.class_names.index(config.idle) if config.idle in train.class_names else None
-    dataset = ClipDataset(
+    dataset = training_clips(
         train, config.steps, idle, config.augment, config.seed, config.window_seconds
     )
     settings = config.trainer
     task = Task(config, len(train.class_names))
-    if config.init_from is not None:
+    if guide is not None:
+        task.model.skeleton.load_state_dict(guide.state_dict())
+    elif config.init_from is not None:
         task.model.load_state_dict(initial_state(config), strict=False)
     callbacks: list[Callback] = [SeedEachStep(), StopWhenNotFinite(MONITOR)]
     held = None
@@ -232,7 +269,7 @@ def fit_one(
             'optim.patience stops early by a validation part, and the split has none'
         )
     if validation is not None:
-        held = DataLoader(ClipDataset(validation, config.steps), 128, num_workers=settings.workers)
+        held = DataLoader(whole_clips(validation, config.steps), 128, num_workers=settings.workers)
         if config.optim.patience:
             callbacks.append(EarlyStopping(MONITOR, patience=config.optim.patience))
     best = None

@@ -6,6 +6,7 @@ from typing import Any
 
 from bharnet_ros.errors import BharnetError
 from bharnet_ros.layouts import DATA_LAYOUTS
+from bharnet_ros.types import CropShape
 
 METADATA_KEY = 'bharnet_contract'
 SCHEMA_VERSION = 1  # raised when a reader of the old schema would misuse a new model
@@ -14,6 +15,7 @@ SCHEMA_VERSION = 1  # raised when a reader of the old schema would misuse a new 
 # mask (N, T, 3), aspect (N,), all float32 and raw (see window.Clip). A model of several persons
 # (data sets only) has an axis of persons before T.
 INPUTS = ('body', 'left_hand', 'right_hand', 'mask', 'aspect')
+CROPS = 'crops'  # (N, K, R, S, S, 3) uint8, BGR: one more input, last, if the contract has crops
 OUTPUT = 'probabilities'  # (N, K) float32, rows sum to 1
 EMBEDDING = 'embedding'  # (N, E) float32, what the classes were read off; only if E > 0
 
@@ -49,6 +51,7 @@ class Contract:
     min_duration: float | None = None  # of the decision, seconds: how long it takes to be sure
     smoothing: float | None = None  # the same, time constant
     embedding: int = 0  # E, numbers of the graph's second output; 0: it has none
+    crops: CropShape | None = None  # the small pictures that it looks at; None: keypoints alone
 
     @property
     def idle_id(self) -> int:
@@ -59,6 +62,11 @@ class Contract:
     def unknown_id(self) -> int:
         """Index of the label of unknown actions, -1 if there is none."""
         return self.labels.index(self.unknown) if self.unknown is not None else -1
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the graph's inputs, in order."""
+        return INPUTS if self.crops is None else (*INPUTS, CROPS)
 
     @property
     def uses_hands(self) -> bool:
@@ -97,9 +105,11 @@ class Contract:
             if not isinstance(data['labels'], list):
                 raise ContractError('its contract holds no list of labels')
             data['labels'] = tuple(data['labels'])
+            if crops := data.get('crops'):
+                data['crops'] = CropShape(**{**crops, 'rows': tuple(crops['rows'])})
             contract = cls(**{key: value for key, value in data.items() if key in known})
             contract.check()
-        except (TypeError, KeyError) as error:
+        except (TypeError, KeyError, ValueError) as error:
             raise ContractError(f'its contract is incomplete: {error}') from error
         return contract
 

@@ -11,8 +11,8 @@ from bharnet_ros.config import RuntimeConfig
 from bharnet_ros.errors import BharnetError, reason_of
 from bharnet_ros.inference.bank import BANK_KEY, Bank
 from bharnet_ros.inference.contract import (
+    CROPS,
     EMBEDDING,
-    INPUTS,
     METADATA_KEY,
     OUTPUT,
     Contract,
@@ -158,18 +158,21 @@ class Model:
     def _check_graph(self, session: ort.InferenceSession) -> None:
         layout = DETECTOR_LAYOUTS[self.contract.layout]
         steps = self.contract.window_steps
-        inner = {
+        wanted = {
             'body': (steps, len(layout.body), 4),
             'left_hand': (steps, len(layout.hand), 3),
             'right_hand': (steps, len(layout.hand), 3),
             'mask': (steps, 3),
             'aspect': (),
         }
+        if (crops := self.contract.crops) is not None:
+            wanted[CROPS] = (crops.frames, *crops.shape)
         inputs = {item.name: item for item in session.get_inputs()}
-        if set(inputs) != set(INPUTS):
-            raise ContractError(f'its graph takes {sorted(inputs)}, not {sorted(INPUTS)}')
-        for name, shape in inner.items():
-            if tuple(inputs[name].shape[1:]) != shape or inputs[name].type != 'tensor(float)':
+        if set(inputs) != set(wanted):
+            raise ContractError(f'its graph takes {sorted(inputs)}, not {sorted(wanted)}')
+        for name, shape in wanted.items():
+            kind = 'tensor(uint8)' if name == CROPS else 'tensor(float)'
+            if tuple(inputs[name].shape[1:]) != shape or inputs[name].type != kind:
                 raise ContractError(
                     f'its input {name} is {inputs[name].shape} '
                     f'{inputs[name].type}, the contract says {shape}'
@@ -193,23 +196,26 @@ class Model:
     def _empty_clip(self) -> Clip:
         layout, steps = DETECTOR_LAYOUTS[self.contract.layout], self.contract.window_steps
         hand = np.zeros((steps, len(layout.hand), 3), np.float32)
+        crops = self.contract.crops
         return Clip(
             np.zeros((steps, len(layout.body), 4), np.float32),
             hand,
             hand,
             np.zeros((steps, 3), np.float32),
             0.5625,
+            None if crops is None else np.zeros((crops.frames, *crops.shape), np.uint8),
         )
 
     def bare(self) -> tuple[ort.InferenceSession, dict[str, np.ndarray]]:
         """Return the session and a feed for it, for measuring ONNX Runtime alone."""
         return self._session, self._feed([self._empty_clip()])
 
-    @staticmethod
-    def _feed(clips: list[Clip]) -> dict[str, np.ndarray]:
+    def _feed(self, clips: list[Clip]) -> dict[str, np.ndarray]:
         return {
-            name: np.stack([getattr(clip, name) for clip in clips]).astype(np.float32, copy=False)
-            for name in INPUTS
+            name: np.stack([getattr(clip, name) for clip in clips]).astype(
+                np.uint8 if name == CROPS else np.float32, copy=False
+            )
+            for name in self.contract.inputs
         }
 
     def infer(self, clips: list[Clip]) -> np.ndarray:

@@ -26,6 +26,7 @@ from bharnet_ros.nodes.program import run_program
 from bharnet_ros.nodes.worker import HangsError, consume, join
 from bharnet_ros.outputs.draw import draw_keypoints, draw_notes
 from bharnet_ros.outputs.notes import Doing
+from bharnet_ros.recognition.crop_desk import CropDesk
 from bharnet_ros.sources.capture import Capture
 from bharnet_ros.sources.orientation import turn
 from bharnet_ros.sources.video import VideoReader
@@ -45,11 +46,20 @@ class CameraNode(ManagedNode):
         self,
         done: Future | None = None,
         make_detector: Callable[[DetectorConfig, Note], Detector] = make_detector,
+        desk: CropDesk | None = None,
         **kwargs,
     ):
-        """Args: done gets the exit status at the end of a file; make_detector, the detectors."""
+        """Make the node; it does nothing yet.
+
+        Args:
+            done: gets the exit status at the end of a file.
+            make_detector: makes the detectors.
+            desk: where a recogniser in this process gets pictures of people from, if it has one.
+            kwargs: of the node.
+
+        """
         super().__init__('camera_node', CameraConfig, **kwargs)
-        self._make_detector = make_detector
+        self._make_detector, self._desk = make_detector, desk
         self._done = done or Future()
         self._configured = ExitStack()  # what `cleanup` frees, beside the detector
         self._detector: Detector | None = None
@@ -234,6 +244,8 @@ class CameraNode(ManagedNode):
         if slot.abandoned:
             return
         self._detect_time = time.perf_counter() - began
+        if self._desk is not None:
+            self._desk.put(frame.image, people)
         for person in people:
             self._publisher.publish(messages.keypoints_to_msg(person))
         self._processed += 1

@@ -27,6 +27,7 @@ from bharnet_ros.nodes.recognition_report import InputFaults, InputRate
 from bharnet_ros.nodes.teaching_services import TeachingServices
 from bharnet_ros.nodes.worker import consume, join
 from bharnet_ros.recognition.complaints import NO_HANDS, without_hands
+from bharnet_ros.recognition.crop_desk import CropDesk
 from bharnet_ros.recognition.decision import Policy
 from bharnet_ros.recognition.pipeline import ActionPipeline
 from bharnet_ros.srv import SetModel
@@ -40,8 +41,10 @@ DECISION = {setting.name for setting in settings_of(DecisionConfig)}
 class RecognitionNode(ManagedNode):
     """Publishes `scores` and `actions`, and the latched `labels`."""
 
-    def __init__(self, **kwargs):
+    def __init__(self, desk: CropDesk | None = None, **kwargs):
+        """Args: desk, where pictures of people come from, if images are in this process."""
         super().__init__('recognition_node', RecognitionConfig, **kwargs)
+        self._desk = desk
         self._configured, self._activated = ExitStack(), ExitStack()  # what is freed in the end
         self._model: Model | None = None
         self._worker: threading.Thread | None = None
@@ -54,6 +57,7 @@ class RecognitionNode(ManagedNode):
         """Load the model and publish its labels."""
         self._model = model = self._load(self.config.model)
         self._pipeline = ActionPipeline(model.contract, self.config.pipeline)
+        self._ask_for_crops(model)
         self._actions = self._advertise(ActionMsg, 'actions')
         self._scores = self._advertise(ScoresMsg, 'scores')
         # Not a lifecycle publisher: labels are true whether the node is active or not.
@@ -93,7 +97,17 @@ class RecognitionNode(ManagedNode):
         return publisher
 
     def _load(self, model_name: str) -> Model:
-        return load_model(model_name, self.config.runtime, self.get_logger().info)
+        model = load_model(model_name, self.config.runtime, self.get_logger().info)
+        if model.contract.crops is not None and self._desk is None:
+            raise ModelError(
+                f'{model.contract.name} looks at pictures of people, and no images reach this '
+                'node, nor does a recording hold any: run it in `composed`, or with `bharnet run`'
+            )
+        return model
+
+    def _ask_for_crops(self, model: Model | None) -> None:
+        if self._desk is not None:
+            self._desk.wanted = None if model is None else model.contract.crops
 
     @property
     def _serving(self) -> Model:
@@ -162,6 +176,7 @@ class RecognitionNode(ManagedNode):
         """Free the model and the publishers."""
         self._configured.close()
         self._model = None
+        self._ask_for_crops(None)
 
     # Parameters.
 
@@ -209,6 +224,7 @@ class RecognitionNode(ManagedNode):
             with self._lock:
                 self._publish(self._pipeline.set_contract(model.contract, decision))
                 self._model = model
+            self._ask_for_crops(model)
             self._input_check = InputRate(model.contract)
             self._introduce(model)
         elif any(change.name in DECISION for change in changes):
@@ -228,6 +244,8 @@ class RecognitionNode(ManagedNode):
         stale = self._pipeline.counters.stale
         try:
             frame = messages.keypoints_from_msg(message)
+            if self._desk is not None:
+                frame = self._desk.collect(frame)
             with self._lock:
                 events, window = self._pipeline.push(frame)
                 self._frame_id = frame.frame_id

@@ -7,6 +7,8 @@ The three steps are apart, because inference may run in another thread than the 
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from bharnet_ros.config import DecisionConfig, PipelineConfig
 from bharnet_ros.inference.contract import Contract
 from bharnet_ros.inference.model import Model
@@ -168,6 +170,7 @@ class ActionPipeline:
             raise KeypointsError(
                 f"keypoints have layout '{frame.layout}', the model needs '{self.contract.layout}'"
             )
+        self._check_crops(frame)
         events = []
         if self._now is not None and frame.stamp < self._now - self.config.max_gap * SECOND:
             # A bag loops or a clock was set: nothing before this can be compared with it.
@@ -193,6 +196,21 @@ class ActionPipeline:
         if frame.left_hand is not None or frame.right_hand is not None:
             person.hand_seen = frame.stamp
         return events, self._due_window(frame, person)
+
+    def _check_crops(self, frame: Keypoints) -> None:
+        wanted = self.contract.crops
+        if wanted is None or frame.body is None:
+            return
+        if frame.crops is None:
+            raise KeypointsError(
+                f'{self.contract.name} looks at pictures of people, and these keypoints come '
+                'without: no recording can feed it; run it on images'
+            )
+        if frame.crops.shape != wanted.shape or frame.crops.dtype != np.uint8:
+            raise KeypointsError(
+                f'crops are {frame.crops.dtype} {frame.crops.shape}, the model needs uint8 '
+                f'{wanted.shape}'
+            )
 
     @staticmethod
     def _is_surplus(frame: Keypoints, person: Person) -> bool:
@@ -220,6 +238,7 @@ class ActionPipeline:
                     contract.window_steps,
                     self.config.max_gap,
                     max(512, int(contract.window_seconds * FASTEST)),
+                    contract.crops,
                 ),
                 Decider(self._policy, frame.person_id, self._next_event),
                 frame.stamp,

@@ -5,7 +5,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bharnet_ros.layouts import BodyHandLayout
-from bharnet_ros.types import BODY_CHANNELS, HAND_CHANNELS, PARTS, SECOND, Clip, Keypoints
+from bharnet_ros.recognition.crops import pick_frames
+from bharnet_ros.types import (
+    BODY_CHANNELS,
+    HAND_CHANNELS,
+    PARTS,
+    SECOND,
+    Clip,
+    CropShape,
+    Keypoints,
+)
 
 
 @dataclass(frozen=True)
@@ -80,8 +89,9 @@ class SlidingWindow:
         steps: int,
         max_gap: float,
         capacity: int = 512,
+        crops: CropShape | None = None,
     ):
-        """Args: seconds and steps as the model was trained; max_gap in seconds."""
+        """Args: seconds, steps and crops as the model was trained; max_gap in seconds."""
         self.seconds, self.steps, self.max_gap = seconds, steps, max_gap
         body, hand = len(layout.body), len(layout.hand)
         self._at = np.linspace(-seconds, 0.0, steps)  # of a clip, seconds before the newest frame
@@ -92,6 +102,9 @@ class SlidingWindow:
             'left_hand': np.zeros((capacity, hand, HAND_CHANNELS), np.float32),
             'right_hand': np.zeros((capacity, hand, HAND_CHANNELS), np.float32),
         }
+        self._crop_shape = crops
+        # References: a picture is not copied, and most are never looked at.
+        self._crops: list[np.ndarray | None] = [None] * (capacity if crops else 0)
         self._aspect = 1.0
         self._end = 0  # frames pushed since the last reset
 
@@ -130,6 +143,8 @@ class SlidingWindow:
             points = getattr(frame, name)
             self._valid[slot, part] = points is not None
             self._points[name][slot] = 0 if points is None else points
+        if self._crop_shape is not None:
+            self._crops[slot] = frame.crops
         self._aspect = frame.aspect
         self._end += 1
         return True
@@ -177,4 +192,17 @@ class SlidingWindow:
         sampled = {}
         for part, name in enumerate(PARTS):
             sampled[name], mask[:, part] = found.sample(self._points[name], self._valid[:, part])
-        return Clip(**sampled, mask=mask, aspect=self._aspect)
+        crops = (
+            None if self._crop_shape is None else self._pictures(self._crop_shape, slots, times)
+        )
+        return Clip(**sampled, mask=mask, aspect=self._aspect, crops=crops)
+
+    def _pictures(self, shape: CropShape, slots: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """Return (K, R, S, S, 3) uint8, black where there is no frame; see `pick_frames`."""
+        seen = np.array([self._crops[slot] is not None for slot in slots])
+        chosen = pick_frames(times, seen, -self.seconds, 0.0, shape.frames, self.max_gap)
+        pictures = np.zeros((shape.frames, *shape.shape), np.uint8)
+        for place, frame in enumerate(chosen):
+            if frame >= 0:
+                pictures[place] = self._crops[slots[frame]]
+        return pictures

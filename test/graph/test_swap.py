@@ -13,6 +13,7 @@ from bharnet_ros.msg import Action as ActionMsg
 from bharnet_ros.msg import Scores as ScoresMsg
 from bharnet_ros.srv import SetModel
 from bharnet_ros.system.procfs import Usage
+from bharnet_ros.types import CropShape
 from support.keypoints import INPUT_SHAPES, STEPS, contract_with, write_model
 from support.ros import SHARE, Stage, graph, growth_a_round, stamp_of, value_of
 
@@ -167,7 +168,14 @@ def bad_models(folder: Path) -> dict[str, str]:
     cut.write_bytes(model(folder / 'whole.onnx', 'x').read_bytes()[:-20])
     layout = write_model(folder / 'layout.onnx', contract_with(layout='ntu_25'))
     graph_ = write_model(folder / 'graph.onnx', contract_with(window_steps=STEPS + 1))
+    shape = CropShape(size=8, frames=2)
+    crops = write_model(
+        folder / 'crops.onnx',
+        contract_with(crops=shape),
+        INPUT_SHAPES | {'crops': ['N', shape.frames, *shape.shape]},
+    )
     return {
+        str(crops): 'run it in `composed`',
         'no_such_name': 'no such model',
         '/nowhere/x.onnx': 'no such model',
         '': 'no such',

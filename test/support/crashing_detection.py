@@ -10,7 +10,7 @@ extract_file = detection.extract_file
 detection.SIGN_OF_LIFE = 0.5
 
 
-def crash(file, part, alive):
+def crash(file, part, alive, crops):
     if file.name == 'crash':
         os.kill(os.getpid(), signal.SIGSEGV)
     if file.name == 'hang':
@@ -18,7 +18,7 @@ def crash(file, part, alive):
     for _ in range(8 if file.name == 'slow' else 0):
         time.sleep(1)
         alive()
-    return extract_file(file, part, alive)
+    return extract_file(file, part, alive, crops)
 
 
 detection.extract_file = crash

@@ -67,7 +67,9 @@ def write_model(
         nodes,
         'test',
         [
-            helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+            helper.make_tensor_value_info(
+                name, TensorProto.UINT8 if name == 'crops' else TensorProto.FLOAT, shape
+            )
             for name, shape in inputs.items()
         ],
         [helper.make_tensor_value_info(output, TensorProto.FLOAT, [] if scalar else ['N', 2])],

@@ -13,7 +13,7 @@ RAY = Part('Ray', "run pip install '.[cluster]' in the source tree, here and on 
 
 
 def extract_on_cluster(
-    todo: Mapping[Path, Path], address: str
+    todo: Mapping[Path, Path], address: str, crops: int = 0
 ) -> Generator[tuple[Path, str], None, None]:
     """Yield each file and why it could not be extracted, '' if it could, as they come.
 
@@ -28,7 +28,8 @@ def extract_on_cluster(
         # A worker that dies (out of memory, a crash inside a codec) fails its video only.
         task = ray.remote(num_cpus=1, max_retries=1, max_calls=16)(extract_file)
         waiting = {
-            task.remote(file.absolute(), part.absolute()): file for file, part in todo.items()
+            task.remote(file.absolute(), part.absolute(), crops=crops): file
+            for file, part in todo.items()
         }
         while waiting:
             ready, _ = ray.wait(list(waiting), num_returns=1)

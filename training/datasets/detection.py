@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,12 @@ from bharnet_ros.bags.bag import read_keypoints
 from bharnet_ros.detectors.holistic import HolisticDetector
 from bharnet_ros.errors import reason_of
 from bharnet_ros.layouts import MEDIAPIPE_HOLISTIC
+from bharnet_ros.recognition.crops import cut_crops
 from bharnet_ros.sources.video import SourceConfig, VideoReader
 from bharnet_ros.system.writing import WriteError, whole_file
-from bharnet_ros.types import BODY_CHANNELS, PARTS, Keypoints
+from bharnet_ros.types import BODY_CHANNELS, PARTS, CropShape, Keypoints
 
+from ..errors import DataError
 from .store import HAND_CHANNELS
 from .videos import is_bag
 
@@ -29,35 +32,47 @@ SIGN_OF_LIFE = 5.0  # seconds between two
 LONGEST_STEM = 60  # characters of a file's name in the name of its part; names end at 255 bytes
 
 
-def part_name(file: Path) -> str:
-    """Return the name of the part that holds a file's keypoints: another if the file changes."""
+def part_name(file: Path, crops: int = 0) -> str:
+    """Return the name of the part that holds a file's keypoints: another if the file changes.
+
+    And another with crops, of as many pixels a side.
+    """
     stats = [part.stat() for part in (sorted(file.iterdir()) if file.is_dir() else [file])]
     size, changed = sum(s.st_size for s in stats), max(s.st_mtime_ns for s in stats)
-    key = [str(file.absolute()), size, changed, PART_VERSION]
+    key = [str(file.absolute()), size, changed, PART_VERSION, *([crops] if crops else [])]
     stem = file.stem
     if len(os.fsencode(stem)) > LONGEST_STEM:
         stem = stem.encode('ascii', 'replace').decode().replace('?', '_')[:LONGEST_STEM]
     return f'{stem}-{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12]}.npz'
 
 
-def frames_of(file: Path) -> Iterator[Keypoints]:
-    """Yield the keypoints of each frame: detected in a video, or read from a recording."""
+def frames_of(file: Path, shape: CropShape | None = None) -> Iterator[Keypoints]:
+    """Yield the keypoints of each frame: detected in a video, or read from a recording.
+
+    With crops, if a `shape` is given; DataError for a recording, which holds no images.
+    """
     if is_bag(file):
+        if shape is not None:
+            raise DataError('a recording of keypoints holds no images to take crops from')
         yield from read_keypoints(file)
         return
     detector = HolisticDetector()
     try:
         with VideoReader(SourceConfig(str(file), realtime=False)) as video:
             while (frame := video.read()) is not None:
-                yield from detector.detect(frame)
+                for person in detector.detect(frame):
+                    crops = shape and cut_crops(frame.image, person, shape)
+                    yield person if shape is None else replace(person, crops=crops)
     finally:
         detector.close()
 
 
-def extract_file(file: Path, part: Path, alive: Callable[[], None] = lambda: None) -> str:
+def extract_file(
+    file: Path, part: Path, alive: Callable[[], None] = lambda: None, crops: int = 0
+) -> str:
     """Write the keypoints of one file as `part`, or return why not in one line.
 
-    `alive` is called for every frame.
+    `alive` is called for every frame. `crops`: pixels of a side of the pictures, 0 for none.
     WriteError if it is the part that cannot be written: no other file would fare better.
     """
     hand = (len(MEDIAPIPE_HOLISTIC.hand), HAND_CHANNELS)
@@ -66,7 +81,8 @@ def extract_file(file: Path, part: Path, alive: Callable[[], None] = lambda: Non
     )
     try:
         frames = []
-        for frame in frames_of(file):
+        shape = CropShape(size=crops) if crops else None
+        for frame in frames_of(file, shape):
             frames.append(frame)
             alive()
         if not frames:
@@ -87,6 +103,9 @@ def extract_file(file: Path, part: Path, alive: Callable[[], None] = lambda: Non
         for name, shape in shapes.items()
     }
     mask = np.array([[getattr(frame, name) is not None for name in PARTS] for frame in frames])
+    if shape is not None:
+        black = np.zeros(shape.shape, np.uint8)
+        values['crops'] = np.stack([black if f.crops is None else f.crops for f in frames])
     with whole_file(part) as partial, partial.open('wb') as stream:
         np.savez_compressed(
             stream,
@@ -99,7 +118,7 @@ def extract_file(file: Path, part: Path, alive: Callable[[], None] = lambda: Non
 
 
 def main() -> None:
-    """Answer each request, {file, part}, with {error} or {fatal}: what ends the extraction.
+    """Answer each request, {file, part, crops}, with {error} or {fatal}: what ends the extraction.
 
     Meanwhile an empty line now and then says that frames still come.
     """
@@ -116,7 +135,8 @@ def main() -> None:
     for line in sys.stdin:
         request = json.loads(line)
         try:
-            answer = {'error': extract_file(Path(request['file']), Path(request['part']), alive)}
+            file, part = Path(request['file']), Path(request['part'])
+            answer = {'error': extract_file(file, part, alive, request['crops'])}
         except WriteError as error:
             answer = {'fatal': str(error)}
         print(json.dumps(answer), file=answers)

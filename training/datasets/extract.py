@@ -10,7 +10,7 @@ import numpy as np
 from rich.progress import Progress
 
 from bharnet_ros.layouts import MEDIAPIPE_HOLISTIC
-from bharnet_ros.types import PARTS, SECOND
+from bharnet_ros.types import PARTS, SECOND, CropShape
 
 from ..errors import DataError
 from .cluster import extract_on_cluster
@@ -25,16 +25,18 @@ DETECTION = 'bharnet_ros.training.datasets.detection'  # the module that its pro
 SHOWN = 5  # losses of each kind that are printed; the list in the file is complete
 
 
-def run_all(todo: dict[Path, Path], address: str | None, jobs: int) -> dict[Path, str]:
+def run_all(
+    todo: dict[Path, Path], address: str | None, jobs: int, crops: int = 0
+) -> dict[Path, str]:
     """Extract files (file -> part); return file -> error, '' where it went well.
 
     By `jobs` processes of this machine, 0 for one a core, or by the Ray cluster at `address`.
     What keeps parts from being written at all is raised: those that are there stay.
     """
     answers = (
-        extract_on_cluster(todo, address)
+        extract_on_cluster(todo, address, crops)
         if address
-        else _extract_here(todo, jobs or len(os.sched_getaffinity(0)))
+        else _extract_here(todo, jobs or len(os.sched_getaffinity(0)), crops)
     )
     results = {}
     with Progress() as bar, closing(answers):
@@ -45,9 +47,11 @@ def run_all(todo: dict[Path, Path], address: str | None, jobs: int) -> dict[Path
     return results
 
 
-def _extract_here(todo: dict[Path, Path], jobs: int) -> Generator[tuple[Path, str], None, None]:
+def _extract_here(
+    todo: dict[Path, Path], jobs: int, crops: int
+) -> Generator[tuple[Path, str], None, None]:
     requests = {
-        file: {'file': str(file.absolute()), 'part': str(part.absolute())}
+        file: {'file': str(file.absolute()), 'part': str(part.absolute()), 'crops': crops}
         for file, part in todo.items()
     }
     with closing(ask_workers(DETECTION, requests, jobs)) as answers:
@@ -70,7 +74,8 @@ def to_clip(segment: VideoSegment, data: dict[str, np.ndarray]) -> tuple[ClipInf
     if not here.any():
         end = 'its end' if segment.end is None else f'{segment.end} s'
         raise DataError(f'nothing between {segment.start} s and {end}: {lasts}')
-    track = Track(**{name: data[name][here] for name in (*PARTS, 'mask')})
+    kept = (*PARTS, 'mask', *(('crops',) if 'crops' in data else ()))
+    track = Track(**{name: data[name][here] for name in kept})
     if not track.mask[:, 0].any():
         raise DataError('no frame shows a person')
     span = np.ptp(seconds[here])
@@ -104,6 +109,7 @@ def extract(
     address: str | None = None,
     jobs: int = 0,
     update: bool = False,
+    crops: int = 0,
 ) -> int:
     """Make a data set of videos, with the detector that runs on the robot; return its clips.
 
@@ -126,8 +132,12 @@ def extract(
             without Ray.
         jobs: processes on this machine; 0: one a core.
         update: write TO anew if it is there already.
+        crops: store small pictures of head and hands, too, for networks with `picture`, of as
+            many pixels a side (32 is usual: 9 kB a frame). They show faces: mind whose they are.
+            0: none, keypoints alone.
 
     """
+    shape = CropShape(size=crops) if crops else None
     if to.exists() and not update:
         raise DataError(f'{to} exists already; `--update true` writes it anew, with what is new')
     if videos.is_file():
@@ -144,10 +154,12 @@ def extract(
     failed = {
         file: 'no such file' for file in found.segments if not (file.is_file() or is_bag(file))
     }
-    parts = {file: work / part_name(file) for file in found.segments if file not in failed}
+    parts = {file: work / part_name(file, crops) for file in found.segments if file not in failed}
     todo = {file: part for file, part in parts.items() if not part.exists()}
     if todo:
-        failed |= {file: error for file, error in run_all(todo, address, jobs).items() if error}
+        failed |= {
+            file: error for file, error in run_all(todo, address, jobs, crops).items() if error
+        }
     failures = [
         *found.failures,
         *((printable(file), error) for file, error in sorted(failed.items())),
@@ -156,7 +168,14 @@ def extract(
         report_failures(to, failures)
         raise DataError(f'none of the {len(failed)} videos could be read; see {failures_file(to)}')
     info = DatasetInfo(
-        name, MEDIAPIPE_HOLISTIC.name, tuple(sorted(labels)), license, idle, videos.name
+        name,
+        MEDIAPIPE_HOLISTIC.name,
+        tuple(sorted(labels)),
+        license,
+        idle,
+        videos.name,
+        crop_rows=shape.rows if shape else (),
+        crop_size=crops,
     )
     fresh = to.with_name(to.name + '.new')
     whole = {file: part for file, part in parts.items() if file not in failed}

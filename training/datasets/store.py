@@ -19,7 +19,8 @@ from .segments import Segment, read_segments, segment_faults, write_segments
 from .table import COLUMNS, TABLE, ClipInfo, read_table, write_table
 
 SCHEMA_VERSION = 1
-INFO, STAMPS = 'dataset.json', 'stamps.npy'
+INFO, STAMPS, CROPS = 'dataset.json', 'stamps.npy', 'crops.npy'
+TUPLES = ('classes', 'notes', 'crop_rows')  # of dataset.json, where JSON has lists
 USES = ('ship', 'measure')
 HAND_CHANNELS = 3
 
@@ -36,6 +37,8 @@ class DatasetInfo:
     source: str = ''
     notes: tuple[str, ...] = ()
     use: str = 'ship'  # 'measure': no model that is passed on may learn from it
+    crop_rows: tuple[str, ...] = ()  # the parts of people of which crops.npy holds pictures
+    crop_size: int = 0  # pixels of a side of those
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class Track:
     left_hand: np.ndarray | None = None  # (F, 21, 3)
     right_hand: np.ndarray | None = None
     stamps: np.ndarray | None = None  # (F,) int64 nanoseconds, rising; None: frames are even
+    crops: np.ndarray | None = None  # (F, R, S, S, 3) uint8, BGR, see recognition/crops.py
 
 
 def part_shapes(layout: BodyHandLayout, hands: bool) -> dict[str, tuple[int, int]]:
@@ -55,6 +59,11 @@ def part_shapes(layout: BodyHandLayout, hands: bool) -> dict[str, tuple[int, int
     if hands:
         shapes |= dict.fromkeys(PARTS[1:], (len(layout.hand), HAND_CHANNELS))
     return shapes
+
+
+def crop_shape(info: DatasetInfo) -> tuple[int, int, int, int]:
+    """Return the shape of one row of crops.npy, (R, S, S, 3)."""
+    return len(info.crop_rows), info.crop_size, info.crop_size, 3
 
 
 class _Column:
@@ -129,6 +138,8 @@ class DatasetWriter:
         self.columns['mask'] = _Column(self.partial / 'mask.npy', (len(PARTS),), 'bool')
         if stamped:
             self.columns['stamps'] = _Column(self.partial / STAMPS, (), 'int64')
+        if info.crop_rows:
+            self.columns['crops'] = _Column(self.partial / CROPS, crop_shape(info), 'uint8')
         self.table: list[dict[str, object]] = []
         self.segments: dict[str, Sequence[Segment]] = {}
 
@@ -183,6 +194,11 @@ class DatasetWriter:
                 if (np.diff(track.stamps) <= 0).any():
                     refuse('its stamps do not rise')
                 row['stamps'] = track.stamps
+            if 'crops' in self.columns:
+                wanted = (frames, *crop_shape(self.info))
+                if track.crops is None or track.crops.shape != wanted:
+                    refuse(f'its crops are not of shape {wanted}')
+                row['crops'] = track.crops
             rows.append(row)
         for what in segment_faults(segments, self.info.classes):
             refuse(what)
@@ -265,7 +281,7 @@ def read_info(path: Path) -> DatasetInfo:
         known = {item.name for item in fields(DatasetInfo)}
         info = DatasetInfo(
             **{
-                key: tuple(value) if key in ('classes', 'notes') else value
+                key: tuple(value) if key in TUPLES else value
                 for key, value in data.items()
                 if key in known
             }
@@ -305,6 +321,8 @@ class StoredDataset:
             shapes = self.shapes | {'mask': (len(PARTS),)}
             if (self.path / STAMPS).exists():
                 shapes['stamps'] = ()
+            if self.info.crop_rows:
+                shapes['crops'] = crop_shape(self.info)
             for name, shape in shapes.items():
                 file = self.path / f'{name}.npy'
                 try:

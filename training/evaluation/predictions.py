@@ -15,7 +15,7 @@ from bharnet_ros.system.writing import whole_file
 from ..errors import DataError
 from ..threads import choose_threads
 from ..windows.clips import Clips
-from ..windows.dataset import ClipDataset, WindowDataset
+from ..windows.pictures import whole_clips, windows_of
 
 STREAMS = ('fused', 'body', 'hand')
 
@@ -114,7 +114,7 @@ def infer(model: nn.Module, dataset: Dataset, batch: int = 128) -> dict[str, np.
 
 def predict(model: nn.Module, clips: Clips, steps: int) -> Predictions:
     """Run the network on whole clips."""
-    logits = infer(model, ClipDataset(clips, steps))
+    logits = infer(model, whole_clips(clips, steps))
     return Predictions(
         *(logits.get(name) for name in STREAMS), clips.label, clips.group, clips.class_names
     )
@@ -122,7 +122,7 @@ def predict(model: nn.Module, clips: Clips, steps: int) -> Predictions:
 
 def predict_windows(model: nn.Module, clips: Clips, steps: int, seconds: float) -> Predictions:
     """Run the network on windows of its own length."""
-    dataset = WindowDataset(clips, steps, seconds)
+    dataset = windows_of(clips, steps, seconds)
     logits, index = infer(model, dataset), np.array([i for i, _, _ in dataset.pieces], np.int64)
     return Predictions(
         *(logits.get(name) for name in STREAMS),

@@ -153,6 +153,8 @@ def check_robustness(clips: Clips) -> None:
         raise DataError(
             'robustness is measured on clips of one person in image space; leave out --robust'
         )
+    if clips.crops is not None:
+        raise DataError('robustness is measured on keypoints alone; leave out --robust')
 
 
 def robustness(

@@ -12,8 +12,7 @@ see the other stream).
     gap    > 0       E: interactive and expertized branches, cross-attention over time
     pam    > 0       both
 
-A third paper variant, M, guides an RGB network by the body stream; `BHaRNet.features` is where it
-would take its features from.
+The fourth variant, M, adds pictures to any of these: see picture.py.
 
 Tensor letters: N clips, C channels, T time steps, V joints, I instances (persons or hands), K
 classes.
@@ -21,7 +20,7 @@ classes.
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +29,7 @@ from torch.nn.functional import normalize
 from .attention import PoolingAttention, axis_tokens, pooled_mean, shrink_mask
 from .backbones import GcnConfig, GcnStream
 from .fusion import FUSIONS, fuse
+from .picture import PictureConfig, PictureStream
 from .preprocess import Preprocess, PreprocessConfig, UnifiedPreprocess
 
 
@@ -56,6 +56,7 @@ class ModelConfig:
     attention_heads: int = 4
     attention_drop: float = 0.0  # share of training clips in which streams do not see each other
     dropout: float = 0.2
+    picture: PictureConfig | None = None  # M: small pictures beside the skeletons
     preprocess: PreprocessConfig = field(default_factory=PreprocessConfig)
 
     def __post_init__(self):
@@ -74,6 +75,8 @@ class ModelConfig:
             raise ValueError('a unified graph has no body and hand streams: set both to null')
         if not self.streams:
             raise ValueError('a model needs a body stream, a hand stream, both, or a unified one')
+        if self.picture is not None and self.body is None:
+            raise ValueError('the body stream guides the pictures, and body is null')
         if len(self.streams) == 1 and (self.pool == 'pam' or self.experts):
             raise ValueError(
                 "pool 'pam' and experts let two streams attend to each other; one is missing"
@@ -100,16 +103,26 @@ class Logits:
     body: Tensor | None
     hand: Tensor | None
     embedding: Tensor
+    picture: Tensor | None = None
+
+    @property
+    def streams(self) -> dict[str, Tensor]:
+        """The logits of each stream that there is."""
+        named = {'body': self.body, 'hand': self.hand, 'picture': self.picture}
+        return {name: z for name, z in named.items() if z is not None}
 
     def trained(self) -> dict[str, Tensor]:
-        """Return the logits that get a loss; `fused` says nothing new with a single stream."""
-        streams = {'body': self.body, 'hand': self.hand}
-        streams = {name: z for name, z in streams.items() if z is not None}
-        return streams if len(streams) == 1 else streams | {'fused': self.fused}
+        """Return the logits that get a loss; `fused` says nothing new with a single stream.
+
+        Beside pictures all others are frozen.
+        """
+        if self.picture is not None:
+            return {'picture': self.picture}
+        return self.streams if len(self.streams) == 1 else self.all()
 
     def all(self) -> dict[str, Tensor]:
         """Return all logits that there are."""
-        return self.trained() | {'fused': self.fused}
+        return self.streams | {'fused': self.fused}
 
 
 def embedded(pooled: Iterable[Tensor]) -> Tensor:
@@ -181,7 +194,10 @@ class BHaRNet(nn.Module):
         self, body: Tensor, left_hand: Tensor, right_hand: Tensor, mask: Tensor, aspect: Tensor
     ) -> Logits:
         """Raw clips as `Preprocess.forward` takes them, to logits."""
-        stems = self.features(body, left_hand, right_hand, mask, aspect)
+        return self.classify(self.features(body, left_hand, right_hand, mask, aspect))
+
+    def classify(self, stems: dict[str, tuple[Tensor, Tensor]]) -> Logits:
+        """Return the logits of what `features` gave."""
         outputs, masks = {}, {}
         for name, (x, seen) in stems.items():
             outputs[name] = self.branches[name](x)
@@ -204,13 +220,58 @@ class BHaRNet(nn.Module):
         if len(votes) == 1:
             fused = next(iter(votes.values()))
         else:
-            with full_precision(body):
+            with full_precision(votes['body']):
                 fused = fuse(
                     [votes['body'].float(), votes['hand'].float()],
                     [self.config.body_weight, 1.0],
                     self.config.fusion,
                 )
         return Logits(fused, logits.get('body'), logits.get('hand'), embedded(pooled.values()))
+
+
+class GuidedNet(nn.Module):
+    """M: a trained skeleton network, frozen, and pictures that its body stream guides.
+
+    After MMNet's scheme, of which the papers only say that they follow it (docs/model.md).
+    """
+
+    def __init__(self, skeleton: BHaRNet, config: ModelConfig, classes: int):
+        """Args: the skeleton network is that of `config` without pictures."""
+        super().__init__()
+        self.config = config
+        self.skeleton = skeleton.eval().requires_grad_(False)
+        self.picture = PictureStream(config.picture, skeleton.preprocess.body_layout, classes)
+
+    def train(self, mode: bool = True) -> 'GuidedNet':
+        """See nn.Module; the skeleton network stays as it was trained."""
+        super().train(mode)
+        self.skeleton.eval()
+        return self
+
+    def forward(
+        self,
+        body: Tensor,
+        left_hand: Tensor,
+        right_hand: Tensor,
+        mask: Tensor,
+        aspect: Tensor,
+        crops: Tensor,
+    ) -> Logits:
+        """Raw clips as `Preprocess.forward` takes them, and crops (N, K, R, S, S, 3) uint8."""
+        skeleton = self.skeleton
+        with torch.no_grad():
+            stems = skeleton.features(body, left_hand, right_hand, mask, aspect)
+            told = skeleton.classify(stems)
+            last = skeleton.branches['body'](stems['body'][0])
+        seen, pooled = self.picture(crops, last)
+        with full_precision(body):
+            fused = fuse(
+                [told.fused.float(), seen.float()],
+                [1.0, self.config.picture.weight],
+                self.config.picture.fusion,
+            )
+        embedding = torch.cat([told.embedding, embedded([pooled])], 1)
+        return Logits(fused, told.body, told.hand, embedding, seen)
 
 
 class UnifiedNet(nn.Module):
@@ -250,10 +311,23 @@ class Ensemble(nn.Module):
         self.register_buffer('weights', torch.tensor(weights) / sum(weights))
 
     def forward(
-        self, body: Tensor, left_hand: Tensor, right_hand: Tensor, mask: Tensor, aspect: Tensor
+        self,
+        body: Tensor,
+        left_hand: Tensor,
+        right_hand: Tensor,
+        mask: Tensor,
+        aspect: Tensor,
+        crops: Tensor | None = None,
     ) -> Logits:
-        """Raw clips as `Preprocess.forward` takes them, to fused logits."""
-        answers = [member(body, left_hand, right_hand, mask, aspect) for member in self.members]
+        """Raw clips as `GuidedNet.forward` takes them, to fused logits.
+
+        Members that look at skeletons alone get no crops.
+        """
+        inputs = (body, left_hand, right_hand, mask, aspect)
+        answers = [
+            member(*inputs, crops) if isinstance(member, GuidedNet) else member(*inputs)
+            for member in self.members
+        ]
         fused = [answer.fused.log_softmax(-1) for answer in answers]
         return Logits(
             sum(w * z for w, z in zip(self.weights, fused, strict=True)),
@@ -265,4 +339,7 @@ class Ensemble(nn.Module):
 
 def build(config: ModelConfig, classes: int) -> nn.Module:
     """Return the network of a configuration."""
+    if config.picture is not None:
+        skeleton = replace(config, picture=None)
+        return GuidedNet(BHaRNet(skeleton, classes), config, classes)
     return (BHaRNet if config.unified is None else UnifiedNet)(config, classes)

@@ -24,6 +24,7 @@ def window(
     config: ModelConfig, steps: int, persons: int, batch: int = 1
 ) -> tuple[torch.Tensor, ...]:
     """Return `batch` windows of zeros, all parts seen, in the shapes that a network takes."""
+    crops = config.picture and config.picture.crops
     layout = DATA_LAYOUTS[config.preprocess.layout]
     lead = (batch, persons, steps)
     hand = torch.zeros(*lead, len(layout.hand), 3)
@@ -33,6 +34,7 @@ def window(
         hand,
         torch.ones(*lead, 3),
         torch.ones(batch),
+        *((torch.zeros(batch, crops.frames, *crops.shape, dtype=torch.uint8),) if crops else ()),
     )
 
 

@@ -19,7 +19,7 @@ from ..online.strangers_report import read_strangers_report
 from ..preflight import find_doubts
 from ..recipe import RunConfig, load_data
 from ..runs import begin_run, read_model, read_run, write_run
-from ..train import fit
+from ..train import fit, stages
 from ..vocabulary import Vocabulary
 from ..windows.clips import Clips
 from ..windows.splits import split
@@ -48,9 +48,7 @@ def train(recipe: RunConfig, resume: bool = False) -> None:
     say_doubts(recipe, chosen)
     begin_run(recipe, resume)
     watched = sys.stderr.isatty()
-    clock = Countdown(
-        max(len(recipe.ensemble), 1) * recipe.optim.settled(len(chosen)).epochs, 'epochs'
-    )
+    clock = Countdown(stages(recipe) * recipe.optim.settled(len(chosen)).epochs, 'epochs')
     fitted = fit(
         recipe,
         chosen,

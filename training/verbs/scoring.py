@@ -30,6 +30,7 @@ from ..online.strangers_report import strangers_table, write_strangers_report
 from ..online.streams import StitchConfig
 from ..recipe import RunConfig, load_data
 from ..runs import read_model, read_run
+from ..train import stages
 from ..vocabulary import Vocabulary
 from ..windows.clips import DatasetSource, load_clips, merge
 from ..windows.splits import OFFICIAL, leave_one_out, one_only, split
@@ -78,7 +79,7 @@ def evaluate(
     folds, predictions, windows, curves = [], [], [], []
     count = len(splits) * len(seeds)
     epochs = recipe.optim.settled(len(clips)).epochs  # of a fold, or hardly more
-    clock = Countdown(count * max(len(recipe.ensemble), 1) * epochs, 'epochs')
+    clock = Countdown(count * stages(recipe) * epochs, 'epochs')
     for fold, found, model in cross_validate(
         recipe,
         clips,

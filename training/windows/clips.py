@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from bharnet_ros.layouts import BodyHandLayout
+from bharnet_ros.recognition.crops import pick_frames
 from bharnet_ros.recognition.window import resample
-from bharnet_ros.types import PARTS, Clip
+from bharnet_ros.types import PARTS, Clip, CropShape
 
 from ..datasets.labels import without_language
 from ..datasets.store import DatasetInfo, StoredDataset
@@ -47,6 +48,7 @@ class Clips:
     group: np.ndarray  # (N,) str: data set and group, as 'words10/0'
     rate: np.ndarray  # (N,) float64, frames a second; NaN where nobody knows
     class_names: tuple[str, ...]
+    crops: CropShape | None = None  # the pictures that a window of them has; see `with_crops`
 
     def __len__(self) -> int:
         return len(self.label)
@@ -100,7 +102,8 @@ class Clips:
     def clip(self, i: int, start: float, stop: float, steps: int, person: int = 0) -> Clip:
         """Return the part of clip i from `start` to `stop` (0 to 1) at `steps` equal steps.
 
-        A person that the clip does not have is one who was never seen.
+        A person that the clip does not have is one who was never seen. Pictures, if the clips
+        have them, are of the first person.
         """
         store, index = self.stores[self.store[i]], self.index[i]
         n, aspect = int(store.table['frames'][index]), float(store.table['aspect'][index])
@@ -127,7 +130,42 @@ class Clips:
                     at,
                     max_gap=n,
                 )
-        return Clip(**sampled, mask=mask, aspect=aspect)
+        shown = self.crops is not None and person == 0
+        crops = self._pictures(i, start, stop) if shown else None
+        return Clip(**sampled, mask=mask, aspect=aspect, crops=crops)
+
+    def with_crops(self, shape: CropShape | None) -> 'Clips':
+        """Return the clips with pictures, or without; DataError if their data sets lack them."""
+        for info in self.infos if shape is not None else ():
+            if (shape.rows, shape.size) != (info.crop_rows, info.crop_size):
+                found = f'{info.crop_size} pixels of {", ".join(info.crop_rows)}'
+                raise DataError(
+                    f'the recipe looks at pictures of {shape.size} pixels of '
+                    f'{", ".join(shape.rows)}, and {info.name} has '
+                    f'{found if info.crop_rows else "none"}: extract it with --crops'
+                )
+        return replace(self, crops=shape)
+
+    def _pictures(self, i: int, start: float, stop: float) -> np.ndarray:
+        """Return the pictures of the first person of a part of clip i, as the robot chooses them.
+
+        (K, R, S, S, 3) uint8, BGR; black where there is no frame that shows the person.
+        """
+        shape = self.crops
+        assert shape is not None
+        track = self.stores[self.store[i]].tracks(self.index[i])[0]
+        last = len(track.mask) - 1
+        chosen = pick_frames(
+            np.arange(last + 1),
+            track.mask[:, 0],
+            start * last,
+            stop * last,
+            shape.frames,
+            max_gap=last + 1,
+        )
+        pictures = np.zeros((shape.frames, *shape.shape), np.uint8)
+        pictures[chosen >= 0] = track.crops[chosen[chosen >= 0]]
+        return pictures
 
 
 def _reach(seen: np.ndarray, first: float, last: float) -> tuple[int, int]:
