@@ -11,7 +11,7 @@ compile() {
 compile pyproject.toml --extra ros --extra studio --extra colcon --output-file requirements/lock.txt
 # torch comes with its own dependencies (a CUDA build brings gigabytes, a CPU build none),
 # so it is installed first by `pip install torch==...`; the lock holds everything else.
-compile pyproject.toml --extra ros --extra studio --extra colcon --extra training --extra test --constraints requirements/lock.txt \
+compile pyproject.toml --extra ros --extra studio --extra colcon --extra training --extra people --extra test --constraints requirements/lock.txt \
   --output-file requirements/lock-dev.txt \
   $(printf -- '--no-emit-package %s ' torch triton cuda-toolkit cuda-bindings cuda-pathfinder \
     nvidia-{cublas,cuda-cupti,cuda-nvrtc,cuda-runtime,cudnn-cu13,cufft,cufile,curand,cusolver,cusparse} \
