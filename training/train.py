@@ -216,6 +216,8 @@ def fit_guided(
         return fit_one(config, *plain, progress, logs, resume, after_epoch)
     skeleton = replace(config, model=replace(config.model, picture=None))
     folder = logs and logs / 'skeleton'
+    if logs and not resume:  # of an older run: who resumes this one must not take it for its own
+        rank_zero_only((logs / LAST).unlink)(missing_ok=True)
     # The first stage of a run that was interrupted in its second is over: resuming returns it.
     guide = fit_guided(skeleton, train, validation, progress, folder, resume, after_epoch)
     begun = resume and (logs / LAST).is_file()

@@ -8,6 +8,7 @@ import pytest
 from bharnet_ros.config import PipelineConfig
 from bharnet_ros.inference.model import Model
 from bharnet_ros.recognition.pipeline import ActionPipeline
+from bharnet_ros.training import train
 from bharnet_ros.training.datasets.store import DatasetInfo, DatasetWriter, Track
 from bharnet_ros.training.datasets.table import ClipInfo
 from bharnet_ros.training.errors import DataError
@@ -17,7 +18,7 @@ from bharnet_ros.training.export import export, make_contract
 from bharnet_ros.training.networks.picture import PictureConfig
 from bharnet_ros.training.recipe import Member, OptimConfig, load_data
 from bharnet_ros.training.tools.complexity import complexity
-from bharnet_ros.training.train import fit
+from bharnet_ros.training.train import LAST, fit
 from bharnet_ros.training.windows.clips import DatasetSource
 from bharnet_ros.training.windows.dataset import WindowDataset
 from bharnet_ros.training.windows.pictures import windows_of
@@ -148,3 +149,17 @@ def test_it_is_one_more_member_of_an_ensemble(recipe):
     clips = load_data(both)
     found = predict(fit(both, clips, progress=False).model, clips, both.steps)
     assert found.fused.shape == (24, 3)
+
+
+def test_a_checkpoint_of_an_older_run_is_gone_before_the_skeletons_are_learned(
+    recipe, tmp_path, monkeypatch
+):
+    (tmp_path / LAST).write_bytes(b'of yesterday')
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, 'fit_one', interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fit(recipe, load_data(recipe), progress=False, logs=tmp_path)
+    assert not (tmp_path / LAST).exists()
