@@ -17,7 +17,9 @@ pytest.importorskip('nicegui', reason='the page needs the extra studio')
 playwright = pytest.importorskip('playwright.sync_api', reason='no playwright to drive a browser')
 pytestmark = [pytest.mark.graph, pytest.mark.slow]
 
-CHROMIUM = next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None)
+CHROMIUM = next(
+    filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None
+)
 WORDS, TAKES = 5, 3
 STUDIO = [sys.executable, '-m', 'bharnet_ros.tools.cli', 'studio', '--source', 'topic:keypoints']
 

@@ -22,7 +22,9 @@ pytest.importorskip('nicegui', reason='the page needs the extra studio')
 playwright = pytest.importorskip('playwright.sync_api', reason='no playwright to drive a browser')
 pytestmark = pytest.mark.slow
 
-CHROMIUM = next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None)
+CHROMIUM = next(
+    filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None
+)
 FLAGS = [
     '--no-sandbox',
     '--disable-gpu',
