@@ -105,7 +105,7 @@ class ActionStream:
 
     def offer(self, action: PersonAction) -> None:
         """Append an action, if it is wanted."""
-        if self._wanted(action):
+        if not self._closed and self._wanted(action):
             self._actions.append(action)
             self._wake()
 

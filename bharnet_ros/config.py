@@ -615,7 +615,9 @@ class TeachOptions(Checked):
     takes: int = setting(3, 'How often each action is shown.', low=1, high=100)
     source: SourceConfig = group(SourceConfig())
     model: str = setting(
-        'asl_words', 'Model that sees what is shown: a file, or one that came with the package.'
+        '',
+        'Model that sees what is shown: a file, or one that came with the package. By default the '
+        'one by which the set was taught, or else asl_words.',
     )
     list_: bool = setting(False, 'Tell what was shown so far, and change nothing.')
     delete: tuple[str, ...] = setting((), 'Takes to delete.', metavar='ACTION/NUMBER')

@@ -227,6 +227,18 @@ def read_raw(path: Path, topic: str = '') -> Iterator[tuple[int, bytes]]:
         ) from error
 
 
+def read_moments(path: Path) -> Iterator[list[Keypoints]]:
+    """Yield the people of each image of a bag, by their stamps; see `read_keypoints`."""
+    people: list[Keypoints] = []
+    for person in read_keypoints(path):
+        if people and person.stamp != people[0].stamp:
+            yield people
+            people = []
+        people.append(person)
+    if people:
+        yield people
+
+
 def read_keypoints(path: Path, topic: str = '') -> Iterator[Keypoints]:
     """Yield the keypoints of a bag, unchecked. BagError as in `read_raw`.
 

@@ -56,7 +56,7 @@ class Bank:
             rows = flat.astype(np.float32).reshape(count, size)
             if not np.isfinite(rows).all():
                 raise ValueError('NaN or infinite numbers')
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
             raise ContractError(
                 f'its bank of other actions is damaged ({error}); export it again'
             ) from error

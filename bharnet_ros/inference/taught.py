@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -111,17 +110,7 @@ class TaughtActions:
             found.check()
         except OSError as error:
             raise ModelError(f'{path}: {error}') from error
-        except (
-            ModelError,
-            ValueError,
-            KeyError,
-            TypeError,
-            AttributeError,
-            zipfile.BadZipFile,
-            EOFError,
-            MemoryError,
-            RecursionError,
-        ) as error:
+        except Exception as error:  # NumPy, zip and JSON raise many kinds of flipped bits
             raise ModelError(
                 f'{path} is no file of taught actions, or is damaged '
                 f'({reason_of(error, 160)}); teach it again'
@@ -219,8 +208,11 @@ def answers_of(about: About, encoder: Contract, words: bool) -> tuple[Contract, 
         if silent is not None and silent not in labels:
             labels.append(silent)
     matrix = np.zeros((len(about.actions) + len(encoder.labels), len(labels)), np.float32)
-    for row, label in enumerate((*about.actions, *encoder.labels)):
-        matrix[row, labels.index(label if label in labels else unknown)] = 1
+    for row, label in enumerate(about.actions):
+        matrix[row, labels.index(label)] = 1
+    for row, label in enumerate(encoder.labels, len(about.actions)):
+        told = label if words or label == encoder.idle else unknown
+        matrix[row, labels.index(told)] = 1
     threshold = min(encoder.rejection_threshold or OWN, HIGHEST) if words else OWN
     return (
         replace(

@@ -27,7 +27,7 @@ from bharnet_ros.system.parts import HRI, needing
 from bharnet_ros.types import Keypoints, KeypointsError, Phase
 
 BODIES = '/humans/bodies'
-ID = re.compile(r'[A-Za-z][A-Za-z0-9_]*')  # what a part of a topic's name may be
+ID = re.compile(r'[A-Za-z][A-Za-z0-9_]{0,63}')  # what a part of a topic's name may be
 PERIOD = 0.5  # seconds between lists of bodies while nothing changes
 
 
@@ -93,7 +93,7 @@ class HriBridge(Node):
         except KeypointsError as error:
             self._refused, self._last_error = self._refused + 1, str(error)
             return
-        self._header = message.header
+        self._header, self._last_error = message.header, ''
         if person.body is None:
             return
         is_new = person.person_id not in self._bodies
@@ -143,7 +143,11 @@ def gestures_of(gesture: Any, pairs: Iterable[str]) -> dict[str, int]:
 
     GestureError if a pair is not LABEL=GESTURE.
     """
-    names = [name for name in dir(gesture) if name.isupper() and name != 'OTHER']
+    names = [
+        name
+        for name in dir(gesture)
+        if name.isupper() and name != 'OTHER' and isinstance(getattr(gesture, name), int)
+    ]
     found = {name.lower(): getattr(gesture, name) for name in names}
     for pair in pairs:
         label, _, name = pair.rpartition('=')

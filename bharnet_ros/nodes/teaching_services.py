@@ -11,6 +11,7 @@ from bharnet_ros.inference.taught import TaughtModel
 from bharnet_ros.srv import Ask, ListTakes, NameAction, NameTake
 from bharnet_ros.teaching.lesson import Lesson
 from bharnet_ros.teaching.recorder import TakeRecorder
+from bharnet_ros.teaching.takes import TakeError
 from bharnet_ros.types import Keypoints
 
 SERVICES = {
@@ -93,7 +94,16 @@ class TeachingServices:
     def stop_take(self, _: Ask.Request, __: Ask.Response) -> str:
         """Keep what was shown since start_take."""
         action, takes = self._recorder.finish()
-        return '; '.join(self.lesson.add(action, take).text for take in takes)
+        told, kept = [], 0
+        for take in takes:
+            try:
+                told.append(self.lesson.add(action, take).text)
+                kept += 1
+            except TakeError as error:  # the others may serve
+                told.append(f'{action}: not taken: {error}')
+        if not kept:
+            raise TakeError('; '.join(told))
+        return '; '.join(told)
 
     def list_takes(self, _: ListTakes.Request, response: ListTakes.Response) -> str:
         """Tell of all takes."""
@@ -115,9 +125,15 @@ class TeachingServices:
 
     def teach(self, _: Ask.Request, __: Ask.Response) -> str:
         """Learn all takes, and run the model that knows them."""
-        verdict, model = self.lesson.teach(), self._model()
+        lesson, model = self.lesson, self._model()
+        if not lesson.actions and lesson.file.exists():
+            lesson.clear()
+            if reason := self._serve(lesson.encoder_name):
+                raise BharnetError(f'nothing is taught any more, but the node goes on: {reason}')
+            return f'nothing is taught any more; the node runs {lesson.encoder_name} now'
+        verdict = lesson.teach()
         alone = isinstance(model, TaughtModel) and not model.words
-        chosen = verdict.name if alone else f'{self.lesson.encoder_name}+{verdict.name}'
+        chosen = verdict.name if alone else f'{lesson.encoder_name}+{verdict.name}'
         if reason := self._serve(chosen):
             raise BharnetError(f'taught, but the node goes on with the model before: {reason}')
         return '; '.join([f'the node runs {chosen} now', *verdict.lines])

@@ -26,7 +26,7 @@ class Choice:
             present: the name of the model at work.
             runtime: where others run.
             watch: what they are put to work in.
-            on_model: called with the name of another that is at work; its errors are shown.
+            on_model: called with the name of another before it is put to work; may refuse it.
 
         """
         self._on_model = on_model
@@ -47,9 +47,13 @@ class Choice:
         beside = [f'{first}{BESIDE}{name}' for name in taught if first not in taught]
         return list(dict.fromkeys([self._first, *shipped, *taught, *beside, self.present]))
 
-    def take(self, name: str) -> None:
-        """Put a model to work; ModelError or ValueError, with the one before at work, if not."""
-        model = load_model(name, self._runtime)
+    def take(self, name: str) -> str:
+        """Put a model to work; return the name of the one before.
+
+        ModelError or ValueError, with the one before at work, if it cannot be.
+        """
+        model, before = load_model(name, self._runtime), self.present
+        self._on_model(name)  # first, as others may refuse
         self._watch.switch(model)
         self._model, self._named = model, name
-        self._on_model(name)
+        return before

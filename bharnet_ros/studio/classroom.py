@@ -4,18 +4,19 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bharnet_ros.errors import BharnetError
-from bharnet_ros.inference.model import Model
 from bharnet_ros.inference.taught import reference_to
 from bharnet_ros.session import Moment
 from bharnet_ros.studio.strips import strip
 from bharnet_ros.studio.watch import Watch
+from bharnet_ros.system.writing import whole_file
 from bharnet_ros.teaching.cutting import Cutter, nearest
 from bharnet_ros.teaching.lesson import DEFAULT_NAME, Lesson, Verdict
-from bharnet_ros.teaching.takes import TakeError, check_name
+from bharnet_ros.teaching.takes import TakeError
 from bharnet_ros.types import SECOND
 
 COUNTDOWN = 3.0  # seconds to get from the keyboard to the place before the camera
@@ -41,7 +42,7 @@ class Classroom:
     def __init__(
         self,
         watch: Watch,
-        put_to_work: Callable[[str], None],
+        put_to_work: Callable[[str], str],
         name: str = DEFAULT_NAME,
         folder: Path | None = None,
     ):
@@ -49,7 +50,7 @@ class Classroom:
 
         Args:
             watch: where takes come from.
-            put_to_work: switches to a model by its name.
+            put_to_work: switches to a model by its name; returns that of the one before.
             name: of the set of actions.
             folder: where sets are; the user's own by default.
 
@@ -120,9 +121,9 @@ class Classroom:
         with self._lock:
             if self._recording is not None:
                 raise TakeError(f"'{self._recording.action}' is being recorded: stop it first")
-            self._open()
+            self._open().check(action.strip())
             begins = time.monotonic() + COUNTDOWN
-            self._recording = Recording(check_name(action.strip()), takes, begins)
+            self._recording = Recording(action.strip(), takes, begins)
             self._said = ''
 
     def stop(self) -> None:
@@ -163,37 +164,42 @@ class Classroom:
     def delete(self, action: str, number: int) -> None:
         """Delete a take; TakeError if there is none."""
         with self._lock:
-            take = self._open().delete(action, number)
+            lesson = self._open()
+            take = lesson.delete(action, number)
             self._changed(
                 f'take {number} of {action} is deleted',
                 f'take {number} of {action} is back',
-                lambda: self._open().add(action, take),
+                lambda: take is not None and lesson.add(action, take),
             )
 
     def redo(self, action: str, number: int) -> None:
         """Delete a take and record another one in its place."""
         with self._lock:
-            self.delete(action, number)
             self.record(action, 1)
+            self.delete(action, number)
 
     def forget(self, action: str) -> None:
         """Delete all takes of an action; TakeError if there is none."""
         with self._lock:
             lesson = self._open()
-            takes = [lesson.take(action, number) for number in lesson.actions.get(action, [])]
+            takes = []
+            for number in lesson.actions.get(action, []):
+                with suppress(TakeError):  # a damaged one is forgotten for good
+                    takes.append(lesson.take(action, number))
             lesson.forget(action)
             self._changed(
                 f'{action} is forgotten',
                 f'{action} is back',
-                lambda: [self._open().add(action, take) for take in takes],
+                lambda: [lesson.add(action, take) for take in takes],
             )
 
     def undo(self) -> None:
         """Undo the last step; nothing happens if there is none."""
         with self._lock:
             if self._undo:
-                told, step = self._undo.pop()
-                step()
+                told, step = self._undo[-1]
+                step()  # what cannot be undone now can be later: it may hold the only copy
+                self._undo.pop()
                 self._said = told
                 self._strips.clear()
                 self.version += 1
@@ -211,13 +217,30 @@ class Classroom:
         """
         with self._lock:
             lesson = self._open()
-            before: Model = self._watch.model
+            kept = lesson.file.read_bytes() if lesson.file.is_file() else None
+
+            def put_back() -> None:
+                if kept is None:
+                    lesson.file.unlink(missing_ok=True)
+                    return
+                with whole_file(lesson.file) as partial:
+                    partial.write_bytes(kept)
+
             verdict = lesson.teach()
             name = f'{reference_to(lesson.encoder)}+{verdict.name}' if words else verdict.name
-            self._put_to_work(name)
+            try:
+                before = self._put_to_work(name)
+            except BaseException:
+                put_back()
+                raise
+
+            def undo() -> None:
+                put_back()
+                self._put_to_work(before)
+
             self._changed(
                 f'taught in {verdict.seconds:.1f} s, and at work',
                 'the model from before is at work',
-                lambda: self._watch.switch(before),
+                undo,
             )
             return verdict

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bharnet_ros.bags.bag import read_keypoints
+from bharnet_ros.bags.bag import read_moments
 from bharnet_ros.types import SECOND, Frame, Keypoints
 
 PAUSE = SECOND  # nanoseconds between the end and the next beginning: people are gone meanwhile
@@ -39,22 +39,11 @@ def play(bag: Path) -> Iterator[RecordedFrame]:
     while True:
         first: int | None = None
         last = 0
-        for people in _by_stamp(bag):
+        for people in read_moments(bag):
             first = people[0].stamp if first is None else first
             last = people[0].stamp - first
             yield frame_of(people, shift + last)
         shift += last + PAUSE
-
-
-def _by_stamp(bag: Path) -> Iterator[list[Keypoints]]:
-    people: list[Keypoints] = []
-    for person in read_keypoints(bag):
-        if people and person.stamp != people[0].stamp:
-            yield people
-            people = []
-        people.append(person)
-    if people:
-        yield people
 
 
 def frame_of(people: list[Keypoints], stamp: int) -> RecordedFrame:

@@ -27,7 +27,7 @@ class Place:
     told: str  # what it is, for people
     open_session: Callable[[Model], Session]
     worries: Callable[[], Iterable[str]] = tuple  # what is wrong there, in words
-    on_model: Callable[[str], None] = lambda name: None  # another was put to work on the page
+    on_model: Callable[[str], None] = lambda name: None  # another is to be put to work
 
 
 def place_of(options: StudioOptions) -> Place:

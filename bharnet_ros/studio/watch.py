@@ -147,8 +147,9 @@ class Watch:
 
     def switch(self, model: Model) -> None:
         """Go on with another model; ValueError, with nothing changed, if it does not fit."""
-        if self._session is not None:
-            self._session.switch(model)
+        session = self._session  # once: the thread may end it meanwhile
+        if session is not None:
+            session.switch(model)
         self._model = model
 
     # In the thread.

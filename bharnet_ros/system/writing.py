@@ -1,5 +1,6 @@
 """Files that are there whole or not at all, and one line where a disk is full."""
 
+import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -42,10 +43,21 @@ def whole_file(path: Path) -> Iterator[Path]:
     try:
         with explained(path):
             yield partial
+            _to_disk(partial)  # before its name is: who loses power has one file or the other
             partial.replace(path)
+        with suppress(OSError):  # some file systems cannot
+            _to_disk(path.parent)
     finally:
         with suppress(OSError):
             partial.unlink()
+
+
+def _to_disk(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from bharnet_ros.layouts import MEDIAPIPE_POSE
 from bharnet_ros.teaching.takes import Take
-from bharnet_ros.types import SECOND, Keypoints
+from bharnet_ros.types import NOBODY, SECOND, Keypoints
 
 ARMS = [
     MEDIAPIPE_POSE.index(f'{side}_{joint}')
@@ -50,11 +50,16 @@ class Cutter:
         self._start = 0  # of the showing
         self._back: int | None = None  # since when the arms are near rest again
         self._seen = 0
+        self._person = NOBODY
 
     def push(self, frame: Keypoints) -> Take | None:
         """Take the next frame of the person, or one of nobody; return a take that ended."""
         if self._frames and frame.stamp <= self._frames[-1].stamp:
             return None
+        if frame.person_id != NOBODY:
+            if self._person not in (NOBODY, frame.person_id):
+                self._begin_anew()  # somebody else: the arms of two people are no movement
+            self._person = frame.person_id
         arms = arms_of(frame)
         if arms is None:
             if self.step is not Step.SHOWING or frame.stamp - self._seen > LOST * SECOND:

@@ -2,15 +2,17 @@
 
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from bharnet_ros.inference.bank import Bank
-from bharnet_ros.inference.model import Model
+from bharnet_ros.inference.model import MODEL_SUFFIX, Model
 from bharnet_ros.inference.taught import (
     SUFFIX,
+    UNKNOWN,
     About,
     TaughtActions,
     actions_dir,
@@ -18,6 +20,7 @@ from bharnet_ros.inference.taught import (
     reference_to,
     require_bank,
 )
+from bharnet_ros.system.resources import share_dir
 from bharnet_ros.system.writing import explained
 from bharnet_ros.teaching.learning import Shown, answers, learn, look_at
 from bharnet_ros.teaching.quality import remarks, require
@@ -90,7 +93,11 @@ class Lesson:
 
         """
         base = actions_dir() if folder is None else folder
-        self.name, self.encoder = check_name(name), encoder_of(encoder)
+        if (share_dir() / 'models' / f'{check_name(name)}{MODEL_SUFFIX}').exists():
+            raise TakeError(
+                f"'{name}' is what a model of the package is called: take another name"
+            )
+        self.name, self.encoder = name, encoder_of(encoder)
         self._bank = require_bank(self.encoder)
         self.file = base / f'{name}{SUFFIX}'
         self.folder = TakeFolder(base / name)
@@ -112,7 +119,7 @@ class Lesson:
 
     def check(self, action: str) -> None:
         """Raise TakeError if no action can be called that."""
-        silent = {self.encoder.contract.idle, self.encoder.contract.unknown}
+        silent = {self.encoder.contract.idle, self.encoder.contract.unknown, UNKNOWN}
         if check_name(action) in silent:
             raise TakeError(f"'{action}' is what the model calls no action: take another name")
 
@@ -133,9 +140,12 @@ class Lesson:
         """Return a take."""
         return self.folder.read(action, number)
 
-    def delete(self, action: str, number: int) -> Take:
-        """Remove a take; return it, for whoever wants to undo this by `add`."""
-        take = self.folder.read(action, number)
+    def delete(self, action: str, number: int) -> Take | None:
+        """Remove a take; return it, so that `add` can undo this, or None if it was damaged."""
+        take = None
+        if number in self.actions.get(action, []):
+            with suppress(TakeError):
+                take = self.folder.read(action, number)
         self.folder.delete(action, number)
         return take
 
@@ -145,7 +155,13 @@ class Lesson:
 
     def rename(self, action: str, name: str) -> None:
         """Give an action another name."""
+        self.check(name)
         self.folder.rename(action, name)
+
+    def clear(self) -> None:
+        """Remove the file that a robot loads: all actions are forgotten."""
+        with explained(self.file):
+            self.file.unlink(missing_ok=True)
 
     def teach(self) -> Verdict:
         """Make the file that a robot loads of all takes that there are.

@@ -32,13 +32,16 @@ class TakeRecorder:
             return
         if self._moment and frame.stamp != self._moment[0].stamp:
             self._settle()
-        self._moment.append(frame)
+        # One of each person: a stamp that stands still must not fill the memory.
+        self._moment = [f for f in self._moment if f.person_id != frame.person_id] + [frame]
 
     def _settle(self) -> None:
         before = self._frames[-1].person_id if self._frames else ''
         found = nearest(self._moment, before)
         self._moment = []
         if self._frames and found.stamp <= self._frames[-1].stamp:
+            if self._frames[-1].stamp - found.stamp < SECOND:
+                return  # it came late
             self._frames = []  # a clock was set back: nothing before can be compared
         if not self._frames or found.stamp - self._frames[0].stamp <= LONGEST * SECOND:
             self._frames.append(found)

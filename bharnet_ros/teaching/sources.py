@@ -1,13 +1,12 @@
 """Takes out of recordings: videos, bags, and arrays of keypoints."""
 
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
-from bharnet_ros.bags.bag import read_keypoints
+from bharnet_ros.bags.bag import read_moments
 from bharnet_ros.config import SourceConfig
 from bharnet_ros.detectors.base import Detector
 from bharnet_ros.errors import reason_of
@@ -85,8 +84,13 @@ def takes_of(path: Path, make_detector: Callable[[], Detector], fps: float = 0.0
     if kind == ARRAYS:
         return _takes_of_arrays(path, fps)
     frames: list[Keypoints] = []
-    moments = _of_bag(path) if kind == BAG else _of_video(path, make_detector)
+    moments = read_moments(path) if kind == BAG else _of_video(path, make_detector)
     for people in moments:
+        for person in people:
+            try:
+                person.check()
+            except KeypointsError as error:
+                raise TakeError(f'{path}: {error}') from error
         frames.append(nearest(people, frames[-1].person_id if frames else NOBODY))
     return _cut(path, frames)
 
@@ -108,24 +112,13 @@ def _of_video(path: Path, make_detector: Callable[[], Detector]) -> Iterator[lis
             yield detector.detect(frame)
 
 
-def _of_bag(path: Path) -> Iterator[list[Keypoints]]:
-    people: list[Keypoints] = []
-    for frame in read_keypoints(path):
-        if people and frame.stamp != people[0].stamp:
-            yield people
-            people = []
-        people.append(frame)
-    if people:
-        yield people
-
-
 def _takes_of_arrays(path: Path, fps: float) -> list[Take]:
     """Read a take as this package writes it, or arrays of one or of many clips."""
     try:
         with np.load(path, allow_pickle=False) as data:
             names = set(data.files)
             arrays = {name: data[name] for name in names & {*SHAPES, 'fps', 'aspect'}}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # NumPy and zip raise many kinds of a file with flipped bits
         raise TakeError(f'{path} cannot be read: {reason_of(error, 160)}') from error
     if {'span', 'stamps', 'mask'} <= names:
         return [Take.read(path)]
@@ -134,10 +127,14 @@ def _takes_of_arrays(path: Path, fps: float) -> list[Take]:
             f'{path} holds no {", ".join(sorted(missing))}; arrays are pose (F, 33, 4), left_hand '
             'and right_hand (F, 21, 3), of one clip or, with one axis more, of several'
         )
-    rate = float(arrays.get('fps', fps))
+    try:
+        rate, aspect = float(arrays.get('fps', fps)), float(arrays.get('aspect', 0.75))
+    except (TypeError, ValueError) as error:
+        raise TakeError(f'{path}: fps and aspect are a number each') from error
     if not 0 < rate <= 1000:
         raise TakeError(f'{path} does not tell its frames a second: give --fps')
-    aspect = float(arrays.get('aspect', 0.75))
+    if not 0.1 < aspect < 10:
+        raise TakeError(f'{path}: aspect is image height over width, not {aspect}')
     clips = []
     for name, shape in SHAPES.items():
         values = np.asarray(arrays[name], np.float32)

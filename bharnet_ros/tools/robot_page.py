@@ -94,16 +94,19 @@ class RobotListener(Node):
                 yield frame_of(people, people[0].stamp)
 
     def put_to_work(self, name: str) -> None:
-        """Let the robot take a model, too; ModelError with its reason if it does not."""
+        """Let the robot take a model; ModelError with its reason if it does not.
+
+        Where nobody recognises yet, there is nobody to tell.
+        """
         if not self._set_model.wait_for_service(1.0):
-            raise ModelError(
-                f'the page goes on with {name}; no recognition_node is there to take it, too'
-            )
+            return
         done = threading.Event()
         answer = self._set_model.call_async(SetModel.Request(model=name))
         answer.add_done_callback(lambda _: done.set())
         if not done.wait(ANSWER):
-            raise ModelError(f'the page goes on with {name}; the robot does not answer')
+            raise ModelError(
+                f'the robot does not answer whether it takes {name}: nothing is changed'
+            )
         if not answer.result().success:
             raise ModelError(f'the robot does not take it: {answer.result().message}')
 

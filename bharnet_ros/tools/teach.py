@@ -4,12 +4,12 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 
-from bharnet_ros.config import DetectorConfig, RuntimeConfig, TeachOptions
+from bharnet_ros.config import DetectorConfig, RecognitionConfig, RuntimeConfig, TeachOptions
 from bharnet_ros.detectors.base import Detector, make_detector
 from bharnet_ros.errors import BharnetError
 from bharnet_ros.inference.loading import load_model
-from bharnet_ros.inference.model import Model, find_model
-from bharnet_ros.inference.taught import find_taught, taught_names
+from bharnet_ros.inference.model import Model
+from bharnet_ros.inference.taught import TaughtActions, find_taught, taught_names
 from bharnet_ros.sources.capture import Capture
 from bharnet_ros.sources.video import SourceError
 from bharnet_ros.system.slot import Slot
@@ -25,9 +25,7 @@ PATIENCE = 60.0  # seconds in which a take is waited for
 
 def teach(options: TeachOptions, note: Callable[[str], None]) -> None:
     """Do what the command line asks for; errors are one plain line."""
-    if options.name in _shipped(options.model):
-        raise TakeError(f"'{options.name}' is what a model of the package is called")
-    lesson = Lesson(Model(options.model), options.name)
+    lesson = Lesson(Model(_encoder(options)), options.name)
     if options.list_:
         note(listed(lesson))
         return
@@ -42,7 +40,7 @@ def teach(options: TeachOptions, note: Callable[[str], None]) -> None:
             'wave", or give recordings by --from'
         )
     if not lesson.actions:
-        lesson.file.unlink(missing_ok=True)
+        lesson.clear()
         note(f'{lesson.name} is empty now')
         return
     began = time.monotonic()
@@ -57,8 +55,12 @@ def teach(options: TeachOptions, note: Callable[[str], None]) -> None:
     )
 
 
-def _shipped(model: str) -> set[str]:
-    return {find_model(model).stem}
+def _encoder(options: TeachOptions) -> str:
+    """Return the model that is asked for, or by which the set was taught, or the default one."""
+    if options.model:
+        return options.model
+    taught = find_taught(options.name)
+    return RecognitionConfig.model if taught is None else TaughtActions.read(taught).about.encoder
 
 
 def _change(lesson: Lesson, options: TeachOptions, note: Callable[[str], None]) -> bool:
@@ -135,6 +137,10 @@ def _from_camera(lesson: Lesson, options: TeachOptions, note: Callable[[str], No
         try:
             for action in options.actions:
                 _show(lesson, action, options.takes, detector, slot, note)
+        except TakeError as error:
+            if capture.error:  # why nothing was shown
+                raise SourceError(capture.error) from error
+            raise
         finally:
             capture.stop()
         if capture.error:

@@ -1,5 +1,7 @@
 """Takes out of streams and recordings: from rest to rest."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -123,3 +125,26 @@ def test_recordings_belong_to_the_action_of_their_folder(tmp_path):
     ):
         with pytest.raises(TakeError, match=why):
             by_action(path, actions)
+
+
+def test_two_people_by_turns_are_no_showing():
+    frames = session('circle')
+    others = [replace(seen, person_id='bob', body=seen.body * 0.5) for seen in session('push')]
+    mixed = [pair[n % 2] for n, pair in enumerate(zip(frames, others, strict=False))]
+    cutter = Cutter()
+    assert [cutter.push(seen) for seen in mixed] == [None] * len(mixed)
+    alone = Cutter()
+    assert any(alone.push(seen) for seen in frames), 'one of them alone is'
+
+
+def test_a_stamp_that_stands_still_fills_no_memory_and_one_that_is_late_costs_nothing():
+    recorder = TakeRecorder()
+    recorder.start('circle')
+    frames = session('circle')
+    for seen in frames:
+        for _ in range(3):
+            recorder.push(seen)
+    recorder.push(frames[-5])
+    recorder.push(frames[-1])
+    _, takes = recorder.finish()
+    assert len(takes) == 1

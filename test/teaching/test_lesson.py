@@ -1,15 +1,20 @@
 """From takes to a model that recognises what was shown, and nothing else."""
 
 import json
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bharnet_ros.config import PipelineConfig, RuntimeConfig
 from bharnet_ros.inference.loading import load_model
 from bharnet_ros.inference.model import Model, ModelError
-from bharnet_ros.inference.taught import SUFFIX, TaughtActions
+from bharnet_ros.inference.taught import SUFFIX, TaughtActions, answers_of
 from bharnet_ros.recognition.pipeline import ActionPipeline
 from bharnet_ros.teaching.cutting import cut_takes
 from bharnet_ros.teaching.lesson import Lesson
@@ -223,3 +228,46 @@ def test_a_name_that_nobody_has_tells_what_was_taught(lesson):
     with pytest.raises(ModelError) as error:
         load('my_action')
     assert 'you taught my_actions' in one_line(error)
+
+
+@pytest.mark.parametrize('name', ['asl_words', 'ksl'])
+def test_a_set_cannot_hide_a_model_of_the_package(encoder, home, name):
+    with pytest.raises(TakeError, match='a model of the package'):
+        Lesson(encoder, name)
+
+
+def test_an_action_cannot_be_renamed_to_what_no_action_is_called(lesson):
+    lesson.add('circle', take('circle'))
+    with pytest.raises(TakeError, match='calls no action'):
+        lesson.rename('circle', 'unknown')
+    assert lesson.actions == {'circle': [1]}
+
+
+def test_a_damaged_take_can_be_deleted(lesson):
+    lesson.add('circle', take('circle'))
+    lesson.folder.path('circle', 1).write_bytes(b'x')
+    assert lesson.delete('circle', 1) is None and lesson.actions == {}
+
+
+@given(places=st.lists(st.floats(0, 0.999), min_size=1, max_size=6), value=st.integers(0, 255))
+def test_a_take_with_flipped_bytes_is_one_line_or_still_a_take(places, value):
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / 'take.npz'
+        take('circle').write(path)
+        data = bytearray(path.read_bytes())
+        for place in places:
+            data[int(place * len(data))] = value
+        path.write_bytes(data)
+        with suppress(TakeError):
+            Take.read(path).check()
+
+
+def test_a_word_of_the_encoder_is_unknown_where_the_taught_actions_are_alone(lesson):
+    lesson.add('circle', take('circle'))
+    verdict = lesson.teach()
+    about = TaughtActions.read(verdict.file).about
+    about = replace(about, actions=('hand_up',))
+    words = replace(lesson.encoder.contract, labels=('-', 'hand_up'), idle='-', unknown=None)
+    contract, matrix = answers_of(about, words, words=False)
+    assert contract.labels == ('hand_up', '-', 'unknown')
+    assert [contract.labels[k] for k in matrix.argmax(1)] == ['hand_up', '-', 'unknown']
