@@ -24,7 +24,7 @@ from .datasets.importers.pyskl import import_pyskl
 from .datasets.importers.streams import import_streams
 from .recipe import RunConfig
 from .tools.look import look
-from .verbs.data import bag, demo_recording, describe, labels, plot, validate
+from .verbs.data import bag, demo_recording, describe, held_set, labels, plot, validate
 from .verbs.learning import export_run, train
 from .verbs.machine import benchmark, complexity, loader_benchmark, measure_latency
 from .verbs.scoring import compare, evaluate, few_shot, online, strangers, test
@@ -59,6 +59,7 @@ COMMANDS = {
     'bench': benchmark,
     'loader-benchmark': loader_benchmark,
     'demo-recording': demo_recording,
+    'held-set': held_set,
 }
 
 

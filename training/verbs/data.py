@@ -12,6 +12,7 @@ from ..datasets.validate import find_faults
 from ..errors import DataError
 from ..online.strangers import frames_of
 from ..recipe import RunConfig, load_data
+from ..tools.held import make_held_set
 from ..tools.plot import plot_clips
 from ..tools.prototypes import write_recording
 from ..windows.clips import DatasetSource, load_clips, require_rate
@@ -106,3 +107,17 @@ def bag(data: Path, clip: str, to: Path, rate: float | None = None) -> None:
         for frame in frames:
             writer.write(frame)
     print(f'wrote {to}, {len(frames)} frames of {clips.class_names[clips.label[0]]}')
+
+
+def held_set(videos: list[Path], to: Path, told: str = 'object', size: int = 32) -> None:
+    """Make a data set that only pictures can tell: real videos with an object drawn into a hand.
+
+    Args:
+        videos: that show one person each.
+        to: folder of the new data set.
+        told: what the label is: 'object', its colour; or 'posture', which keypoints tell and
+            objects do not.
+        size: pixels of a side of the crops.
+
+    """
+    print(f'wrote {to}, {make_held_set(videos, to, told, size)} clips')
