@@ -102,9 +102,9 @@ lint: $(VENV)/.dev
 	@$(VENV)/bin/mypy bharnet_ros
 
 # A file's tests stay together, because they share nodes and trained networks; every test with ROS
-# has a domain of its own. One thread a library, and a worker more than cores: nodes are waited for.
+# has a domain of its own. One thread a library, and two workers more than cores: nodes are waited for.
 # (`nproc` would count no more cores than OMP_NUM_THREADS.)
-PYTEST := workers=$$(($$(env -u OMP_NUM_THREADS nproc) + 1)); export OMP_NUM_THREADS=1; \
+PYTEST := workers=$$(($$(env -u OMP_NUM_THREADS nproc) + 2)); export OMP_NUM_THREADS=1; \
   python -m pytest -n $$workers --dist loadfile
 test: build $(VENV)/.dev lint
 	@$(RUN); $(PYTEST) $(PYTEST_ARGS)
