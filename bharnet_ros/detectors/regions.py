@@ -71,7 +71,8 @@ def about(center: np.ndarray, edge: np.ndarray, upright: float = math.pi / 2) ->
     """Return the region about a point whose half side reaches another, which `upright` turns up.
 
     Args:
-        center, edge: (2,) pixels.
+        center: (2,) pixels.
+        edge: the other point, (2,) pixels.
         upright: direction, counted from x against the clock, that is up in the region.
 
     """

@@ -49,13 +49,12 @@ class CameraNode(ManagedNode):
         desk: CropDesk | None = None,
         **kwargs,
     ):
-        """Make the node; it does nothing yet.
+        """Make the node; it does nothing yet. Other arguments are those of the node.
 
         Args:
             done: gets the exit status at the end of a file.
             make_detector: makes the detectors.
             desk: where a recogniser in this process gets pictures of people from, if it has one.
-            kwargs: of the node.
 
         """
         super().__init__('camera_node', CameraConfig, **kwargs)
