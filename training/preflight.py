@@ -45,6 +45,7 @@ def find_doubts(config: RunConfig, clips: Clips) -> list[str]:
         *_no_idle(config, clips),
         *_one_group(clips),
         *_unknown_rate(clips),
+        *_sides(config, clips),
     ] + (_without_hands(config, clips) if config.model.hand or config.model.unified else [])
 
 
@@ -104,6 +105,22 @@ def _unknown_rate(clips: Clips) -> list[str]:
     return [
         f'how fast the clips of {_some(unknown)} are is not known: nothing can be measured on '
         "windows as long as the robot's; give their sources a `rate`, in frames a second"
+    ]
+
+
+def _sides(config: RunConfig, clips: Clips) -> list[str]:
+    names = {clips.class_names[k] for k in np.unique(clips.label)}
+    told = {*config.augment.mirror_labels, *config.augment.mirror_labels.values()}
+    pairs = [
+        f'{name} and {name.replace("left", "right")}'
+        for name in sorted(names)
+        if 'left' in name and name.replace('left', 'right') in names - told
+    ]
+    if not pairs or not config.augment.mirror:
+        return []
+    return [
+        f'a mirror turns {_some(pairs)} into each other, and {config.augment.mirror:.0%} of the '
+        'draws are mirrored: say so by augment.mirror_labels, or set augment.mirror to 0'
     ]
 
 

@@ -4,7 +4,6 @@ import os
 import time
 from binascii import crc32
 from collections import defaultdict
-from collections.abc import Iterable
 from contextlib import suppress
 from io import BufferedWriter, BytesIO, FileIO
 from pathlib import Path
@@ -13,6 +12,8 @@ from rosbags.interfaces import Connection
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.rosbag2.enums import CompressionMode
 from rosbags.rosbag2.storage_mcap import McapWriter, PendingChunk
+
+from bharnet_ros.system.writing import sync_folders, sync_path
 
 CHUNK_SECONDS = 1.0  # of messages that are lost with the process, or the power
 CHECKSUM = 9 + 3 * 8  # where it lies in a chunk record: after type, length, times and size
@@ -35,22 +36,6 @@ def is_mcap(file: Path) -> bool:
     """Tell whether a file begins like an MCAP; OSError if it cannot be read."""
     with file.open('rb') as stream:
         return stream.read(len(MAGIC)) == MAGIC
-
-
-def sync_path(path: Path) -> None:
-    """See a closed file, or the names in a folder, onto the disk; OSError."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def sync_folders(folders: Iterable[Path]) -> None:
-    """See the names in folders onto the disk, as far as their file systems can do that."""
-    for folder in folders:
-        with suppress(OSError):  # what is in the files is on the disk all the same
-            sync_path(folder)
 
 
 class DurableStorage(McapWriter):

@@ -43,17 +43,14 @@ def explain(model: Model, clip: Clip, label: str | None = None) -> Explanation:
     Args:
         model: of a detector layout.
         clip: a window of as many steps as the model takes.
-        label: whose probability; None takes the likeliest action, or else the likeliest label.
+        label: whose probability; None takes the likeliest action, of a model without actions the
+            likeliest label.
 
     Raises ValueError if the model has no such label.
 
     """
     labels = model.contract.labels
-    if label is None:
-        first = model.infer([clip])[0]
-        acts = [first[labels.index(name)] for name in model.contract.actions]
-        label = model.contract.actions[int(np.argmax(acts))]
-    elif label not in labels:
+    if label is not None and label not in labels:
         raise ValueError(
             f'{model.contract.name} has no label {label!r}; it has {", ".join(labels)}'
         )
@@ -67,6 +64,9 @@ def explain(model: Model, clip: Clip, label: str | None = None) -> Explanation:
         for t in range(steps)
     ]
     found = model.infer([clip, *hidden.values(), *still.values(), *spans])
+    if label is None:
+        names = model.contract.actions or labels
+        label = max(names, key=lambda name: found[0, labels.index(name)])
     values = found[:, labels.index(label)].tolist()
     a, b = 1 + len(hidden), 1 + len(hidden) + len(still)
     return Explanation(
@@ -86,7 +86,7 @@ def _hide(clip: Clip, parts: np.ndarray, steps: slice = slice(None)) -> Clip:
         name: np.where(mask[:, n, None, None] > 0, getattr(clip, name), 0).astype(np.float32)
         for n, name in enumerate(PARTS)
     }
-    return Clip(**points, mask=mask, aspect=clip.aspect)
+    return Clip(**points, mask=mask, aspect=clip.aspect, crops=clip.crops)
 
 
 def _differs(a: Clip, b: Clip) -> bool:

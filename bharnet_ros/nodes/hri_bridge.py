@@ -11,16 +11,15 @@ from typing import Any
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.publisher import Publisher
-from rclpy.qos import QoSProfile
 from std_msgs.msg import Header
 
 from bharnet_ros.client import ActionListener, PersonAction
 from bharnet_ros.config import HriBridgeConfig
 from bharnet_ros.errors import BharnetError
 from bharnet_ros.layouts import OPENPOSE_18
-from bharnet_ros.msg import Keypoints as KeypointsMsg
 from bharnet_ros.nodes.diagnostics import OK, WARN, Report, start_diagnostics
-from bharnet_ros.nodes.messages import keypoints_from_msg, to_time
+from bharnet_ros.nodes.keypoints_input import KeypointsInput
+from bharnet_ros.nodes.messages import to_time
 from bharnet_ros.nodes.parameters import ParamTable
 from bharnet_ros.nodes.program import run_program
 from bharnet_ros.system.parts import HRI, needing
@@ -74,26 +73,18 @@ class HriBridge(Node):
         self.config: HriBridgeConfig = ParamTable(self, HriBridgeConfig).read(HriBridgeConfig)
         self._gestures = gestures_of(messages.Gesture, self.config.gestures)
         self._bodies: dict[str, Body] = {}
-        self._header, self._refused, self._last_error = Header(), 0, ''
+        self._header = Header()
         self._tracked = self.create_publisher(messages.IdsList, f'{BODIES}/tracked', 10)
-        self.create_subscription(
-            KeypointsMsg, 'keypoints', self._on_keypoints, QoSProfile(depth=100)
-        )
+        self._input = KeypointsInput(self, self._on_keypoints)
         self._people = ActionListener(self)
         self._people.on(None, self._on_action, phase=None)
         self.create_timer(PERIOD, self._watch, clock=Clock(clock_type=ClockType.STEADY_TIME))
         start_diagnostics(self, self._report)
 
-    def _on_keypoints(self, message: KeypointsMsg) -> None:
-        try:
-            person = keypoints_from_msg(message)
-            person.check()
-            if person.body is not None and not ID.fullmatch(person.person_id):
-                raise KeypointsError(f'{person.person_id!r} can be no part of a topic name')
-        except KeypointsError as error:
-            self._refused, self._last_error = self._refused + 1, str(error)
-            return
-        self._header, self._last_error = message.header, ''
+    def _on_keypoints(self, person: Keypoints, header: Header) -> None:
+        if person.body is not None and not ID.fullmatch(person.person_id):
+            raise KeypointsError(f'{person.person_id!r} can be no part of a topic name')
+        self._header = header
         if person.body is None:
             return
         is_new = person.person_id not in self._bodies
@@ -103,7 +94,7 @@ class HriBridge(Node):
             self._bodies[person.person_id] = Body(self, person.person_id, self._messages)
         body = self._bodies[person.person_id]
         body.seen = time.monotonic()
-        body.skeleton.publish(skeleton_of(person, message.header, self._messages))
+        body.skeleton.publish(skeleton_of(person, header, self._messages))
         if is_new:
             self._tell()
 
@@ -128,13 +119,9 @@ class HriBridge(Node):
         self._tracked.publish(self._messages.IdsList(header=self._header, ids=list(self._bodies)))
 
     def _report(self) -> Report:
-        values = {
-            'bodies': len(self._bodies),
-            'keypoints_refused': self._refused,
-            'last_error': self._last_error,
-        }
-        if self._refused and self._last_error and not self._bodies:
-            return Report(WARN, f'keypoints refused: {self._last_error}', values)
+        values = {'bodies': len(self._bodies), **self._input.values}
+        if self._input.problem and not self._bodies:
+            return Report(WARN, self._input.problem, values)
         return Report(OK, f'bodies on {BODIES}', values)
 
 

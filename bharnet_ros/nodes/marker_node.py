@@ -4,21 +4,19 @@ import numpy as np
 from builtin_interfaces.msg import Duration
 from geometry_msgs.msg import Point
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from bharnet_ros.client import ActionListener
 from bharnet_ros.config import MarkerConfig
 from bharnet_ros.layouts import DETECTOR_LAYOUTS, Layout
-from bharnet_ros.msg import Keypoints as KeypointsMsg
 from bharnet_ros.nodes.diagnostics import OK, WARN, Report, start_diagnostics
-from bharnet_ros.nodes.messages import keypoints_from_msg
+from bharnet_ros.nodes.keypoints_input import KeypointsInput
 from bharnet_ros.nodes.parameters import ParamTable
 from bharnet_ros.nodes.program import run_program
 from bharnet_ros.outputs.draw import COLOURS, MIN_VISIBILITY
 from bharnet_ros.outputs.space import in_space
-from bharnet_ros.types import Keypoints, KeypointsError
+from bharnet_ros.types import Keypoints
 
 SHOWN = 500_000_000  # nanoseconds that a marker stays if no newer one comes
 THICK = {'body': 0.02, 'left_hand': 0.006, 'right_hand': 0.006}  # metres
@@ -32,37 +30,25 @@ class MarkerNode(Node):
     def __init__(self, **kwargs):
         super().__init__('marker_node', **kwargs)
         self.config: MarkerConfig = ParamTable(self, MarkerConfig).read(MarkerConfig)
-        self._refused, self._last_error, self._drawn = 0, '', 0
+        self._drawn = 0
         self._markers = self.create_publisher(MarkerArray, 'markers', 10)
         self._people = ActionListener(self)
-        self.create_subscription(
-            KeypointsMsg, 'keypoints', self._on_keypoints, QoSProfile(depth=10)
-        )
+        self._input = KeypointsInput(self, self._on_keypoints)
         start_diagnostics(self, self._report)
 
-    def _on_keypoints(self, message: KeypointsMsg) -> None:
-        try:
-            person = keypoints_from_msg(message)
-            person.check()
-        except KeypointsError as error:
-            self._refused, self._last_error = self._refused + 1, str(error)
-            return
+    def _on_keypoints(self, person: Keypoints, header: Header) -> None:
         if person.body is None:
             return  # what was drawn of people goes by itself
         does = [action.label for action in self._people.now(person=person.person_id)]
         text = ' '.join([person.person_id, *does])
-        markers = markers_of(person, message.header, text, self.config.field_of_view)
+        markers = markers_of(person, header, text, self.config.field_of_view)
         self._markers.publish(MarkerArray(markers=markers))
         self._drawn += 1
 
     def _report(self) -> Report:
-        values = {
-            'drawn': self._drawn,
-            'keypoints_refused': self._refused,
-            'last_error': self._last_error,
-        }
-        if self._refused and not self._drawn:
-            return Report(WARN, f'keypoints refused: {self._last_error}', values)
+        values = {'drawn': self._drawn, **self._input.values}
+        if self._input.problem:
+            return Report(WARN, self._input.problem, values)
         return Report(OK, 'people on markers', values)
 
 

@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -11,6 +11,22 @@ from bharnet_ros.errors import BharnetError, reason_of
 
 class WriteError(BharnetError):
     """A file that cannot be written; the text names it and says why."""
+
+
+def sync_path(path: Path) -> None:
+    """See a closed file, or the names in a folder, onto the disk; OSError."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_folders(folders: Iterable[Path]) -> None:
+    """See the names in folders onto the disk, as far as their file systems can do that."""
+    for folder in folders:
+        with suppress(OSError):  # what is in the files is on the disk all the same
+            sync_path(folder)
 
 
 @contextmanager
@@ -43,21 +59,12 @@ def whole_file(path: Path) -> Iterator[Path]:
     try:
         with explained(path):
             yield partial
-            _to_disk(partial)  # before its name is: who loses power has one file or the other
+            sync_path(partial)  # before its name is: who loses power has one file or the other
             partial.replace(path)
-        with suppress(OSError):  # some file systems cannot
-            _to_disk(path.parent)
+        sync_folders([path.parent])
     finally:
         with suppress(OSError):
             partial.unlink()
-
-
-def _to_disk(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def write_text(path: Path, text: str) -> None:

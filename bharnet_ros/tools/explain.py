@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -71,30 +72,19 @@ def all_scores(source: str, model: Model) -> Iterator[Scores]:
 
 def chosen(found: Iterator[Scores], model: Model, options: ExplainOptions) -> Scores:
     """Return the scores at the time that was asked for, or where an action was likeliest."""
-    wanted = [options.label] if options.label else list(model.contract.actions)
+    wanted = [options.label] if options.label else model.contract.actions or model.contract.labels
     columns = [model.contract.labels.index(name) for name in wanted]
-    best: Scores | None = None
-    first: int | None = None
-    for scores in found:
-        first = scores.window.stamp if first is None else first
-        if options.at >= 0:
-            closer = best is None or abs(_since(scores, first) - options.at) < abs(
-                _since(best, first) - options.at
-            )
-        else:
-            closer = best is None or (
-                scores.probabilities[columns].max() > best.probabilities[columns].max()
-            )
-        best = scores if closer else best
-    if best is None:
+    first = next(found, None)
+    if first is None:
         raise ExplainError(
             f'{options.source}: nobody is there for a window, so nothing was decided'
         )
-    return best
 
+    def fitting(scores: Scores) -> float:
+        since = (scores.window.stamp - first.window.stamp) / SECOND
+        return -abs(since - options.at) if options.at >= 0 else scores.probabilities[columns].max()
 
-def _since(scores: Scores, first: int) -> float:
-    return (scores.window.stamp - first) / SECOND
+    return max(chain([first], found), key=fitting)
 
 
 def lines_of(found: Explanation, scores: Scores) -> list[str]:

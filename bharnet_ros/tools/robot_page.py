@@ -10,18 +10,17 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
+from std_msgs.msg import Header
 
 from bharnet_ros.config import TOPIC, PipelineConfig, StudioOptions
 from bharnet_ros.inference.model import Model, ModelError
-from bharnet_ros.msg import Keypoints as KeypointsMsg
-from bharnet_ros.nodes.messages import keypoints_from_msg
+from bharnet_ros.nodes.keypoints_input import KeypointsInput
 from bharnet_ros.session import Session
 from bharnet_ros.srv import SetModel
 from bharnet_ros.studio.recording import RecordedDetector, RecordedFrame, frame_of
 from bharnet_ros.studio.run import Place
 from bharnet_ros.tools.graph import ros
-from bharnet_ros.types import Keypoints, KeypointsError
+from bharnet_ros.types import Keypoints
 
 AHEAD = 30  # frames that may wait; older ones give way
 COMPLETE = 0.05  # seconds after which nobody else is in a frame
@@ -40,20 +39,13 @@ class RobotListener(Node):
         self._complaints: dict[str, tuple[float, str]] = {}
         self._lock = threading.Lock()
         self._closed = threading.Event()
-        self.create_subscription(KeypointsMsg, topic, self._on_keypoints, QoSProfile(depth=100))
+        self._input = KeypointsInput(self, self._on_keypoints, topic)
         self.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
         namespace = self.resolve_topic_name(topic).rpartition('/')[0]
         self._set_model = self.create_client(SetModel, f'{namespace}/recognition_node/set_model')
         self.create_timer(COMPLETE, self._complete)
 
-    def _on_keypoints(self, message: KeypointsMsg) -> None:
-        try:
-            person = keypoints_from_msg(message)
-            person.check()
-        except KeypointsError as error:
-            with self._lock:
-                self._complaints['keypoints'] = (time.monotonic(), f'keypoints refused: {error}')
-            return
+    def _on_keypoints(self, person: Keypoints, _: Header) -> None:
         if self._people and self._people[0].stamp != person.stamp:
             self._flush()
         if not self._people:
@@ -75,6 +67,9 @@ class RobotListener(Node):
         now = time.monotonic()
         with self._lock:
             for status in message.status:
+                # As nodes of this package sign; a robot's motors complain there, too.
+                if status.name.rpartition('/')[2] != status.hardware_id:
+                    continue
                 if status.level == DiagnosticStatus.OK:
                     self._complaints.pop(status.name, None)
                 else:
@@ -84,7 +79,8 @@ class RobotListener(Node):
         """Return what was complained of in the last seconds."""
         since = time.monotonic() - HEARD
         with self._lock:
-            return [text for when, text in self._complaints.values() if when > since]
+            told = [text for when, text in self._complaints.values() if when > since]
+        return [self._input.problem, *told] if self._input.problem else told
 
     def frames(self) -> Iterator[RecordedFrame]:
         """Yield frames as they come, until `close`."""

@@ -29,6 +29,14 @@ def drawn():
         )
         assert player.stop() == 0, player.log
         ros.next_diagnosis('marker_node', b'\x00', 'people on markers')
+        broken = demo_messages()[0]
+        broken.body = broken.body[:-1]
+        publisher = ros.node.create_publisher(type(broken), 'keypoints', 10)
+        ros.wait(lambda: publisher.get_subscription_count() == 2, 'both nodes')
+        publisher.publish(broken)
+        ros.next_diagnosis('marker_node', b'\x01', 'keypoints refused')
+        publisher.publish(demo_messages()[0])
+        ros.next_diagnosis('marker_node', b'\x00', 'people on markers')
         assert node.stop() == 0, node.log
         yield arrays
 

@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 
 import pytest
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 
 from bharnet_ros.bags.bag import BagWriter, read_keypoints
 from bharnet_ros.msg import Action as ActionMsg
@@ -49,9 +50,14 @@ def robot(tmp_path_factory):
         served.may_end = True
 
 
-def test_what_the_robot_complains_of_stands_on_the_page(robot):
-    _, page = robot
+def test_what_the_robot_complains_of_stands_on_the_page_and_its_motors_do_not(robot):
+    ros, page = robot
+    motors = ros.node.create_publisher(DiagnosticArray, '/diagnostics', 10)
+    hot = DiagnosticStatus(level=b'\x02', name='motors: left', message='too hot', hardware_id='m1')
+    ros.wait(lambda: motors.get_subscription_count() == 2, 'the page')  # and this test
+    motors.publish(DiagnosticArray(status=[hot]))
     page.get_by_text('no keypoints yet').first.wait_for()
+    assert page.get_by_text('too hot').count() == 0
 
 
 def test_what_people_do_before_the_robot_is_seen_and_why(robot):

@@ -60,6 +60,16 @@ def test_what_is_held_still_does_not_move_and_the_rest_does(model, monkeypatch):
     np.testing.assert_array_equal(changed, np.delete(window().right_hand, range(5, 9), axis=1))
 
 
+def test_pictures_stay_where_keypoints_are_hidden(model, monkeypatch):
+    pictures = np.ones((1, 1, 2, 2, 3), np.uint8)
+    seen = []
+    monkeypatch.setattr(
+        type(model), 'infer', lambda self, clips: seen.extend(clips) or np.ones((len(clips), 2))
+    )
+    explain(model, replace(window(), crops=pictures))
+    assert len(seen) > STEPS and all(clip.crops is pictures for clip in seen)
+
+
 def test_a_label_that_the_model_does_not_know_is_named(model):
     with pytest.raises(ValueError, match="no label 'wave'; it has -, hand_up"):
         explain(model, window(), 'wave')

@@ -34,6 +34,16 @@ def test_one_class_is_nothing_to_learn(clips):
         require_two_classes(clips.select(clips.label == 1))
 
 
+def test_classes_that_a_mirror_turns_into_each_other_are_told(clips):
+    sides = replace(clips, class_names=('-', 'swipe-left', 'swipe-right'))
+    (said,) = find_doubts(ENOUGH, sides)
+    assert 'swipe-left and swipe-right into each other' in said and '50%' in said
+    for change in ({'mirror': 0.0}, {'mirror_labels': {'swipe-right': 'swipe-left'}}):
+        told = replace(ENOUGH, augment=replace(ENOUGH.augment, **change))
+        assert find_doubts(told, sides) == []
+    assert find_doubts(ENOUGH, replace(clips, class_names=('-', 'left', 'up'))) == []
+
+
 def test_classes_without_a_clip_are_named(clips):
     (said,) = find_doubts(ENOUGH, clips.select(clips.label != 2))
     assert 'down' in said and 'cannot know' in said

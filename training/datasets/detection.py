@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,6 +67,22 @@ def frames_of(file: Path, shape: CropShape | None = None) -> Iterator[Keypoints]
         detector.close()
 
 
+def arrays_of(frames: Sequence[Keypoints]) -> dict[str, np.ndarray]:
+    """Return body (F, 33, 4), hands (F, 21, 3) float32, and mask (F, 3) bool of F frames.
+
+    A part that was not found is zero.
+    """
+    hand = (len(MEDIAPIPE_HOLISTIC.hand), HAND_CHANNELS)
+    shapes = ((len(MEDIAPIPE_HOLISTIC.body), BODY_CHANNELS), hand, hand)
+    arrays = {}
+    for name, shape in zip(PARTS, shapes, strict=True):
+        found = [getattr(frame, name) for frame in frames]
+        filled = [np.zeros(shape) if values is None else values for values in found]
+        arrays[name] = np.stack(filled).astype(np.float32)
+    seen = [[getattr(frame, name) is not None for name in PARTS] for frame in frames]
+    return {**arrays, 'mask': np.array(seen)}
+
+
 def extract_file(
     file: Path, part: Path, alive: Callable[[], None] = lambda: None, crops: int = 0
 ) -> str:
@@ -75,10 +91,6 @@ def extract_file(
     `alive` is called for every frame. `crops`: pixels of a side of the pictures, 0 for none.
     WriteError if it is the part that cannot be written: no other file would fare better.
     """
-    hand = (len(MEDIAPIPE_HOLISTIC.hand), HAND_CHANNELS)
-    shapes = dict(
-        zip(PARTS, ((len(MEDIAPIPE_HOLISTIC.body), BODY_CHANNELS), hand, hand), strict=True)
-    )
     try:
         frames = []
         shape = CropShape(size=crops) if crops else None
@@ -93,23 +105,13 @@ def extract_file(
             frame.check()
     except Exception as error:  # whatever a codec or a bag makes of a damaged file, it fails alone
         return reason_of(error)
-    values = {
-        name: np.stack(
-            [
-                np.zeros(shape) if getattr(frame, name) is None else getattr(frame, name)
-                for frame in frames
-            ]
-        ).astype(np.float32)
-        for name, shape in shapes.items()
-    }
-    mask = np.array([[getattr(frame, name) is not None for name in PARTS] for frame in frames])
+    values = arrays_of(frames)
     if shape is not None:
         black = np.zeros(shape.shape, np.uint8)
         values['crops'] = np.stack([black if f.crops is None else f.crops for f in frames])
     with whole_file(part) as partial, partial.open('wb') as stream:
         np.savez_compressed(
             stream,
-            mask=mask,
             stamp=np.array([f.stamp for f in frames]),
             size=np.array([frames[0].width, frames[0].height]),
             **values,

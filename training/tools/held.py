@@ -6,19 +6,21 @@ how well real objects are known.
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from bharnet_ros.config import SourceConfig
 from bharnet_ros.detectors.holistic import HolisticDetector
 from bharnet_ros.layouts import MEDIAPIPE_HOLISTIC, MEDIAPIPE_POSE
 from bharnet_ros.recognition.crops import cut_crops
-from bharnet_ros.sources.video import SourceConfig, VideoReader
+from bharnet_ros.sources.video import VideoReader
 from bharnet_ros.system.opencv import cv2
-from bharnet_ros.types import BODY_CHANNELS, PARTS, CropShape, Frame, Keypoints
+from bharnet_ros.types import CropShape, Frame, Keypoints
 
-from ..datasets.store import HAND_CHANNELS, DatasetInfo, DatasetWriter, Track
+from ..datasets.detection import arrays_of
+from ..datasets.store import DatasetInfo, DatasetWriter, Track
 from ..datasets.table import ClipInfo
 from ..errors import DataError
 
@@ -27,7 +29,6 @@ POSTURES = ('low', 'high')
 SIZE = 0.35  # of an object, in image widths between the shoulders
 TINT = 25  # by which a colour differs from clip to clip
 SECONDS = 1.0  # of a clip
-SHAPES = {'body': (33, BODY_CHANNELS), **dict.fromkeys(PARTS[1:], (21, HAND_CHANNELS))}
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def make_held_set(videos: list[Path], to: Path, told: str = 'object', size: int 
                         aspect=person.aspect,
                         rate=len(piece) / SECONDS,
                     ),
-                    [replace(_track(piece), crops=crops)],
+                    [Track(**arrays_of([s.person for s in piece]), crops=crops)],
                 )
         return len(writer.ids)
 
@@ -143,18 +144,3 @@ def _height(piece: list[Seen]) -> float:
         for joint in ('wrist', 'shoulder')
     )
     return float((shoulders.mean(1) - wrists.min(1)).mean())
-
-
-def _track(piece: list[Seen]) -> Track:
-    people = [seen.person for seen in piece]
-    values = {
-        name: np.stack(
-            [
-                np.zeros(shape, np.float32) if getattr(one, name) is None else getattr(one, name)
-                for one in people
-            ]
-        )
-        for name, shape in SHAPES.items()
-    }
-    mask = np.array([[getattr(one, name) is not None for name in PARTS] for one in people])
-    return Track(mask=mask, **values)
