@@ -88,8 +88,7 @@ demo: build
 	if [ -t 1 ]; then echo 'and now live, until Ctrl-C:'; $(STUDIO); \
 	else echo 'to see it live, and to teach it actions: make studio'; fi
 
-# Who ends the page by Ctrl-C has seen enough, and nothing has failed.
-STUDIO = bharnet studio $(if $(SOURCE),--source "$$SOURCE") || [ $$? -eq 130 ]
+STUDIO = bharnet studio $(if $(SOURCE),--source "$$SOURCE")
 studio: build
 	@$(RUN); $(STUDIO)
 
